@@ -1,0 +1,29 @@
+// glint info
+
+#include <cstdio>
+
+#include "glint/cli/verbs.h"
+#include "glint/detect/model_file.h"
+#include "glint/eval/fit.h"
+
+namespace glint {
+
+Action add_info(CLI::App& verb) {
+  struct Arguments {
+    std::string model;
+    bool images = false;
+  };
+  auto args = std::make_shared<Arguments>();
+  verb.add_option("model", args->model, "model file")->required();
+  verb.add_flag("--images", args->images, "also list the training and calibration images with their hashes");
+  return [args] {
+    const Model model = load_model(args->model);
+    nlohmann::json record = model.record;
+    if (!args->images && record["dataset"].is_object()) record["dataset"].erase("images");
+    record["fingerprint"] = model_fingerprint(model);
+    std::printf("%s\n", record.dump(2).c_str());
+    return kExitOk;
+  };
+}
+
+}  // namespace glint

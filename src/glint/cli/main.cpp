@@ -1,0 +1,68 @@
+// glint: a table of verbs. No logic here.
+
+#include <csignal>
+#include <cstdio>
+
+#include "glint/base/error.h"
+#include "glint/base/progress.h"
+#include "glint/cli/verbs.h"
+#include "glint/nn/tensors.h"
+
+namespace {
+
+struct Verb {
+  const char* name;
+  const char* purpose;
+  glint::Action (*add)(CLI::App&);
+  const char* example;
+};
+
+constexpr Verb kVerbs[] = {
+    {"synth", "render the synthetic steel sleeve as a dataset", &glint::add_synth,
+     "glint synth sleeve sleeves --train 120 --seed 1"},
+    {"train", "train a detector from good parts and calibrate its threshold", &glint::add_train,
+     "glint train sleeves -o sleeve.glint --false-reject 0.02"},
+    {"evaluate", "measure a model on a test set and write a report", &glint::add_evaluate,
+     "glint evaluate sleeve.glint sleeves -o report"},
+    {"inspect", "give verdicts for images", &glint::add_inspect,
+     "glint inspect sleeve.glint part1.png folder/ -o maps --format json"},
+    {"backbone", "list, import, verify or distill feature extractors", &glint::add_backbone,
+     "glint backbone import wide_resnet50_2-95faca4d.pth"},
+    {"info", "show everything a model file records about itself", &glint::add_info, "glint info sleeve.glint"},
+};
+
+void on_interrupt(int) {
+  if (glint::cancel_requested()) std::_Exit(130);  // the second Ctrl-C does not wait
+  glint::request_cancel();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  CLI::App app{"glint - visual inspection that learns from good parts alone"};
+  app.set_version_flag("--version", "glint " GLINT_VERSION);
+  app.require_subcommand(1);
+  app.footer("Start here:\n  glint synth sleeve sleeves\n  glint train sleeves -o sleeve.glint\n"
+             "  glint evaluate sleeve.glint sleeves -o report\n\n`glint VERB --help` shows a verb's options.");
+  glint::Action action;
+  for (const Verb& verb : kVerbs) {
+    CLI::App* sub = app.add_subcommand(verb.name, verb.purpose);
+    sub->footer(std::string("Example:\n  ") + verb.example);
+    glint::Action run = verb.add(*sub);
+    sub->callback([&action, run] { action = run; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? glint::kExitOk : glint::kExitError;
+  }
+  try {
+    glint::prepare_runtime();
+    return action();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "glint: %s\n", e.what());
+    return glint::kExitError;
+  }
+}

@@ -1,0 +1,23 @@
+// The verbs of the command line: each adds its subcommand to the parser and returns the function that runs it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace glint {
+
+/// Exit codes of every verb.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFound = 1;  ///< inspect: some part is NOK
+inline constexpr int kExitError = 2;
+
+using Action = std::function<int()>;
+
+Action add_synth(CLI::App& verb);
+Action add_train(CLI::App& verb);
+Action add_evaluate(CLI::App& verb);
+Action add_inspect(CLI::App& verb);
+Action add_backbone(CLI::App& verb);
+Action add_info(CLI::App& verb);
+
+}  // namespace glint

@@ -1,0 +1,40 @@
+#include "glint/data/augment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "glint/base/random.h"
+#include "glint/image/resample.h"
+
+namespace glint {
+namespace {
+
+void brightness_and_contrast(RgbImage& image, double brightness, double contrast) {
+  const double mean = brightness * std::accumulate(image.pixels.begin(), image.pixels.end(), 0.0) /
+                      static_cast<double>(std::max<std::size_t>(1, image.pixels.size()));
+  for (std::uint8_t& v : image.pixels) {
+    const double changed = (v * brightness - mean) * contrast + mean;
+    v = static_cast<std::uint8_t>(std::clamp(std::lround(changed), 0L, 255L));
+  }
+}
+
+}  // namespace
+
+RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key, int draw) {
+  if (regime == AugmentRegime::kNone) return image;
+  Rng rng(seed, "augment", image_key, draw);
+  const bool strong = regime == AugmentRegime::kStrong;
+  RgbImage out = image;
+  if (strong) {
+    const double angle = rng.uniform(-15, 15), dx = rng.uniform(-0.05, 0.05), dy = rng.uniform(-0.05, 0.05);
+    const double scale = rng.uniform(0.9, 1.1);
+    out = warp_about_centre(out, angle, dx, dy, scale, rng.below(2) == 1);
+  }
+  const double strength = strong ? 0.15 : 0.05;
+  const double brightness = rng.uniform(1 - strength, 1 + strength);
+  brightness_and_contrast(out, brightness, rng.uniform(1 - strength, 1 + strength));
+  return out;
+}
+
+}  // namespace glint

@@ -1,0 +1,68 @@
+// MVTec-style folders as a list of samples: found, paired by name and checked, but not split and not decoded for use.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "glint/base/options.h"
+#include "glint/base/progress.h"
+#include "glint/image/image.h"
+
+namespace glint {
+
+inline constexpr const char* kGoodClass = "good";
+
+enum class Role { kTrain, kCalibration, kTest };
+template <>
+struct EnumNames<Role> {
+  static constexpr std::pair<Role, std::string_view> table[] = {
+      {Role::kTrain, "train"}, {Role::kCalibration, "calibration"}, {Role::kTest, "test"}};
+};
+
+struct Sample {
+  std::filesystem::path path;
+  std::string id;         ///< path relative to the dataset, with forward slashes
+  Role role = Role::kTrain;
+  std::string label;      ///< folder name: "good" or a defect class
+  std::optional<std::filesystem::path> mask;
+  std::string sha256;     ///< of the file's bytes
+  int width = 0, height = 0;
+
+  bool anomalous() const { return label != kGoodClass; }
+};
+
+struct Dataset {
+  std::filesystem::path root;
+  std::vector<Sample> train;        ///< good parts
+  std::vector<Sample> calibration;  ///< from calibration/good, usually empty
+  std::vector<Sample> test;
+  bool masks_present = false;
+  std::vector<std::string> warnings;
+  std::vector<std::string> leaked;  ///< "train/good/1.png = test/good/7.png", only with allow_leakage
+
+  /// SHA-256 over all (id, file hash) pairs: the dataset's fingerprint.
+  std::string fingerprint() const;
+};
+
+enum class DatasetUse { kTrain, kEvaluate };
+
+struct DatasetOptions {
+  DatasetUse use = DatasetUse::kTrain;
+  bool allow_leakage = false;
+};
+
+/// Scans, hashes and decodes every file once. Layouts: train/good, calibration/good, test/<class>,
+/// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), or a flat folder of good
+/// images. Errors name the file and the way out: no image, an image that does not decode, a mask of another size, a mask
+/// without image, the same bytes in train and test (unless allowed), fewer than 10 good images for training.
+Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options, ProgressSink& progress);
+
+/// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has none.
+std::optional<Mask> load_mask(const Sample& sample);
+
+inline constexpr int kLeastGoodImages = 10;
+
+}  // namespace glint

@@ -1,0 +1,37 @@
+#include "glint/data/split.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+
+namespace glint {
+
+Split holdout_split(int n, double share, int least, std::uint64_t seed) {
+  const int held = std::min(n, std::max(least, static_cast<int>(std::lround(share * n))));
+  GLINT_CHECK(held < n);
+  const std::vector<int> order = permutation(n, Rng(seed, "split.holdout"));
+  Split out;
+  out.held_out.assign(order.begin(), order.begin() + held);
+  out.train.assign(order.begin() + held, order.end());
+  std::sort(out.held_out.begin(), out.held_out.end());
+  std::sort(out.train.begin(), out.train.end());
+  return out;
+}
+
+std::vector<Split> fold_splits(int n, int folds, std::uint64_t seed) {
+  GLINT_CHECK(folds >= 2 && folds <= n);
+  const std::vector<int> order = permutation(n, Rng(seed, "split.folds"));
+  std::vector<Split> out(static_cast<std::size_t>(folds));
+  for (int i = 0; i < n; ++i) {
+    for (int f = 0; f < folds; ++f) (i % folds == f ? out[f].held_out : out[f].train).push_back(order[i]);
+  }
+  for (Split& split : out) {
+    std::sort(split.held_out.begin(), split.held_out.end());
+    std::sort(split.train.begin(), split.train.end());
+  }
+  return out;
+}
+
+}  // namespace glint

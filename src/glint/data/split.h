@@ -1,0 +1,19 @@
+// How good parts are divided between training and calibration. Seeded; depends only on the sorted file list.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace glint {
+
+struct Split {
+  std::vector<int> train, held_out;  ///< indices, ascending
+};
+
+/// A seeded `share` of n, at least `least`, is held out.
+Split holdout_split(int n, double share, int least, std::uint64_t seed);
+
+/// k folds of near-equal size; fold f's held_out are scored by a detector trained on its train.
+std::vector<Split> fold_splits(int n, int folds, std::uint64_t seed);
+
+}  // namespace glint

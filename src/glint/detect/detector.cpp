@@ -1,0 +1,34 @@
+#include "glint/detect/detector.h"
+
+#include "glint/base/error.h"
+#include "glint/detect/simplenet/simplenet.h"
+
+namespace glint {
+namespace {
+
+struct MethodEntry {
+  const char* name;
+  std::unique_ptr<Method> (*make)();
+};
+
+// The visible list of methods.
+const MethodEntry kMethods[] = {
+    {"simplenet", &make_simplenet},
+};
+
+}  // namespace
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const MethodEntry& entry : kMethods) names.emplace_back(entry.name);
+  return names;
+}
+
+std::unique_ptr<Method> make_method(const std::string& name) {
+  for (const MethodEntry& entry : kMethods) {
+    if (name == entry.name) return entry.make();
+  }
+  fail(ErrorCode::kConfig, "unknown method '{}'; choose one of: {}", name, fmt::join(method_names(), ", "));
+}
+
+}  // namespace glint

@@ -1,0 +1,82 @@
+// The contract of a detection method, and the visible list of methods. A method is one folder below this one; adding
+// one means that folder and one line in detector.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "glint/base/progress.h"
+#include "glint/image/image.h"
+#include "glint/nn/backbone.h"
+#include "glint/nn/tensor_dict.h"
+
+namespace glint {
+
+/// The recipes of the study; each method says what they mean for it.
+enum class Recipe { kRefined, kBaseline };
+template <>
+struct EnumNames<Recipe> {
+  static constexpr std::pair<Recipe, std::string_view> table[] = {{Recipe::kRefined, "refined"},
+                                                                  {Recipe::kBaseline, "baseline"}};
+};
+
+/// Resumable state after a meta-epoch.
+struct TrainingState {
+  int meta_epoch = 0;     ///< finished ones
+  TensorDict tensors;
+  nlohmann::json record;  ///< as FitResult::record so far
+};
+
+/// What a method trains from. Images are prepared network inputs.
+struct FitInput {
+  int images = 0;
+  int draws = 1;                                    ///< augmentation draws per image
+  std::function<RgbImage(int image, int draw)> image;  ///< thread-safe
+  std::vector<RgbImage> held_out;                   ///< good parts for diagnostics only
+  std::uint64_t seed = 0;
+  Precision precision = Precision::kAuto;
+  torch::Device device = torch::kCPU;
+  std::int64_t cache_bytes = std::int64_t{4} << 30;  ///< features kept in memory; the rest goes to disk
+  std::optional<TrainingState> resume;
+  std::function<void(const TrainingState&)> on_meta_epoch;  ///< after each one; may be empty
+  ProgressSink* progress = &silent_progress();
+};
+
+struct FitResult {
+  TensorDict weights;       ///< of the method's own parts, without the backbone
+  nlohmann::json record;    ///< series of the tracker, "saturated", timings; goes into model file and report
+};
+
+/// A trained detector. Const methods may run from several threads.
+class Detector {
+ public:
+  virtual ~Detector() = default;
+  /// Raw patch scores of prepared inputs, one map each; higher is more anomalous.
+  virtual std::vector<ScoreMap> patch_scores(const std::vector<RgbImage>& inputs) const = 0;
+};
+
+class OptionTable;
+
+/// A method with its options, before training.
+class Method {
+ public:
+  virtual ~Method() = default;
+  virtual std::string_view name() const = 0;
+  virtual void describe(OptionTable& table) = 0;
+  /// Sets the options that a recipe and a backbone fix; the user's own settings come after.
+  virtual void apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
+  virtual FitResult fit(const Backbone& backbone, const FitInput& input) const = 0;
+  /// Error(kBadInput) naming `file` when a tensor is missing or has the wrong shape.
+  virtual std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+                                         const std::string& file) const = 0;
+};
+
+std::vector<std::string> method_names();
+/// Error(kConfig) with the nearest name when unknown.
+std::unique_ptr<Method> make_method(const std::string& name);
+
+}  // namespace glint

@@ -1,0 +1,165 @@
+#include "glint/detect/model_file.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "glint/base/error.h"
+#include "glint/nn/backbone_store.h"
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kRecordKey = "glint_model";
+constexpr const char* kBackbonePrefix = "backbone.";
+constexpr const char* kMethodPrefix = "method.";
+constexpr const char* kCalibrationPrefix = "calibration.";
+
+void add_prefixed(TensorDict& target, const std::string& prefix, const TensorDict& source) {
+  for (const auto& [name, tensor] : source) target[prefix + name] = tensor;
+}
+
+TensorDict take_prefixed(const TensorDict& source, const std::string& prefix) {
+  TensorDict out;
+  for (const auto& [name, tensor] : source) {
+    if (name.starts_with(prefix)) out[name.substr(prefix.size())] = tensor;
+  }
+  return out;
+}
+
+std::string text_at(const json& object, const char* key, const std::string& name) {
+  if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
+    fail(ErrorCode::kBadInput, "{}: not a usable glint model (its record lacks '{}'); train it again", name, key);
+  }
+  return object[key].get<std::string>();
+}
+
+template <class Options>
+json options_json(Options options) {
+  OptionTable table;
+  options.describe(table);
+  return table.to_json().front();  // the table's own section
+}
+
+template <class Options>
+void read_options(Options& options, const json& record, const char* section, const std::string& name) {
+  OptionTable table;
+  options.describe(table);
+  if (!record.contains(section)) fail(ErrorCode::kBadInput, "{}: the record lacks '{}'; train it again", name, section);
+  try {
+    table.set_all(json{{section, record[section]}});
+  } catch (const Error& e) {
+    fail(ErrorCode::kBadInput, "{}: not a usable glint model ({}); train it again", name, e.what());
+  }
+}
+
+}  // namespace
+
+SafetensorsFile model_to_file(const Model& model) {
+  SafetensorsFile file;
+  add_prefixed(file.tensors, kBackbonePrefix, model.backbone_weights);
+  add_prefixed(file.tensors, kMethodPrefix, model.method_weights);
+  add_prefixed(file.tensors, kCalibrationPrefix, model.calibration_patches);
+  json record = model.record;
+  record["schema_version"] = kModelSchemaVersion;
+  record["method"] = model.method;
+  record["backbone"] = {{"name", model.backbone.name},
+                        {"sha256", model.backbone.sha256},
+                        {"source", model.backbone.source},
+                        {"licence", model.backbone.licence}};
+  record["input"] = options_json(model.input);
+  record["scoring"] = options_json(model.scoring);
+  file.metadata[kRecordKey] = record.dump();
+  return file;
+}
+
+Model model_from_file(const SafetensorsFile& file, const std::string& name) {
+  const auto it = file.metadata.find(kRecordKey);
+  if (it == file.metadata.end()) fail(ErrorCode::kBadInput, "{}: not a glint model; make one with `glint train`", name);
+  Model model;
+  model.record = json::parse(it->second, nullptr, false);
+  if (!model.record.is_object()) fail(ErrorCode::kBadInput, "{}: the model's record is damaged; train it again", name);
+  const json version = model.record.value("schema_version", json());
+  if (!version.is_number_integer() || version.get<std::int64_t>() != kModelSchemaVersion) {
+    fail(ErrorCode::kBadInput, "{}: model format {}, this program reads {}; train it again or use another version", name,
+         version.dump(), kModelSchemaVersion);
+  }
+  model.method = text_at(model.record, "method", name);
+  const json backbone = model.record.value("backbone", json());
+  model.backbone = {text_at(backbone, "name", name), text_at(backbone, "sha256", name),
+                    text_at(backbone, "source", name), text_at(backbone, "licence", name)};
+  read_options(model.input, model.record, "input", name);
+  read_options(model.scoring, model.record, "scoring", name);
+  model.input.validate();
+  model.backbone_weights = take_prefixed(file.tensors, kBackbonePrefix);
+  model.method_weights = take_prefixed(file.tensors, kMethodPrefix);
+  model.calibration_patches = take_prefixed(file.tensors, kCalibrationPrefix);
+  for (const auto* part : {&model.method_weights, &model.calibration_patches}) {
+    for (const auto& [tensor_name, tensor] : *part) {
+      if (tensor.dtype != DType::kF32) continue;
+      for (const float v : to_floats(tensor)) {
+        if (!std::isfinite(v)) fail(ErrorCode::kBadInput, "{}: tensor '{}' is not finite", name, tensor_name);
+      }
+    }
+  }
+  return model;
+}
+
+Model load_model(const std::filesystem::path& path) { return model_from_file(read_safetensors(path), path.string()); }
+
+void save_model(const Model& model, const std::filesystem::path& path) { write_safetensors(path, model_to_file(model)); }
+
+Inspector::Inspector(const Model& model, const torch::Device& device, Precision precision, const std::string& name)
+    : input_(model.input), method_(make_method(model.method)) {
+  Backbone backbone = model.backbone_weights.empty() ? open_backbone(model.backbone.name)
+                                                     : Backbone(model.backbone, model.backbone_weights);
+  const std::string hash = weights_sha256(backbone.weights());
+  if (hash != model.backbone.sha256) {
+    fail(ErrorCode::kBadInput, "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
+         model.backbone.name, model.backbone.sha256, hash);
+  }
+  backbone.to(device, resolve_precision(precision, device));
+  detector_ = method_->load(backbone, model.method_weights, name);
+}
+
+std::vector<ScoreMap> Inspector::patch_scores(const std::vector<RgbImage>& photographs) const {
+  std::vector<RgbImage> inputs;
+  inputs.reserve(photographs.size());
+  for (const RgbImage& image : photographs) inputs.push_back(prepare_input(image, input_));
+  return detector_->patch_scores(inputs);
+}
+
+ScoreMap Inspector::map(const ScoreMap& patches, const ScoringOptions& scoring) const {
+  return anomaly_map(patches, input_.size, scoring);
+}
+
+TensorDict pack_calibration(const std::vector<ScoreMap>& maps) {
+  if (maps.empty()) return {};
+  std::vector<float> all;
+  for (const ScoreMap& map : maps) {
+    GLINT_CHECK(map.width == maps[0].width && map.height == maps[0].height);
+    all.insert(all.end(), map.values.begin(), map.values.end());
+  }
+  return {{"patch_scores", from_floats(all, {std::ssize(maps), maps[0].height, maps[0].width})}};
+}
+
+std::vector<ScoreMap> calibration_maps(const Model& model) {
+  const auto it = model.calibration_patches.find("patch_scores");
+  if (it == model.calibration_patches.end()) return {};
+  const HostTensor& t = it->second;
+  if (t.shape.size() != 3 || t.shape[1] < 1 || t.shape[2] < 1 || t.shape[1] > 4096 || t.shape[2] > 4096) {
+    fail(ErrorCode::kBadInput, "the model's calibration scores have an impossible shape; train it again");
+  }
+  const std::vector<float> values = to_floats(t);
+  std::vector<ScoreMap> out;
+  const auto n = static_cast<std::size_t>(t.shape[1] * t.shape[2]);
+  for (std::int64_t i = 0; i < t.shape[0]; ++i) {
+    ScoreMap map(static_cast<int>(t.shape[2]), static_cast<int>(t.shape[1]));
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * n), n, map.values.begin());
+    out.push_back(std::move(map));
+  }
+  return out;
+}
+
+}  // namespace glint

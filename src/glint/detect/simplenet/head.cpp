@@ -1,0 +1,375 @@
+#include "glint/detect/simplenet/head.h"
+
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
+
+#include <cmath>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+#include "glint/detect/simplenet/head_kernels.h"
+
+namespace glint {
+namespace {
+
+constexpr std::int64_t kChunk = 256;  // rows per partial sum; fixed, so that sums do not depend on the thread count
+
+torch::Tensor normal_tensor(std::int64_t rows, std::int64_t columns, double std, Rng& rng) {
+  torch::Tensor t = torch::empty({rows, columns});
+  auto* p = t.data_ptr<float>();
+  for (std::int64_t i = 0; i < t.numel(); ++i) p[i] = static_cast<float>(std * rng.normal());
+  return t;
+}
+
+torch::Tensor uniform_tensor(std::int64_t n, double bound, Rng& rng) {
+  torch::Tensor t = torch::empty({n});
+  auto* p = t.data_ptr<float>();
+  for (std::int64_t i = 0; i < n; ++i) p[i] = static_cast<float>(rng.uniform(-bound, bound));
+  return t;
+}
+
+/// Calls body(chunk, first row, last row) for chunks of rows, in parallel.
+template <class Body>
+void for_chunks(std::int64_t rows, const Body& body) {
+  const std::int64_t chunks = (rows + kChunk - 1) / kChunk;
+  at::parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; ++c) body(c, c * kChunk, std::min(rows, (c + 1) * kChunk));
+  });
+}
+
+/// Partial sums of `width` columns per chunk, added in a fixed order in double.
+class ColumnSums {
+ public:
+  ColumnSums(std::int64_t rows, std::int64_t width)
+      : width_(width), partial_(static_cast<std::size_t>((rows + kChunk - 1) / kChunk * width), 0.0F) {}
+  float* chunk(std::int64_t c) { return &partial_[static_cast<std::size_t>(c * width_)]; }
+  std::vector<float> total() const {
+    std::vector<double> sums(static_cast<std::size_t>(width_), 0.0);
+    for (std::size_t i = 0; i < partial_.size(); ++i) sums[i % static_cast<std::size_t>(width_)] += partial_[i];
+    return {sums.begin(), sums.end()};
+  }
+
+ private:
+  std::int64_t width_;
+  std::vector<float> partial_;
+};
+
+/// The element-wise middle of the step: hidden pre-activations of real features and of the noise in, gradients with
+/// respect to them out. T is float or Bf16.
+template <class T>
+StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch::Tensor& noise, double margin,
+                       HeadGradients& gradients, torch::Tensor& grad_sum, torch::Tensor& grad_fake) {
+  const auto* r = static_cast<const T*>(real.data_ptr());
+  const auto* e = static_cast<const T*>(noise.data_ptr());
+  const std::int64_t rows = real.size(0), width = real.size(1);
+  const auto columns = static_cast<std::size_t>(width);
+  const auto count = static_cast<double>(2 * rows);  // real and fake share one batch norm, as published
+
+  ColumnSums first(rows, width), second(rows, width);
+  for_chunks(rows, [&](std::int64_t c, std::int64_t begin, std::int64_t end) {
+    sum_rows(r + begin * width, e + begin * width, end - begin, width, first.chunk(c));
+  });
+  std::vector<float> mean = first.total();
+  for (float& m : mean) m = static_cast<float>(m / count);
+  for_chunks(rows, [&](std::int64_t c, std::int64_t begin, std::int64_t end) {
+    square_rows(r + begin * width, e + begin * width, end - begin, width, mean.data(), second.chunk(c));
+  });
+  const std::vector<float> squares = second.total();
+  std::vector<float> inverse_std(columns), scale(columns), offset(columns);
+  auto* running_mean = head.norm_running_mean.data_ptr<float>();
+  auto* running_var = head.norm_running_var.data_ptr<float>();
+  constexpr auto kMomentum = static_cast<float>(kHeadBatchNormMomentum);
+  for (std::size_t j = 0; j < columns; ++j) {
+    inverse_std[j] = static_cast<float>(1 / std::sqrt(squares[j] / count + kHeadBatchNormEps));
+    running_mean[j] += kMomentum * (mean[j] - running_mean[j]);
+    running_var[j] += kMomentum * (static_cast<float>(squares[j] / (count - 1)) - running_var[j]);
+    scale[j] = head.norm_weight.data_ptr<float>()[j] * inverse_std[j];
+    offset[j] = head.norm_bias.data_ptr<float>()[j] - mean[j] * scale[j];
+  }
+  ++head.batches_tracked;
+
+  const HiddenColumns constants{width,         mean.data(),   inverse_std.data(),
+                                scale.data(),  offset.data(), head.tail_weight.data_ptr<float>()};
+  std::vector<float> real_score(static_cast<std::size_t>(rows)), fake_score(static_cast<std::size_t>(rows));
+  for_chunks(rows, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    score_rows(r + begin * width, e + begin * width, end - begin, constants, &real_score[begin], &fake_score[begin]);
+  });
+  // Hinge: d loss / d score is -1/N for real features below the margin, +1/N for fake ones above minus the margin.
+  StepResult result;
+  double loss = 0;
+  std::int64_t real_past = 0, fake_past = 0;
+  std::vector<float> real_grad(static_cast<std::size_t>(rows)), fake_grad(static_cast<std::size_t>(rows));
+  const auto limit = static_cast<float>(margin), unit = 1.0F / static_cast<float>(rows);
+  for (std::size_t i = 0; i < real_score.size(); ++i) {
+    loss += std::max(0.0F, limit - real_score[i]) + std::max(0.0F, limit + fake_score[i]);
+    real_past += real_score[i] >= limit;
+    fake_past += fake_score[i] < -limit;
+    real_grad[i] = real_score[i] < limit ? -unit : 0.0F;
+    fake_grad[i] = fake_score[i] > -limit ? unit : 0.0F;
+  }
+  const auto n = static_cast<double>(rows);
+  result.loss = loss / n;
+  result.real_margin_accuracy = static_cast<double>(real_past) / n;
+  result.fake_margin_accuracy = static_cast<double>(fake_past) / n;
+
+  ColumnSums norm_bias(rows, width), norm_weight(rows, width), tail(rows, width), bias(rows, width);
+  for_chunks(rows, [&](std::int64_t c, std::int64_t begin, std::int64_t end) {
+    parameter_gradient_rows(r + begin * width, e + begin * width, end - begin, constants, &real_grad[begin],
+                            &fake_grad[begin], norm_bias.chunk(c), norm_weight.chunk(c), tail.chunk(c));
+  });
+  std::vector<float> common = norm_bias.total(), spread = norm_weight.total();
+  gradients.norm_bias = torch::tensor(common);
+  gradients.norm_weight = torch::tensor(spread);
+  gradients.tail_weight = torch::tensor(tail.total()).unsqueeze(0);
+  for (std::size_t j = 0; j < columns; ++j) {
+    common[j] = static_cast<float>(common[j] / count);
+    spread[j] = static_cast<float>(spread[j] / count) * inverse_std[j];
+  }
+  auto* out_sum = static_cast<T*>(grad_sum.data_ptr());
+  auto* out_fake = static_cast<T*>(grad_fake.data_ptr());
+  for_chunks(rows, [&](std::int64_t c, std::int64_t begin, std::int64_t end) {
+    const std::int64_t at = begin * width;
+    input_gradient_rows(r + at, e + at, end - begin, constants, &real_grad[begin], &fake_grad[begin], common.data(),
+                        spread.data(), out_sum + at, out_fake + at, bias.chunk(c));
+  });
+  gradients.hidden_bias = torch::tensor(bias.total());
+  return result;
+}
+
+std::vector<torch::Tensor*> adapter_gradients(HeadGradients& g) { return {&g.adapter_weight, &g.adapter_bias}; }
+std::vector<torch::Tensor*> discriminator_gradients(HeadGradients& g) {
+  return {&g.hidden_weight, &g.hidden_bias, &g.norm_weight, &g.norm_bias, &g.tail_weight};
+}
+std::vector<torch::Tensor> adapter_parameters(const HeadWeights& h) { return {h.adapter_weight, h.adapter_bias}; }
+std::vector<torch::Tensor> discriminator_parameters(const HeadWeights& h) {
+  return {h.hidden_weight, h.hidden_bias, h.norm_weight, h.norm_bias, h.tail_weight};
+}
+
+/// Scales the gradients so that their joint norm is at most `limit` (torch's clip_grad_norm_, with its 1e-6).
+double clip(const std::vector<torch::Tensor*>& gradients, double limit) {
+  double squares = 0;
+  for (const torch::Tensor* g : gradients) squares += g->square().sum(torch::kDouble).item<double>();
+  const double norm = std::sqrt(squares);
+  const double factor = limit > 0 ? limit / (norm + 1e-6) : 1;
+  if (factor < 1) {
+    for (torch::Tensor* g : gradients) g->mul_(factor);
+  }
+  return norm;
+}
+
+/// Adam (Kingma and Ba 2015) with coupled decay, or AdamW (Loshchilov and Hutter 2019); betas and eps of torch.
+void adam(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
+          const std::vector<torch::Tensor*>& gradients) {
+  constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
+  ++state.step;
+  const double correction1 = 1 - std::pow(kBeta1, static_cast<double>(state.step));
+  const double correction2 = 1 - std::pow(kBeta2, static_cast<double>(state.step));
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    auto* p = parameters[i].data_ptr<float>();
+    const auto* g = gradients[i]->data_ptr<float>();
+    auto* m = state.m[i].data_ptr<float>();
+    auto* v = state.v[i].data_ptr<float>();
+    const auto lr = static_cast<float>(options.learning_rate / correction1);
+    const auto root = static_cast<float>(1 / std::sqrt(correction2));
+    const auto shrink = static_cast<float>(options.decoupled ? 1 - options.learning_rate * options.weight_decay : 1);
+    const auto coupled = static_cast<float>(options.decoupled ? 0 : options.weight_decay);
+    for (std::int64_t k = 0; k < parameters[i].numel(); ++k) {
+      p[k] *= shrink;
+      const float grad = g[k] + coupled * p[k];
+      m[k] = static_cast<float>(kBeta1) * m[k] + static_cast<float>(1 - kBeta1) * grad;
+      v[k] = static_cast<float>(kBeta2) * v[k] + static_cast<float>(1 - kBeta2) * grad * grad;
+      p[k] -= lr * m[k] / (std::sqrt(v[k]) * root + static_cast<float>(kEps));
+    }
+  }
+}
+
+const char* const kNames[] = {"projection.layers.0fc.weight",         "projection.layers.0fc.bias",
+                              "discriminator.body.block1.0.weight",   "discriminator.body.block1.0.bias",
+                              "discriminator.body.block1.1.weight",   "discriminator.body.block1.1.bias",
+                              "discriminator.body.block1.1.running_mean", "discriminator.body.block1.1.running_var",
+                              "discriminator.tail.weight"};
+const char* const kTracked = "discriminator.body.block1.1.num_batches_tracked";
+
+std::vector<torch::Tensor*> fields(HeadWeights& h) {
+  return {&h.adapter_weight, &h.adapter_bias,      &h.hidden_weight,    &h.hidden_bias, &h.norm_weight,
+          &h.norm_bias,      &h.norm_running_mean, &h.norm_running_var, &h.tail_weight};
+}
+
+}  // namespace
+
+HeadWeights HeadWeights::initial(int dimension, int hidden, std::uint64_t seed) {
+  Rng rng(seed, "simplenet.init");
+  HeadWeights h;
+  auto xavier = [](double in, double out) { return std::sqrt(2.0 / (in + out)); };
+  h.adapter_weight = normal_tensor(dimension, dimension, xavier(dimension, dimension), rng);
+  h.adapter_bias = uniform_tensor(dimension, 1 / std::sqrt(dimension), rng);
+  h.hidden_weight = normal_tensor(hidden, dimension, xavier(dimension, hidden), rng);
+  h.hidden_bias = uniform_tensor(hidden, 1 / std::sqrt(dimension), rng);
+  h.norm_weight = torch::ones({hidden});
+  h.norm_bias = torch::zeros({hidden});
+  h.norm_running_mean = torch::zeros({hidden});
+  h.norm_running_var = torch::ones({hidden});
+  h.tail_weight = normal_tensor(1, hidden, xavier(hidden, 1), rng);
+  return h;
+}
+
+HeadWeights HeadWeights::clone() const {
+  HeadWeights out = *this;
+  for (torch::Tensor* t : fields(out)) *t = t->clone();
+  return out;
+}
+
+TensorDict HeadWeights::to_dict() const {
+  TensorDict out;
+  HeadWeights copy = *this;
+  const auto tensors = fields(copy);
+  for (std::size_t i = 0; i < tensors.size(); ++i) out[kNames[i]] = to_host(*tensors[i]);
+  out[kTracked] = to_host(torch::tensor({batches_tracked}, torch::kLong));
+  return out;
+}
+
+HeadWeights HeadWeights::from_dict(const TensorDict& tensors, const std::string& file) {
+  HeadWeights h;
+  const auto targets = fields(h);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const HostTensor& t = require_tensor(tensors, kNames[i], file);
+    if (t.dtype != DType::kF32) fail(ErrorCode::kBadInput, "{}: tensor '{}' must be F32", file, kNames[i]);
+    *targets[i] = to_tensor(t);
+  }
+  if (h.adapter_weight.dim() != 2 || h.hidden_weight.dim() != 2) {
+    fail(ErrorCode::kBadInput, "{}: adapter and hidden weights must be matrices", file);
+  }
+  const std::int64_t d = h.dimension(), n = h.hidden();
+  const std::vector<std::vector<std::int64_t>> shapes = {{d, d}, {d}, {n, d}, {n}, {n}, {n}, {n}, {n}, {1, n}};
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i]->sizes().vec() != shapes[i]) {
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' has shape [{}], [{}] is needed", file, kNames[i],
+           fmt::join(targets[i]->sizes().vec(), ", "), fmt::join(shapes[i], ", "));
+    }
+  }
+  const auto tracked = tensors.find(kTracked);
+  if (tracked != tensors.end() && tracked->second.dtype == DType::kI64 && tracked->second.numel() == 1) {
+    h.batches_tracked = to_tensor(tracked->second).item<std::int64_t>();
+  }
+  return h;
+}
+
+StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise, double margin,
+                          HeadGradients& gradients) {
+  const torch::NoGradGuard no_grad;
+  const auto type = z.scalar_type();
+  GLINT_CHECK(noise.scalar_type() == type && z.is_contiguous() && noise.is_contiguous());
+  const torch::Tensor adapter = head.adapter_weight.to(type), hidden = head.hidden_weight.to(type);
+  const torch::Tensor q = at::linear(z, adapter, head.adapter_bias.to(type));
+  const torch::Tensor real = at::linear(q, hidden, head.hidden_bias.to(type));
+  const torch::Tensor noise_hidden = at::linear(noise, hidden);
+  torch::Tensor grad_sum = torch::empty_like(real), grad_fake = torch::empty_like(real);
+  StepResult result;
+  if (type == torch::kBFloat16) {
+    result = hidden_pass<Bf16>(head, real, noise_hidden, margin, gradients, grad_sum, grad_fake);
+  } else {
+    result = hidden_pass<float>(head, real, noise_hidden, margin, gradients, grad_sum, grad_fake);
+  }
+  auto product = [](const torch::Tensor& a, const torch::Tensor& b) { return at::mm(a.t(), b).to(torch::kFloat); };
+  gradients.hidden_weight = product(grad_sum, q) + product(grad_fake, noise);
+  const torch::Tensor grad_q = at::mm(grad_sum, hidden);
+  gradients.adapter_weight = product(grad_q, z);
+  gradients.adapter_bias = grad_q.sum(0, false, torch::kFloat);
+  return result;
+}
+
+StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise, double margin,
+                           HeadGradients& gradients) {
+  std::vector<torch::Tensor> parameters = adapter_parameters(head);
+  for (const torch::Tensor& p : discriminator_parameters(head)) parameters.push_back(p);
+  for (torch::Tensor& p : parameters) p.requires_grad_(true);
+  const torch::Tensor q = at::linear(z, head.adapter_weight, head.adapter_bias);
+  const torch::Tensor both = torch::cat({q, q + noise});
+  const torch::Tensor hidden = at::linear(both, head.hidden_weight, head.hidden_bias);
+  const torch::Tensor normed =
+      at::batch_norm(hidden, head.norm_weight, head.norm_bias, head.norm_running_mean, head.norm_running_var,
+                     /*training=*/true, kHeadBatchNormMomentum, kHeadBatchNormEps, /*cudnn_enabled=*/false);
+  ++head.batches_tracked;
+  const torch::Tensor score = at::linear(at::leaky_relu(normed, kLeakySlope), head.tail_weight).squeeze(1);
+  const torch::Tensor real = score.slice(0, 0, z.size(0)), fake = score.slice(0, z.size(0));
+  const torch::Tensor loss = (margin - real).clamp_min(0).mean() + (margin + fake).clamp_min(0).mean();
+  const auto grads = torch::autograd::grad({loss}, parameters);
+  for (torch::Tensor& p : parameters) p.requires_grad_(false);
+  const auto targets = {&gradients.adapter_weight, &gradients.adapter_bias, &gradients.hidden_weight,
+                        &gradients.hidden_bias,    &gradients.norm_weight,  &gradients.norm_bias,
+                        &gradients.tail_weight};
+  std::size_t i = 0;
+  for (torch::Tensor* target : targets) *target = grads[i++].contiguous();
+  StepResult result;
+  result.loss = loss.item<double>();
+  result.real_margin_accuracy = real.ge(margin).to(torch::kDouble).mean().item<double>();
+  result.fake_margin_accuracy = fake.lt(-margin).to(torch::kDouble).mean().item<double>();
+  return result;
+}
+
+HeadOptimizer::HeadOptimizer(const SimpleNetOptions& options, const HeadWeights& head) : options_(options) {
+  for (auto [state, parameters] : {std::pair(&adapter_, adapter_parameters(head)),
+                                   std::pair(&discriminator_, discriminator_parameters(head))}) {
+    for (const torch::Tensor& p : parameters) {
+      state->m.push_back(torch::zeros_like(p));
+      state->v.push_back(torch::zeros_like(p));
+    }
+  }
+}
+
+void HeadOptimizer::step(HeadWeights& head, HeadGradients& gradients, StepResult& result) {
+  const torch::NoGradGuard no_grad;
+  result.adapter_grad_norm = clip(adapter_gradients(gradients), options_.clip_norm);
+  result.discriminator_grad_norm = clip(discriminator_gradients(gradients), options_.clip_norm);
+  adam(adapter_,
+       {options_.adapter_learning_rate, options_.adapter_weight_decay,
+        options_.adapter_optimizer == AdapterOptimizer::kAdamW},
+       adapter_parameters(head), adapter_gradients(gradients));
+  adam(discriminator_, {options_.discriminator_learning_rate, options_.discriminator_weight_decay, false},
+       discriminator_parameters(head), discriminator_gradients(gradients));
+}
+
+void HeadOptimizer::save(TensorDict& tensors) const {
+  for (const auto& [name, state] : {std::pair("adapter", &adapter_), std::pair("discriminator", &discriminator_)}) {
+    for (std::size_t i = 0; i < state->m.size(); ++i) {
+      tensors[fmt::format("adam.{}.m{}", name, i)] = to_host(state->m[i]);
+      tensors[fmt::format("adam.{}.v{}", name, i)] = to_host(state->v[i]);
+    }
+    tensors[fmt::format("adam.{}.step", name)] = to_host(torch::tensor({state->step}, torch::kLong));
+  }
+}
+
+void HeadOptimizer::load(const TensorDict& tensors, const std::string& file) {
+  for (auto [name, state] : {std::pair("adapter", &adapter_), std::pair("discriminator", &discriminator_)}) {
+    for (std::size_t i = 0; i < state->m.size(); ++i) {
+      state->m[i].copy_(to_tensor(require_tensor(tensors, fmt::format("adam.{}.m{}", name, i), file)));
+      state->v[i].copy_(to_tensor(require_tensor(tensors, fmt::format("adam.{}.v{}", name, i), file)));
+    }
+    state->step = to_tensor(require_tensor(tensors, fmt::format("adam.{}.step", name), file)).item<std::int64_t>();
+  }
+}
+
+torch::Tensor adapt(const HeadWeights& head, const torch::Tensor& z) {
+  return at::linear(z, head.adapter_weight, head.adapter_bias);
+}
+
+torch::Tensor discriminate(const HeadWeights& head, const torch::Tensor& q) {
+  const torch::Tensor hidden = at::linear(q, head.hidden_weight, head.hidden_bias);
+  const torch::Tensor normed =
+      at::batch_norm(hidden, head.norm_weight, head.norm_bias, head.norm_running_mean, head.norm_running_var, false,
+                     kHeadBatchNormMomentum, kHeadBatchNormEps, false);
+  return at::linear(at::leaky_relu(normed, kLeakySlope), head.tail_weight).squeeze(1);
+}
+
+FoldedHead fold_head(const HeadWeights& head) {
+  auto d = [](const torch::Tensor& t) { return t.to(torch::kDouble); };
+  const torch::Tensor scale = d(head.norm_weight) / (d(head.norm_running_var) + kHeadBatchNormEps).sqrt();
+  const torch::Tensor weight = scale.unsqueeze(1) * at::mm(d(head.hidden_weight), d(head.adapter_weight));
+  const torch::Tensor bias =
+      scale * (at::mv(d(head.hidden_weight), d(head.adapter_bias)) + d(head.hidden_bias) - d(head.norm_running_mean)) +
+      d(head.norm_bias);
+  return {weight.to(torch::kFloat), bias.to(torch::kFloat), head.tail_weight.squeeze(0)};
+}
+
+}  // namespace glint

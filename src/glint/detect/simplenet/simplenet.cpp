@@ -1,0 +1,284 @@
+#include "glint/detect/simplenet/simplenet.h"
+
+#include <torch/types.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "glint/base/error.h"
+#include "glint/base/parallel.h"
+#include "glint/base/random.h"
+#include "glint/detect/simplenet/embedding.h"
+#include "glint/detect/simplenet/feature_store.h"
+#include "glint/detect/simplenet/head.h"
+#include "glint/detect/simplenet/head_kernels.h"
+
+namespace glint {
+namespace {
+
+constexpr int kFeatureBatch = 8;        // images per backbone call
+constexpr int kTrackerImages = 8;       // held-out images that the tracker scores
+constexpr const char* kScaleTensor = "simplenet.feature_scale";
+
+PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
+  return {spec.channels(2), spec.channels(3), dimension, dimension};
+}
+
+/// Scores with everything linear folded: pooled columns of each layer go through their share of the folded map, layer3's
+/// before the interpolation.
+class SimpleNetDetector : public Detector {
+ public:
+  SimpleNetDetector(const Backbone& backbone, const HeadWeights& head, double feature_scale)
+      : backbone_(backbone), embedding_(make_embedding(backbone.spec(), static_cast<int>(head.dimension()))) {
+    const FoldedHead folded = fold_head(head);
+    const torch::Tensor weight = folded.weight * feature_scale;
+    weight2_ = weight.index_select(1, torch::tensor(embedding_.targets2())).contiguous();
+    weight3_ = weight.index_select(1, torch::tensor(embedding_.targets3())).contiguous();
+    bias_ = folded.bias;
+    tail_ = folded.tail;
+  }
+
+  std::vector<ScoreMap> patch_scores(const std::vector<RgbImage>& inputs) const override {
+    const torch::InferenceMode inference;
+    const FeatureMaps maps = backbone_.features(images_to_tensor(inputs, kImageNetMean, kImageNetStd));
+    const torch::Tensor layer2 = maps.layer2.cpu(), layer3 = maps.layer3.cpu();
+    const auto h = static_cast<int>(layer2.size(2)), w = static_cast<int>(layer2.size(3));
+    const torch::Tensor part3 = at::linear(embedding_.pool3(layer3), weight3_, bias_);
+    torch::Tensor hidden = upsample_positions(part3, static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)), h, w);
+    hidden = hidden.reshape({-1, hidden.size(2)});
+    hidden.addmm_(embedding_.pool2(layer2).reshape({hidden.size(0), -1}), weight2_.t());
+    const torch::Tensor score = at::mv(at::leaky_relu_(hidden, kLeakySlope), tail_).neg_();
+    const auto* values = score.data_ptr<float>();
+    std::vector<ScoreMap> out;
+    for (std::size_t b = 0; b < inputs.size(); ++b) {
+      ScoreMap map(w, h);
+      std::copy_n(values + b * map.values.size(), map.values.size(), map.values.begin());
+      out.push_back(std::move(map));
+    }
+    return out;
+  }
+
+ private:
+  Backbone backbone_;
+  PatchEmbedding embedding_;
+  torch::Tensor weight2_, weight3_, bias_, tail_;
+};
+
+/// Embeddings of images, scaled, in the training type; [images * positions, D].
+torch::Tensor embed_images(const Backbone& backbone, const PatchEmbedding& embedding, const std::vector<RgbImage>& images) {
+  const torch::InferenceMode inference;
+  const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
+  return embedding.embed(maps.layer2, maps.layer3);
+}
+
+/// The frozen features of every (image, draw), computed once.
+class TrainingFeatures {
+ public:
+  TrainingFeatures(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input, bool relative,
+                   torch::ScalarType type)
+      : type_(type), images_(input.images) {
+    const std::int64_t blocks = static_cast<std::int64_t>(input.images) * input.draws;
+    input.progress->begin("computing features", blocks);
+    for (std::int64_t first = 0; first < blocks; first += kFeatureBatch) {
+      throw_if_cancelled();
+      const std::int64_t n = std::min<std::int64_t>(kFeatureBatch, blocks - first);
+      std::vector<RgbImage> batch(static_cast<std::size_t>(n));
+      parallel_for(n, [&](std::int64_t i) {
+        const std::int64_t key = first + i;
+        batch[i] = input.image(static_cast<int>(key % images_), static_cast<int>(key / images_));
+      });
+      const torch::Tensor z = embed_images(backbone, embedding, batch).clone();
+      if (!store_) {
+        positions_ = z.size(0) / n;
+        dimension_ = z.size(1);
+        // The scale is fixed by the first batch's draw order, which does not depend on batching: see feature_scale_of.
+        scale_ = relative ? feature_scale_of(backbone, embedding, input) : 1.0;
+        const std::int64_t bytes = positions_ * dimension_ * static_cast<std::int64_t>(torch::elementSize(type));
+        store_ = std::make_unique<FeatureStore>(blocks, bytes, input.cache_bytes);
+      }
+      const torch::Tensor typed = (z * scale_).to(type_).contiguous();
+      for (std::int64_t i = 0; i < n; ++i) store_->put(first + i, typed[i * positions_].data_ptr());
+      input.progress->advance(first + n, store_->spills() ? "spilling to disk" : "");
+    }
+    input.progress->end();
+  }
+
+  double scale() const { return scale_; }
+  std::int64_t positions() const { return positions_; }
+
+  /// [images * positions, D]
+  torch::Tensor gather(const std::vector<int>& images, int draw) const {
+    torch::Tensor out = torch::empty({static_cast<std::int64_t>(images.size()) * positions_, dimension_},
+                                     torch::TensorOptions().dtype(type_));
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      store_->get(static_cast<std::int64_t>(draw) * images_ + images[i],
+                  out[static_cast<std::int64_t>(i) * positions_].data_ptr());
+    }
+    return out;
+  }
+
+ private:
+  /// Reference spread over the spread (standard deviation over all values) of up to 16 training images.
+  double feature_scale_of(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input) const {
+    std::vector<RgbImage> sample;
+    const int n = std::min(16, input.images);
+    for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
+    const double spread = embed_images(backbone, embedding, sample).to(torch::kDouble).std().item<double>();
+    if (!(spread > 0)) fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
+    return kWideResNetSpread / spread;
+  }
+
+  torch::ScalarType type_;
+  std::int64_t images_;
+  std::int64_t positions_ = 0, dimension_ = 0;
+  double scale_ = 1;
+  std::unique_ptr<FeatureStore> store_;
+};
+
+torch::Tensor noise_like(const torch::Tensor& z, double std, std::uint64_t seed) {
+  torch::Tensor out = torch::empty_like(z);
+  constexpr std::int64_t kBlock = 1 << 16;  // even, so that pairs of normals stay together
+  parallel_for((z.numel() + kBlock - 1) / kBlock, [&](std::int64_t b) {
+    const std::int64_t first = b * kBlock, n = std::min(kBlock, z.numel() - first);
+    if (z.scalar_type() == torch::kBFloat16) {
+      normal_values(seed, first, n, static_cast<float>(std), static_cast<Bf16*>(out.data_ptr()) + first);
+    } else {
+      normal_values(seed, first, n, static_cast<float>(std), out.data_ptr<float>() + first);
+    }
+  });
+  return out;
+}
+
+/// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from them.
+nlohmann::json tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std, std::uint64_t seed) {
+  if (!held_out.defined()) return nlohmann::json::object();
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor q = adapt(head, held_out);
+  const torch::Tensor real = discriminate(head, q), fake = discriminate(head, q + noise_like(q, noise_std, seed));
+  return {{"real_mean", real.mean().item<double>()},
+          {"real_std", real.std().item<double>()},
+          {"fake_mean", fake.mean().item<double>()},
+          {"fake_std", fake.std().item<double>()}};
+}
+
+class SimpleNet : public Method {
+ public:
+  std::string_view name() const override { return "simplenet"; }
+  void describe(OptionTable& table) override { options_.describe(table); }
+
+  void apply_recipe(Recipe recipe, const BackboneSpec&) override {
+    options_.clip_norm = recipe == Recipe::kRefined ? 1.0 : 0.0;
+  }
+
+  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
+    const auto start = std::chrono::steady_clock::now();
+    auto seconds = [&] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    const int dimension = options_.embedding_dimension > 0 ? options_.embedding_dimension
+                                                            : backbone.spec().simplenet_dimension;
+    const int hidden = options_.hidden_dimension > 0 ? options_.hidden_dimension : dimension * 2 / 3;
+    const PatchEmbedding embedding = make_embedding(backbone.spec(), dimension);
+    const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
+    const TrainingFeatures features(backbone, embedding, input, options_.noise_scale == NoiseScale::kRelative,
+                                    bf16 ? torch::kBFloat16 : torch::kFloat);
+    const double feature_seconds = seconds();
+
+    HeadWeights head = HeadWeights::initial(dimension, hidden, input.seed);
+    HeadOptimizer optimizer(options_, head);
+    nlohmann::json series = nlohmann::json::array();
+    int first_epoch = 0;
+    if (input.resume) {
+      head = HeadWeights::from_dict(input.resume->tensors, "resume file");
+      optimizer.load(input.resume->tensors, "resume file");
+      series = input.resume->record.at("series");
+      first_epoch = input.resume->meta_epoch;
+    }
+    torch::Tensor held_out;
+    if (!input.held_out.empty()) {
+      const std::vector<RgbImage> some(input.held_out.begin(),
+                                       input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
+      held_out = embed_images(backbone, embedding, some).clone() * features.scale();
+    }
+
+    const int steps_per_pass = (input.images + options_.batch - 1) / options_.batch;
+    input.progress->begin("training", static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass);
+    for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
+      StepResult sum;
+      std::int64_t steps = 0;
+      for (int pass = 0; pass < options_.passes; ++pass) {
+        const int global_pass = epoch * options_.passes + pass;
+        const std::vector<int> order = permutation(input.images, Rng(input.seed, "simplenet.order", global_pass));
+        for (int s = 0; s < steps_per_pass; ++s, ++steps) {
+          throw_if_cancelled();
+          const auto begin = order.begin() + static_cast<std::ptrdiff_t>(s) * options_.batch;
+          const auto end = order.begin() + std::min<std::ptrdiff_t>(input.images, static_cast<std::ptrdiff_t>(s + 1) * options_.batch);
+          const torch::Tensor z = features.gather({begin, end}, global_pass % input.draws);
+          const torch::Tensor noise =
+              noise_like(z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), global_pass, s));
+          HeadGradients gradients;
+          StepResult step = fast_gradients(head, z, noise, options_.margin, gradients);
+          optimizer.step(head, gradients, step);
+          sum.loss += step.loss;
+          sum.real_margin_accuracy += step.real_margin_accuracy;
+          sum.fake_margin_accuracy += step.fake_margin_accuracy;
+          sum.adapter_grad_norm += step.adapter_grad_norm;
+          sum.discriminator_grad_norm += step.discriminator_grad_norm;
+          input.progress->advance(static_cast<std::int64_t>(global_pass) * steps_per_pass + s + 1,
+                                  fmt::format("epoch {} loss {:.4f}", epoch + 1, step.loss));
+        }
+      }
+      const auto n = static_cast<double>(steps);
+      nlohmann::json reading = tracker_reading(head, held_out, options_.noise_std,
+                                               derive_seed(input.seed, stream_key("simplenet.tracker"), epoch));
+      reading["meta_epoch"] = epoch + 1;
+      reading["loss"] = sum.loss / n;
+      reading["real_margin_accuracy"] = sum.real_margin_accuracy / n;
+      reading["fake_margin_accuracy"] = sum.fake_margin_accuracy / n;
+      reading["adapter_grad_norm"] = sum.adapter_grad_norm / n;
+      reading["discriminator_grad_norm"] = sum.discriminator_grad_norm / n;
+      series.push_back(std::move(reading));
+      if (input.on_meta_epoch) {
+        TrainingState state{epoch + 1, head.to_dict(), {{"series", series}}};
+        optimizer.save(state.tensors);
+        state.tensors[kScaleTensor] = to_host(torch::tensor({features.scale()}, torch::kDouble));
+        input.on_meta_epoch(state);
+      }
+    }
+    input.progress->end();
+
+    FitResult result;
+    result.weights = head.to_dict();
+    result.weights[kScaleTensor] = to_host(torch::tensor({features.scale()}, torch::kDouble));
+    const nlohmann::json& last = series.back();
+    const bool saturated = last.at("real_margin_accuracy").get<double>() >= kSaturatedShare &&
+                           last.at("fake_margin_accuracy").get<double>() >= kSaturatedShare &&
+                           last.at("loss").get<double>() <= kSaturatedLoss;
+    result.record = {{"series", series},
+                     {"saturated", saturated},
+                     {"feature_scale", features.scale()},
+                     {"embedding_dimension", dimension},
+                     {"hidden_dimension", hidden},
+                     {"precision", bf16 ? "bfloat16" : "float32"},
+                     {"feature_seconds", feature_seconds},
+                     {"training_seconds", seconds() - feature_seconds}};
+    return result;
+  }
+
+  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+                                 const std::string& file) const override {
+    const HeadWeights head = HeadWeights::from_dict(weights, file);
+    const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
+    if (scale.numel() != 1) fail(ErrorCode::kBadInput, "{}: tensor '{}' must have one value", file, kScaleTensor);
+    return std::make_unique<SimpleNetDetector>(backbone, head, to_floats(scale)[0]);
+  }
+
+ private:
+  SimpleNetOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_simplenet() { return std::make_unique<SimpleNet>(); }
+
+}  // namespace glint

@@ -1,0 +1,54 @@
+// The whole configuration of a training run: every option once, for command line, file, model and report.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "glint/base/options.h"
+#include "glint/data/augment.h"
+#include "glint/detect/detector.h"
+#include "glint/detect/input.h"
+#include "glint/detect/scoring.h"
+#include "glint/nn/tensors.h"
+
+namespace glint {
+
+enum class CalibrationMode { kAuto, kHoldout, kCrossfit, kFolder };
+template <>
+struct EnumNames<CalibrationMode> {
+  static constexpr std::pair<CalibrationMode, std::string_view> table[] = {{CalibrationMode::kAuto, "auto"},
+                                                                           {CalibrationMode::kHoldout, "holdout"},
+                                                                           {CalibrationMode::kCrossfit, "crossfit"},
+                                                                           {CalibrationMode::kFolder, "folder"}};
+};
+
+/// Not copyable: the option table refers to its fields.
+struct TrainConfig {
+  std::string method_name = "simplenet";
+  std::string backbone = "compact";
+  Recipe recipe = Recipe::kRefined;
+  std::int64_t seed = 0;
+  DeviceChoice device = DeviceChoice::kAuto;
+  Precision precision = Precision::kAuto;
+  double cache_gib = 4;
+  AugmentRegime augment = AugmentRegime::kMild;
+  int augment_draws = 8;
+  CalibrationMode calibration = CalibrationMode::kAuto;
+  double false_reject = 0.01;
+  double holdout_share = 0.2;
+  int holdout_least = 50;
+  int folds = 5;
+  InputOptions input;
+  ScoringOptions scoring;
+  std::unique_ptr<Method> method;
+
+  /// Method, recipe and backbone fix the defaults of everything else; set other options afterwards.
+  TrainConfig(const std::string& method, const std::string& backbone, Recipe recipe);
+  TrainConfig(const TrainConfig&) = delete;
+  TrainConfig& operator=(const TrainConfig&) = delete;
+
+  OptionTable table();
+  void validate() const;
+};
+
+}  // namespace glint

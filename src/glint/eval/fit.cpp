@@ -1,0 +1,255 @@
+#include "glint/eval/fit.h"
+
+#include <torch/version.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "glint/base/error.h"
+#include "glint/base/parallel.h"
+#include "glint/data/split.h"
+#include "glint/eval/decision.h"
+#include "glint/image/codec.h"
+#include "glint/nn/backbone_store.h"
+
+namespace fs = std::filesystem;
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kHoldoutFrom = 100;  // good images from which auto keeps some out of training
+constexpr int kScoreBatch = 8;
+
+std::vector<RgbImage> prepare_all(const std::vector<Sample>& samples, const InputOptions& input, ProgressSink& progress) {
+  std::vector<RgbImage> out(samples.size());
+  progress.begin("preparing images", static_cast<std::int64_t>(samples.size()));
+  parallel_for(static_cast<std::int64_t>(samples.size()), [&](std::int64_t i) {
+    throw_if_cancelled();
+    out[i] = prepare_input(read_image(samples[i].path), input);
+    progress.advance(i + 1, "");
+  });
+  progress.end();
+  return out;
+}
+
+std::vector<ScoreMap> score_prepared(const Detector& detector, const std::vector<RgbImage>& images,
+                                     const std::vector<int>& which) {
+  std::vector<ScoreMap> out;
+  for (std::size_t first = 0; first < which.size(); first += kScoreBatch) {
+    std::vector<RgbImage> batch;
+    for (std::size_t i = first; i < std::min(which.size(), first + kScoreBatch); ++i) batch.push_back(images[which[i]]);
+    for (ScoreMap& map : detector.patch_scores(batch)) out.push_back(std::move(map));
+  }
+  return out;
+}
+
+std::vector<int> iota(int n) {
+  std::vector<int> out(static_cast<std::size_t>(n));
+  std::iota(out.begin(), out.end(), 0);
+  return out;
+}
+
+/// Trains on some of the prepared images.
+class Trainer {
+ public:
+  Trainer(const TrainConfig& config, const Backbone& backbone, const std::vector<RgbImage>& images,
+          const std::vector<Sample>& samples, ProgressSink& progress)
+      : config_(config), backbone_(backbone), images_(images), samples_(samples), progress_(progress) {}
+
+  FitResult train(const std::vector<int>& which, std::vector<RgbImage> held_out, std::uint64_t seed,
+                  std::optional<TrainingState> resume, std::function<void(const TrainingState&)> on_meta_epoch) const {
+    FitInput input;
+    input.images = static_cast<int>(which.size());
+    input.draws = config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
+    input.image = [this, &which, seed](int i, int draw) {
+      // The draw depends on the image's name, not on its place among the images of this split.
+      const Sample& sample = samples_[which[i]];
+      return augment(images_[which[i]], config_.augment, seed, stream_key_of(sample.id), draw);
+    };
+    input.held_out = std::move(held_out);
+    input.seed = seed;
+    input.precision = config_.precision;
+    input.device = backbone_.device();
+    input.cache_bytes = static_cast<std::int64_t>(config_.cache_gib * (1 << 30));
+    input.resume = std::move(resume);
+    input.on_meta_epoch = std::move(on_meta_epoch);
+    input.progress = &progress_;
+    return config_.method->fit(backbone_, input);
+  }
+
+ private:
+  static std::uint64_t stream_key_of(const std::string& id);
+
+  const TrainConfig& config_;
+  const Backbone& backbone_;
+  const std::vector<RgbImage>& images_;
+  const std::vector<Sample>& samples_;
+  ProgressSink& progress_;
+};
+
+std::uint64_t Trainer::stream_key_of(const std::string& id) {
+  std::uint64_t h = 0xcbf29ce484222325ULL;  // FNV-1a
+  for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return h;
+}
+
+/// What must be equal for a resume file to be continued.
+std::string run_identity(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone) {
+  const std::string text = config.table().to_json().dump() + config.method_name + backbone.sha256 + dataset.fingerprint();
+  return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+void save_state(const fs::path& path, const TrainingState& state, const std::string& identity) {
+  SafetensorsFile file{state.tensors, {}};
+  file.metadata["identity"] = identity;
+  file.metadata["meta_epoch"] = std::to_string(state.meta_epoch);
+  file.metadata["record"] = state.record.dump();
+  write_safetensors(path, file);
+}
+
+TrainingState load_state(const fs::path& path, const std::string& identity) {
+  const SafetensorsFile file = read_safetensors(path);
+  for (const char* key : {"identity", "meta_epoch", "record"}) {
+    if (!file.metadata.count(key)) fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", path.string());
+  }
+  if (file.metadata.at("identity") != identity) {
+    fail(ErrorCode::kBadInput, "{}: belongs to another dataset, backbone or configuration; remove it or train without --resume",
+         path.string());
+  }
+  TrainingState state;
+  state.meta_epoch = std::stoi(file.metadata.at("meta_epoch"));
+  state.tensors = file.tensors;
+  state.record = json::parse(file.metadata.at("record"));
+  return state;
+}
+
+json dataset_record(const Dataset& dataset, const std::set<std::string>& calibrating) {
+  json images = json::array();
+  for (const auto* part : {&dataset.train, &dataset.calibration}) {
+    for (const Sample& sample : *part) {
+      const bool calibration = sample.role == Role::kCalibration || calibrating.count(sample.id) > 0;
+      images.push_back({{"id", sample.id}, {"sha256", sample.sha256}, {"role", calibration ? "calibration" : "train"}});
+    }
+  }
+  return {{"name", fs::absolute(dataset.root).filename().string()},
+          {"fingerprint", dataset.fingerprint()},
+          {"train_images", dataset.train.size()},
+          {"images", images},
+          {"leaked", dataset.leaked}};
+}
+
+}  // namespace
+
+CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& dataset) {
+  const int good = static_cast<int>(dataset.train.size());
+  CalibrationPlan plan{config.calibration, good};
+  if (plan.mode == CalibrationMode::kAuto) {
+    plan.mode = !dataset.calibration.empty() ? CalibrationMode::kFolder
+                : good >= kHoldoutFrom       ? CalibrationMode::kHoldout
+                                             : CalibrationMode::kCrossfit;
+  }
+  if (plan.mode == CalibrationMode::kFolder) {
+    plan.images = static_cast<int>(dataset.calibration.size());
+    if (plan.images == 0) {
+      fail(ErrorCode::kConfig, "calibration.mode = folder: {} has no calibration/good; add it or choose holdout",
+           dataset.root.string());
+    }
+  } else if (plan.mode == CalibrationMode::kHoldout) {
+    const int least = std::min(config.holdout_least, good - 2);
+    plan.images = static_cast<int>(holdout_split(good, config.holdout_share, least, 0).held_out.size());
+  }
+  if (images_needed(config.false_reject) > plan.images) {
+    // same sentence as the calibration itself, before hours of training
+    conformal_threshold(std::vector<double>(static_cast<std::size_t>(plan.images), 0.0), config.false_reject);
+  }
+  return plan;
+}
+
+Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options, ProgressSink& progress) {
+  config.validate();
+  const CalibrationPlan plan = plan_calibration(config, dataset);
+  Backbone backbone = open_backbone(config.backbone);
+  const torch::Device device = resolve_device(config.device);
+  backbone.to(device, resolve_precision(config.precision, device));
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  const std::string identity = run_identity(config, dataset, backbone.identity());
+
+  const int good = static_cast<int>(dataset.train.size());
+  const std::vector<RgbImage> images = prepare_all(dataset.train, config.input, progress);
+  std::vector<RgbImage> folder_images;
+  if (plan.mode == CalibrationMode::kFolder) folder_images = prepare_all(dataset.calibration, config.input, progress);
+
+  Split split;
+  split.train = iota(good);
+  if (plan.mode == CalibrationMode::kHoldout) {
+    split = holdout_split(good, config.holdout_share, std::min(config.holdout_least, good - 2), seed);
+  }
+  std::vector<RgbImage> held_out = folder_images;
+  for (const int i : split.held_out) held_out.push_back(images[i]);
+
+  std::optional<TrainingState> resume;
+  if (options.resume && !options.state.empty() && fs::exists(options.state)) {
+    resume = load_state(options.state, identity);
+    progress.message(fmt::format("resuming after meta-epoch {}", resume->meta_epoch));
+  }
+  SafetensorsFile epochs;
+  if (resume && !options.epochs.empty() && fs::exists(options.epochs)) epochs = read_safetensors(options.epochs);
+  const Trainer trainer(config, backbone, images, dataset.train, progress);
+  const FitResult fitted = trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
+    if (!options.state.empty()) save_state(options.state, state, identity);
+    if (options.epochs.empty()) return;
+    for (const auto& [name, tensor] : state.tensors) {
+      if (!name.starts_with("adam.")) epochs.tensors[fmt::format("{:05}.{}", state.meta_epoch, name)] = tensor;
+    }
+    write_safetensors(options.epochs, epochs);
+  });
+
+  Model model;
+  model.method = config.method_name;
+  model.backbone = backbone.identity();
+  model.method_weights = fitted.weights;
+  model.input = config.input;
+  model.scoring = config.scoring;
+  std::vector<ScoreMap> calibration;
+  std::set<std::string> calibrating;
+  if (plan.mode == CalibrationMode::kCrossfit) {
+    for (const Split& fold : fold_splits(good, std::min(config.folds, good), seed)) {
+      progress.message(fmt::format("crossfit: training without {} images", fold.held_out.size()));
+      const FitResult part = trainer.train(fold.train, {}, seed, std::nullopt, {});
+      const auto detector = config.method->load(backbone, part.weights, "crossfit");
+      for (ScoreMap& map : score_prepared(*detector, images, fold.held_out)) calibration.push_back(std::move(map));
+    }
+  } else {
+    const auto detector = config.method->load(backbone, fitted.weights, "trained weights");
+    calibration = plan.mode == CalibrationMode::kFolder
+                      ? score_prepared(*detector, folder_images, iota(static_cast<int>(folder_images.size())))
+                      : score_prepared(*detector, images, split.held_out);
+    for (const int i : split.held_out) calibrating.insert(dataset.train[i].id);
+  }
+  model.calibration_patches = pack_calibration(calibration);
+  if (options.include_backbone) model.backbone_weights = backbone.weights();
+  model.record = {{"config", config.table().to_json()},
+                  {"recipe", enum_name(config.recipe)},
+                  {"training", fitted.record},
+                  {"dataset", dataset_record(dataset, calibrating)},
+                  {"decision", {{"mode", enum_name(plan.mode)}, {"wished_rate", config.false_reject}}},
+                  {"versions", {{"glint", GLINT_VERSION}, {"libtorch", TORCH_VERSION}}},
+                  {"run_identity", identity}};
+  model.record["decision"] = make_decision(model).to_json();
+  if (!options.state.empty()) {
+    std::error_code ignored;
+    fs::remove(options.state, ignored);
+  }
+  return model;
+}
+
+std::string model_fingerprint(const Model& model) {
+  Model copy = model;
+  for (const char* key : {"feature_seconds", "training_seconds"}) copy.record["training"].erase(key);
+  return sha256_hex(serialize_safetensors(model_to_file(copy)));
+}
+
+}  // namespace glint

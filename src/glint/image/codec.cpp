@@ -1,0 +1,140 @@
+#include "glint/image/codec.h"
+
+#include <array>
+#include <cstring>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <optional>
+
+#include "glint/base/error.h"
+#include "glint/base/files.h"
+
+namespace glint {
+namespace {
+
+std::uint32_t be32(const unsigned char* p) {
+  return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | p[3];
+}
+
+/// Number of pixels a header promises, read before the decoder allocates; empty when the format is not known here.
+std::optional<double> promised_pixels(std::span<const std::byte> bytes) {
+  const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
+  const std::size_t n = bytes.size();
+  static constexpr std::array<unsigned char, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  if (n >= 24 && std::memcmp(p, kPng.data(), 8) == 0) {
+    return static_cast<double>(be32(p + 16)) * be32(p + 20);
+  }
+  if (n >= 26 && p[0] == 'B' && p[1] == 'M') {
+    std::int32_t w = 0, h = 0;
+    std::memcpy(&w, p + 18, 4);
+    std::memcpy(&h, p + 22, 4);
+    return std::abs(static_cast<double>(w)) * std::abs(static_cast<double>(h));
+  }
+  if (n >= 4 && p[0] == 0xff && p[1] == 0xd8) {  // JPEG: walk the segments to the frame header
+    for (std::size_t i = 2; i + 9 < n && p[i] == 0xff;) {
+      const unsigned marker = p[i + 1];
+      if (marker == 0xff) {
+        ++i;
+        continue;
+      }
+      if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
+        return ((p[i + 5] << 8) | p[i + 6]) * static_cast<double>((p[i + 7] << 8) | p[i + 8]);
+      }
+      i += 2 + ((std::size_t{p[i + 2]} << 8) | p[i + 3]);
+    }
+  }
+  return std::nullopt;
+}
+
+cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& name) {
+  if (bytes.empty()) fail(ErrorCode::kBadInput, "{}: the file is empty; replace or remove it", name);
+  const auto pixels = promised_pixels(bytes);
+  if (pixels && *pixels > static_cast<double>(kMaxPixels)) {
+    fail(ErrorCode::kBadInput, "{}: {:.0f} pixels, more than the {} glint accepts; scale it down", name, *pixels,
+         kMaxPixels);
+  }
+  cv::Mat out;
+  try {
+    const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8U,
+                       const_cast<std::byte*>(bytes.data()));  // NOLINT: OpenCV has no const view
+    out = cv::imdecode(view, flags);
+  } catch (const cv::Exception& e) {
+    fail(ErrorCode::kBadInput, "{}: does not decode ({}); replace or remove it", name, e.err);
+  }
+  if (out.empty()) {
+    fail(ErrorCode::kBadInput, "{}: does not decode as PNG, JPEG, BMP or TIFF; replace or remove it", name);
+  }
+  if (static_cast<std::int64_t>(out.total()) > kMaxPixels) {
+    fail(ErrorCode::kBadInput, "{}: more than the {} pixels glint accepts; scale it down", name, kMaxPixels);
+  }
+  return out;
+}
+
+std::vector<std::byte> encode(const cv::Mat& mat, const char* ext, const std::vector<int>& parameters) {
+  std::vector<unsigned char> buffer;
+  GLINT_CHECK(cv::imencode(ext, mat, buffer, parameters));
+  const auto* p = reinterpret_cast<const std::byte*>(buffer.data());
+  return {p, p + buffer.size()};
+}
+
+cv::Mat to_bgr(const RgbImage& image) {
+  const cv::Mat rgb(image.height, image.width, CV_8UC3,
+                    const_cast<std::uint8_t*>(image.pixels.data()));  // NOLINT: OpenCV has no const view
+  cv::Mat bgr;
+  cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
+  return bgr;
+}
+
+}  // namespace
+
+bool is_image_file(const std::filesystem::path& path) {
+  static constexpr std::array<std::string_view, 6> kEndings = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"};
+  if (path.filename().string().starts_with(".")) return false;
+  return std::find(kEndings.begin(), kEndings.end(), lower_extension(path)) != kEndings.end();
+}
+
+RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name) {
+  cv::Mat mat = decode(bytes, cv::IMREAD_COLOR | cv::IMREAD_ANYDEPTH, name);
+  if (mat.depth() == CV_16U) {
+    mat.convertTo(mat, CV_8U, 255.0 / 65535.0);
+  } else if (mat.depth() != CV_8U) {
+    fail(ErrorCode::kBadInput, "{}: floating-point pixels; convert it to 8 or 16 bit", name);
+  }
+  RgbImage out(mat.cols, mat.rows);
+  cv::Mat rgb(out.height, out.width, CV_8UC3, out.pixels.data());
+  cv::cvtColor(mat, rgb, cv::COLOR_BGR2RGB);
+  return out;
+}
+
+RgbImage read_image(const std::filesystem::path& path) {
+  return decode_image(read_file(path, std::uint64_t{1} << 30), path.string());
+}
+
+Mask read_mask(const std::filesystem::path& path) {
+  const cv::Mat mat = decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string());
+  Mask out(mat.cols, mat.rows);
+  for (int y = 0; y < mat.rows; ++y) {
+    const auto* row = mat.ptr<std::uint8_t>(y);
+    for (int x = 0; x < mat.cols; ++x) {
+      out.pixels[static_cast<std::size_t>(y) * out.width + x] = row[x] > 127 ? 1 : 0;
+    }
+  }
+  return out;
+}
+
+std::vector<std::byte> encode_png(const RgbImage& image) {
+  return encode(to_bgr(image), ".png", {cv::IMWRITE_PNG_COMPRESSION, 3});
+}
+
+std::vector<std::byte> encode_png(const Mask& mask) {
+  cv::Mat grey(mask.height, mask.width, CV_8U);
+  std::transform(mask.pixels.begin(), mask.pixels.end(), grey.data,
+                 [](std::uint8_t v) { return static_cast<std::uint8_t>(v ? 255 : 0); });
+  return encode(grey, ".png", {cv::IMWRITE_PNG_COMPRESSION, 9});
+}
+
+std::vector<std::byte> encode_jpeg(const RgbImage& image, int quality) {
+  return encode(to_bgr(image), ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+}
+
+}  // namespace glint

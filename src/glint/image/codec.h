@@ -1,0 +1,31 @@
+// Image files in and out. PNG, JPEG, BMP and TIFF; grey, RGB, RGBA and 16 bit; EXIF orientation is applied.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "glint/image/image.h"
+
+namespace glint {
+
+/// Largest number of pixels an image from outside may have; more is refused before it is decoded.
+inline constexpr std::int64_t kMaxPixels = 100'000'000;
+
+/// True for the file endings this room reads.
+bool is_image_file(const std::filesystem::path& path);
+
+/// Decodes to 8-bit RGB: alpha is dropped, 16 bits are scaled to 8, grey is copied to the three channels.
+/// Error(kBadInput) names `name` when the bytes are no image or the image is too large.
+RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name);
+RgbImage read_image(const std::filesystem::path& path);
+
+/// Reads a mask: any value above half of the range is a defect. Error(kBadInput) when it does not decode.
+Mask read_mask(const std::filesystem::path& path);
+
+std::vector<std::byte> encode_png(const RgbImage& image);
+std::vector<std::byte> encode_png(const Mask& mask);  ///< 0 / 255, single channel
+std::vector<std::byte> encode_jpeg(const RgbImage& image, int quality);
+
+}  // namespace glint
