@@ -109,10 +109,42 @@ GLINT_INLINE std::uint32_t mix32(std::uint32_t x) {
   return x ^ (x >> 15);
 }
 
+/// Natural logarithm for positive normal floats, relative error below 1e-6 (Cephes' polynomial), without branches.
+GLINT_INLINE float fast_log(float v) {
+  const auto bits = std::bit_cast<std::uint32_t>(v);
+  // mantissa in [sqrt(1/2), sqrt(2))
+  const auto shifted = static_cast<std::int32_t>(bits) - 0x3f3504f3;
+  const auto exponent = static_cast<float>(shifted >> 23);
+  const float x = std::bit_cast<float>((shifted & 0x007fffff) + 0x3f3504f3) - 1.0F;
+  const float z = x * x;
+  float p = 7.0376836292e-2F;
+  p = p * x - 1.1514610310e-1F;
+  p = p * x + 1.1676998740e-1F;
+  p = p * x - 1.2420140846e-1F;
+  p = p * x + 1.4249322787e-1F;
+  p = p * x - 1.6668057665e-1F;
+  p = p * x + 2.0000714765e-1F;
+  p = p * x - 2.4999993993e-1F;
+  p = p * x + 3.3333331174e-1F;
+  return x + (p * x * z - 0.5F * z) + 0.69314718056F * exponent;
+}
+
+/// sin and cos of 2 pi * turn for turn in [0, 1), Cephes' polynomials on an eighth of a turn.
+GLINT_INLINE void fast_sincos(float turn, float& sine, float& cosine) {
+  const auto quarter = static_cast<std::int32_t>(4.0F * turn + 0.5F);
+  const float x = 6.28318530717958647692F * (turn - 0.25F * static_cast<float>(quarter));
+  const float z = x * x;
+  const float s = ((-1.9515295891e-4F * z + 8.3321608736e-3F) * z - 1.6666654611e-1F) * z * x + x;
+  const float c = ((2.443315711809948e-5F * z - 1.388731625493765e-3F) * z + 4.166664568298827e-2F) * z * z - 0.5F * z + 1.0F;
+  const bool swap = (quarter & 1) != 0;
+  const float a = swap ? c : s, b = swap ? s : c;
+  sine = (quarter & 2) != 0 ? -a : a;
+  cosine = ((quarter + 1) & 2) != 0 ? -b : b;
+}
+
 template <class T>
 GLINT_INLINE void normal_body(std::uint64_t seed, std::int64_t first, std::int64_t count, float std, T* out) {
   const auto low = static_cast<std::uint32_t>(seed), high = static_cast<std::uint32_t>(seed >> 32);
-  constexpr float kTwoPi = 6.28318530717958647692F;
   const std::int64_t pairs = (count + 1) / 2;
   constexpr std::int64_t kBlock = 256;
   for (std::int64_t base = 0; base < pairs; base += kBlock) {
@@ -122,10 +154,11 @@ GLINT_INLINE void normal_body(std::uint64_t seed, std::int64_t first, std::int64
       const auto index = static_cast<std::uint32_t>(first / 2 + base + k);
       const std::uint32_t u = mix32(mix32(index ^ low) + high), v = mix32(u ^ mix32(index + 0x9e3779b9U + low));
       const float uniform = (static_cast<float>(u >> 8) + 0.5F) * 0x1p-24F;
-      const float angle = static_cast<float>(v >> 8) * (kTwoPi * 0x1p-24F);
-      const float radius = std * std::sqrt(-2.0F * std::log(uniform));
-      a[k] = radius * std::cos(angle);
-      b[k] = radius * std::sin(angle);
+      const float radius = std * std::sqrt(-2.0F * fast_log(uniform));
+      float sine = 0, cosine = 0;
+      fast_sincos(static_cast<float>(v >> 8) * 0x1p-24F, sine, cosine);
+      a[k] = radius * cosine;
+      b[k] = radius * sine;
     }
     for (std::int64_t k = 0; k < n; ++k) {
       const std::int64_t i = 2 * (base + k);

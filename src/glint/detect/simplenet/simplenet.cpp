@@ -1,5 +1,6 @@
 #include "glint/detect/simplenet/simplenet.h"
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <chrono>
@@ -138,12 +139,15 @@ class TrainingFeatures {
 torch::Tensor noise_like(const torch::Tensor& z, double std, std::uint64_t seed) {
   torch::Tensor out = torch::empty_like(z);
   constexpr std::int64_t kBlock = 1 << 16;  // even, so that pairs of normals stay together
-  parallel_for((z.numel() + kBlock - 1) / kBlock, [&](std::int64_t b) {
-    const std::int64_t first = b * kBlock, n = std::min(kBlock, z.numel() - first);
-    if (z.scalar_type() == torch::kBFloat16) {
-      normal_values(seed, first, n, static_cast<float>(std), static_cast<Bf16*>(out.data_ptr()) + first);
-    } else {
-      normal_values(seed, first, n, static_cast<float>(std), out.data_ptr<float>() + first);
+  // libtorch's threads, not ours: a second pool would fight with the first one's spinning.
+  at::parallel_for(0, (z.numel() + kBlock - 1) / kBlock, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin * kBlock; first < std::min(end * kBlock, z.numel()); first += kBlock) {
+      const std::int64_t n = std::min(kBlock, z.numel() - first);
+      if (z.scalar_type() == torch::kBFloat16) {
+        normal_values(seed, first, n, static_cast<float>(std), static_cast<Bf16*>(out.data_ptr()) + first);
+      } else {
+        normal_values(seed, first, n, static_cast<float>(std), out.data_ptr<float>() + first);
+      }
     }
   });
   return out;

@@ -1,0 +1,211 @@
+// embedding, head, head_kernels and simplenet against the published code's numbers and against each other.
+#include "glint/detect/simplenet/simplenet.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+#include "glint/detect/simplenet/embedding.h"
+#include "glint/detect/simplenet/feature_store.h"
+#include "glint/detect/simplenet/head.h"
+#include "glint/detect/simplenet/head_kernels.h"
+#include "golden.h"
+
+namespace glint {
+namespace {
+
+void expect_close(const torch::Tensor& got, const torch::Tensor& want, double relative, const std::string& what) {
+  ASSERT_EQ(got.numel(), want.numel()) << what;
+  const torch::Tensor g = got.flatten().to(torch::kDouble), w = want.flatten().to(torch::kDouble);
+  const double scale = std::max(1e-12, w.abs().max().item<double>());
+  EXPECT_LT((g - w).abs().max().item<double>() / scale, relative) << what;
+}
+
+class GoldenEmbedding : public ::testing::TestWithParam<const char*> {};
+TEST_P(GoldenEmbedding, LiteralAndComposedMatch) {
+  const SafetensorsFile file = golden(GetParam());
+  const torch::Tensor l2 = to_tensor(file.tensors.at("layer2")), l3 = to_tensor(file.tensors.at("layer3"));
+  const torch::Tensor want = to_tensor(file.tensors.at("embedding"));
+  const int pretrain = std::stoi(file.metadata.at("pretrain_embed_dimension"));
+  const int target = std::stoi(file.metadata.at("target_embed_dimension"));
+  expect_close(embed_literal(l2, l3, pretrain, target), want, 1e-4, "literal");
+  const PatchEmbedding embedding(static_cast<int>(l2.size(1)), static_cast<int>(l3.size(1)), pretrain, target);
+  expect_close(embedding.embed(l2, l3), want, 1e-4, "composed");
+}
+INSTANTIATE_TEST_SUITE_P(Ratios, GoldenEmbedding,
+                         ::testing::Values("simplenet_embed_integer_ratio", "simplenet_embed_fractional_ratio"));
+
+TEST(Embedding, ComposedEqualsLiteralOnRaggedShapes) {
+  Rng rng(4);
+  for (int round = 0; round < 12; ++round) {
+    const int c2 = 1 + static_cast<int>(rng.below(20)), c3 = 1 + static_cast<int>(rng.below(30));
+    const int h = 3 + static_cast<int>(rng.below(9)), w = 3 + static_cast<int>(rng.below(9));
+    const int pretrain = 4 + static_cast<int>(rng.below(60)), target = 4 + static_cast<int>(rng.below(60));
+    torch::manual_seed(round);
+    const torch::Tensor l2 = torch::randn({2, c2, h, w}), l3 = torch::randn({2, c3, (h + 1) / 2, (w + 1) / 2});
+    expect_close(PatchEmbedding(c2, c3, pretrain, target).embed(l2, l3), embed_literal(l2, l3, pretrain, target), 1e-5,
+                 "round " + std::to_string(round));
+  }
+}
+
+TensorDict with_prefix(const TensorDict& tensors, const std::string& prefix) {
+  TensorDict out;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with(prefix)) out[name.substr(prefix.size())] = tensor;
+  }
+  return out;
+}
+
+double double_at(const HostTensor& t, std::size_t i) {
+  double v = 0;
+  std::memcpy(&v, &t.data[8 * i], 8);
+  return v;
+}
+
+using Step = StepResult (*)(HeadWeights&, const torch::Tensor&, const torch::Tensor&, double, HeadGradients&);
+
+class GoldenTraining : public ::testing::TestWithParam<std::tuple<const char*, Step>> {};
+TEST_P(GoldenTraining, SixStepsMatch) {
+  const auto [name, gradients_of] = GetParam();
+  const SafetensorsFile file = golden(name);
+  const bool official = std::string(name).ends_with("official");
+  SimpleNetOptions options;
+  if (official) {
+    options.adapter_optimizer = AdapterOptimizer::kAdamW;
+    options.adapter_weight_decay = 0.01;
+    options.discriminator_learning_rate = 2e-4;
+    options.clip_norm = 0;
+  }
+  HeadWeights head = HeadWeights::from_dict(with_prefix(file.tensors, "initial."), name);
+  HeadOptimizer optimizer(options, head);
+  const torch::Tensor features = to_tensor(file.tensors.at("features")), noise = to_tensor(file.tensors.at("noise"));
+  for (std::int64_t i = 0; i < noise.size(0); ++i) {
+    HeadGradients gradients;
+    StepResult step = gradients_of(head, features, noise[i].contiguous(), options.margin, gradients);
+    optimizer.step(head, gradients, step);
+    EXPECT_NEAR(step.loss, double_at(file.tensors.at("loss"), i), 1e-4) << i;
+    EXPECT_NEAR(step.real_margin_accuracy, double_at(file.tensors.at("p_true"), i), 1e-6) << i;
+    EXPECT_NEAR(step.fake_margin_accuracy, double_at(file.tensors.at("p_fake"), i), 1e-6) << i;
+    EXPECT_NEAR(step.adapter_grad_norm, double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i), 1e-3) << i;
+    EXPECT_NEAR(step.discriminator_grad_norm, double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i + 1), 2e-3) << i;
+  }
+  const TensorDict got = head.to_dict(), want = with_prefix(file.tensors, "final.");
+  for (const auto& [tensor_name, tensor] : got) {
+    if (tensor.dtype != DType::kF32 || !want.count(tensor_name)) continue;
+    // The bias before batch norm has no influence and a gradient of pure rounding noise, which Adam magnifies.
+    if (tensor_name == "discriminator.body.block1.0.bias" || tensor_name.ends_with("running_mean")) continue;
+    expect_close(to_tensor(tensor), to_tensor(want.at(tensor_name)), 1e-3, tensor_name);
+  }
+  const torch::Tensor scores = -discriminate(head, adapt(head, features));
+  // Scores see the running mean, which follows the bias above: six steps of at most the learning rate.
+  expect_close(scores, to_tensor(file.tensors.at("final.patch_scores")), 1e-3, "final patch scores");
+}
+INSTANTIATE_TEST_SUITE_P(Both, GoldenTraining,
+                         ::testing::Combine(::testing::Values("simplenet_train_official", "simplenet_train_refined"),
+                                            ::testing::Values(&plain_gradients, &fast_gradients)));
+
+TEST(Head, FastGradientsEqualAutogradOnRaggedShapes) {
+  Rng rng(9);
+  for (int round = 0; round < 6; ++round) {
+    const int d = 3 + static_cast<int>(rng.below(50)), h = 3 + static_cast<int>(rng.below(40));
+    const auto n = static_cast<std::int64_t>(5 + rng.below(700));
+    torch::manual_seed(round);
+    const torch::Tensor z = torch::randn({n, d}), noise = 0.3 * torch::randn({n, d});
+    HeadWeights a = HeadWeights::initial(d, h, round), b = a.clone();
+    HeadGradients fast, plain;
+    const StepResult f = fast_gradients(a, z, noise, 0.5, fast), p = plain_gradients(b, z, noise, 0.5, plain);
+    EXPECT_NEAR(f.loss, p.loss, 1e-5);
+    expect_close(fast.adapter_weight, plain.adapter_weight, 1e-4, "adapter");
+    expect_close(fast.hidden_weight, plain.hidden_weight, 1e-4, "hidden");
+    expect_close(fast.norm_weight, plain.norm_weight, 1e-4, "norm weight");
+    expect_close(fast.norm_bias, plain.norm_bias, 1e-4, "norm bias");
+    expect_close(fast.tail_weight, plain.tail_weight, 1e-4, "tail");
+    expect_close(a.norm_running_var, b.norm_running_var, 1e-5, "running variance");
+    HeadWeights c = b.clone();
+    HeadGradients half;
+    fast_gradients(c, z.to(torch::kBFloat16), noise.to(torch::kBFloat16), 0.5, half);
+    const auto norm = [](const torch::Tensor& t) { return t.norm().item<double>(); };
+    EXPECT_LT(norm(half.hidden_weight - plain.hidden_weight) / norm(plain.hidden_weight), 0.25) << "bfloat16 products";
+  }
+}
+
+TEST(Head, FoldedMapEqualsPlainPath) {
+  HeadWeights head = HeadWeights::initial(48, 32, 3);
+  torch::manual_seed(2);
+  head.norm_running_mean = torch::randn({32});
+  head.norm_running_var = torch::rand({32}) + 0.2;
+  head.norm_weight = torch::randn({32});
+  head.norm_bias = torch::randn({32});
+  const torch::Tensor z = torch::randn({500, 48});
+  const FoldedHead folded = fold_head(head);
+  const torch::Tensor fast = at::mv(at::leaky_relu(at::linear(z, folded.weight, folded.bias), kLeakySlope), folded.tail);
+  expect_close(fast, discriminate(head, adapt(head, z)), 1e-4, "scores");
+}
+
+TEST(Head, OptimizerStateSurvivesSaving) {
+  SimpleNetOptions options;
+  HeadWeights head = HeadWeights::initial(16, 8, 1);
+  HeadOptimizer optimizer(options, head);
+  torch::manual_seed(1);
+  const torch::Tensor z = torch::randn({64, 16}), noise = 0.1 * torch::randn({64, 16});
+  auto step = [&](HeadWeights& w, HeadOptimizer& o) {
+    HeadGradients g;
+    StepResult r = fast_gradients(w, z, noise, 0.5, g);
+    o.step(w, g, r);
+  };
+  step(head, optimizer);
+  TensorDict saved = head.to_dict();
+  optimizer.save(saved);
+  HeadWeights other = HeadWeights::from_dict(saved, "x");
+  HeadOptimizer resumed(options, other);
+  resumed.load(saved, "x");
+  step(head, optimizer);
+  step(other, resumed);
+  EXPECT_TRUE(torch::equal(head.hidden_weight, other.hidden_weight));
+  EXPECT_TRUE(torch::equal(head.norm_running_mean, other.norm_running_mean));
+}
+
+TEST(Noise, HasTheMomentsOfANormalAndNoCorrelation) {
+  constexpr std::int64_t kN = 1 << 20;
+  std::vector<float> a(kN), b(kN);
+  normal_values<float>(1, 0, kN, 2.0F, a.data());
+  normal_values<float>(2, 0, kN, 2.0F, b.data());
+  double mean = 0, var = 0, fourth = 0, cross = 0, lag = 0, tail = 0;
+  for (std::int64_t i = 0; i < kN; ++i) {
+    const double v = a[i] / 2.0;
+    mean += v;
+    var += v * v;
+    fourth += v * v * v * v;
+    cross += v * b[i] / 2.0;
+    if (i > 0) lag += v * a[i - 1] / 2.0;
+    tail += std::abs(v) > 3 ? 1 : 0;
+  }
+  EXPECT_NEAR(mean / kN, 0, 0.005);
+  EXPECT_NEAR(var / kN, 1, 0.007);
+  EXPECT_NEAR(fourth / kN, 3, 0.06);
+  EXPECT_NEAR(cross / kN, 0, 0.005);
+  EXPECT_NEAR(lag / kN, 0, 0.005);
+  EXPECT_NEAR(tail / kN, 0.0027, 0.0003);
+  std::vector<float> part(1000);
+  normal_values<float>(1, 65536, 1000, 2.0F, part.data());
+  EXPECT_EQ(std::vector<float>(a.begin() + 65536, a.begin() + 66536), part);
+}
+
+TEST(FeatureStore, SpillsToDiskWithoutChangingAnything) {
+  FeatureStore store(10, 16, 48);
+  EXPECT_TRUE(store.spills());
+  for (int k = 9; k >= 0; --k) {
+    const std::string block(16, static_cast<char>('a' + k));
+    store.put(k, block.data());
+  }
+  for (int k = 0; k < 10; ++k) {
+    std::string block(16, ' ');
+    store.get(k, block.data());
+    EXPECT_EQ(block, std::string(16, static_cast<char>('a' + k)));
+  }
+}
+
+}  // namespace
+}  // namespace glint

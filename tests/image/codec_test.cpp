@@ -1,0 +1,76 @@
+#include "glint/image/codec.h"
+
+#include <gtest/gtest.h>
+
+#include "glint/base/error.h"
+#include "glint/base/files.h"
+#include "glint/image/regions.h"
+#include "golden.h"
+
+namespace glint {
+namespace {
+
+RgbImage pattern(int w, int h) {
+  RgbImage image(w, h);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(13 * i % 256);
+  return image;
+}
+
+TEST(Codec, PngRoundTripIsExact) {
+  const RgbImage image = pattern(33, 21);
+  const RgbImage back = decode_image(encode_png(image), "x");
+  EXPECT_EQ(back.width, 33);
+  EXPECT_EQ(back.pixels, image.pixels);
+}
+
+TEST(Codec, RefusesWhatIsNoImage) {
+  const std::string text = "not an image";
+  EXPECT_THROW(decode_image(std::as_bytes(std::span(text)), "x.png"), Error);
+  EXPECT_THROW(decode_image({}, "empty.png"), Error);
+  auto bytes = encode_png(pattern(64, 64));
+  bytes.resize(bytes.size() / 2);
+  try {
+    decode_image(bytes, "half.png");  // libpng may salvage rows; it must not crash, and an error must name the file
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("half.png"), std::string::npos);
+  }
+}
+
+TEST(Codec, RefusesADecompressionBombBeforeDecoding) {
+  auto bytes = encode_png(pattern(8, 8));
+  for (const std::size_t at : {16U, 20U}) {  // width and height in the header: 60000
+    bytes[at] = bytes[at + 1] = std::byte{0};
+    bytes[at + 2] = std::byte{0xea};
+    bytes[at + 3] = std::byte{0x60};
+  }
+  try {
+    decode_image(bytes, "bomb.png");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("pixels"), std::string::npos);
+  }
+}
+
+TEST(Regions, EightAndFourConnectedDiffer) {
+  Mask mask(3, 3);
+  mask.pixels = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  EXPECT_EQ(label_regions(mask, Connectivity::kEight).count, 1);
+  EXPECT_EQ(label_regions(mask, Connectivity::kFour).count, 3);
+}
+
+TEST(Regions, AboveThresholdReportsBoxAreaAndPeak) {
+  ScoreMap map(10, 8);
+  map.values[2 * 10 + 3] = 5;
+  map.values[2 * 10 + 4] = 7;
+  map.values[6 * 10 + 9] = 6;
+  const auto regions = regions_above(map, 4);
+  ASSERT_EQ(regions.size(), 2U);
+  EXPECT_EQ(regions[0].x, 3);
+  EXPECT_EQ(regions[0].width, 2);
+  EXPECT_EQ(regions[0].area_px, 2);
+  EXPECT_FLOAT_EQ(regions[0].peak, 7);
+  EXPECT_FLOAT_EQ(regions[1].peak, 6);
+}
+
+}  // namespace
+}  // namespace glint

@@ -1,0 +1,153 @@
+#include "glint/nn/backbone.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "glint/base/error.h"
+#include "glint/nn/backbone_store.h"
+#include "golden.h"
+
+namespace glint {
+namespace {
+
+/// torchvision's state_dict order with the golden files' formula for every entry.
+class FormulaWeights {
+ public:
+  explicit FormulaWeights(double seed) : seed_(seed) {}
+  TensorDict take() { return std::move(tensors_); }
+  void conv(const std::string& name, int out, int in, int kernel) {
+    add(name + ".weight", {out, in, kernel, kernel}, [=](double s) { return s * std::sqrt(4.0 / (in * kernel * kernel)); });
+  }
+  void norm(const std::string& name, int n) {
+    add(name + ".weight", {n}, [](double s) { return 0.8 + 0.1 * s; });
+    add(name + ".bias", {n}, [](double s) { return 0.1 * s; });
+    add(name + ".running_mean", {n}, [](double s) { return 0.1 * s; });
+    add(name + ".running_var", {n}, [](double s) { return 1 + 0.5 * s * s; });
+    ++index_;  // num_batches_tracked counts, untouched
+  }
+
+ private:
+  void add(const std::string& name, std::vector<std::int64_t> shape, const std::function<double(double)>& value) {
+    std::int64_t n = 1;
+    for (const std::int64_t s : shape) n *= s;
+    std::vector<float> values(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) {
+      values[i] = static_cast<float>(value(std::sin(0.37 * static_cast<double>(i) + 0.11 * index_ + 0.01 * seed_)));
+    }
+    tensors_[name] = from_floats(values, std::move(shape));
+    ++index_;
+  }
+  double seed_;
+  int index_ = 0;
+  TensorDict tensors_;
+};
+
+TensorDict torchvision_weights(const BackboneSpec& spec, double seed) {
+  FormulaWeights w(seed);
+  w.conv("conv1", 64, 3, 7);
+  w.norm("bn1", 64);
+  int in = 64;
+  for (int layer = 1; layer <= 3; ++layer) {
+    const int width = spec.width[layer - 1], out = spec.channels(layer);
+    for (int b = 0; b < spec.blocks[layer - 1]; ++b) {
+      const std::string name = "layer" + std::to_string(layer) + "." + std::to_string(b);
+      if (spec.bottleneck) {
+        w.conv(name + ".conv1", width, in, 1);
+        w.norm(name + ".bn1", width);
+        w.conv(name + ".conv2", width, width, 3);
+        w.norm(name + ".bn2", width);
+        w.conv(name + ".conv3", out, width, 1);
+        w.norm(name + ".bn3", out);
+      } else {
+        w.conv(name + ".conv1", out, in, 3);
+        w.norm(name + ".bn1", out);
+        w.conv(name + ".conv2", out, out, 3);
+        w.norm(name + ".bn2", out);
+      }
+      if (b == 0 && (layer > 1 || in != out)) {
+        w.conv(name + ".downsample.0", out, in, 1);
+        w.norm(name + ".downsample.1", out);
+      }
+      in = out;
+    }
+  }
+  return w.take();
+}
+
+std::vector<std::int64_t> integers(const HostTensor& t) {
+  std::vector<std::int64_t> out(t.data.size() / 8);
+  std::memcpy(out.data(), t.data.data(), t.data.size());
+  return out;
+}
+
+class GoldenBackbone : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenBackbone, MatchesTorchvision) {
+  const SafetensorsFile file = golden(std::string("backbone_") + GetParam());
+  const BackboneSpec& spec = backbone_spec(GetParam());
+  const double seed = std::stod(file.metadata.at("seed"));
+  const TensorDict folded = fold_backbone(torchvision_weights(spec, seed), spec, "formula");
+  const BackboneNet net(spec, folded, "formula");
+  torch::Tensor x = torch::empty({1, 3, 96, 96});
+  for (std::int64_t j = 0; j < x.numel(); ++j) {
+    const auto d = static_cast<double>(j);
+    x.data_ptr<float>()[j] = static_cast<float>(std::sin(0.013 * d + 0.5 * std::cos(0.0007 * d)));
+  }
+  const torch::NoGradGuard no_grad;
+  const FeatureMaps maps = net.forward(x);
+  for (const auto& [name, map] : {std::pair("layer1", maps.layer1), std::pair("layer2", maps.layer2), std::pair("layer3", maps.layer3)}) {
+    const std::string prefix = name;
+    EXPECT_EQ(map.sizes().vec(), integers(file.tensors.at(prefix + ".shape")));
+    const auto index = integers(file.tensors.at(prefix + ".sample_index"));
+    const auto values = to_floats(file.tensors.at(prefix + ".sample_value"));
+    const float scale = map.abs().max().item<float>();
+    const torch::Tensor flat = map.contiguous().flatten();
+    for (std::size_t i = 0; i < index.size(); ++i) {
+      ASSERT_NEAR(flat[index[i]].item<float>(), values[i], 1e-4F * std::max(std::abs(values[i]), 0.05F * scale)) << name << ' ' << i;
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(All, GoldenBackbone, ::testing::Values("resnet18", "resnet50", "wide_resnet50_2"));
+
+TEST(Backbone, FoldingNamesWhatIsMissingOrOdd) {
+  const BackboneSpec& spec = backbone_spec("resnet18");
+  TensorDict weights = torchvision_weights(spec, 1);
+  weights.erase("layer2.1.bn1.running_var");
+  try {
+    fold_backbone(weights, spec, "file.pth");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("layer2.1.bn1.running_var"), std::string::npos);
+  }
+  EXPECT_THROW(backbone_spec("resnet19"), Error);
+}
+
+TEST(Backbone, RecognisesNetworksAndSurvivesAFileRoundTrip) {
+  const BackboneSpec& spec = backbone_spec("resnet18");
+  const TemporaryFolder folder;
+  write_safetensors(folder.path() / "r.safetensors", {torchvision_weights(spec, 1), {}});
+  const ImportedBackbone imported = import_backbone(folder.path() / "r.safetensors", "", "");
+  EXPECT_EQ(imported.identity.name, "resnet18");
+  write_safetensors(folder.path() / "s.safetensors", backbone_to_file(imported.identity, imported.weights));
+  const Backbone back = open_backbone((folder.path() / "s.safetensors").string());
+  EXPECT_EQ(weights_sha256(back.weights()), imported.identity.sha256);
+  EXPECT_EQ(verify_backbone((folder.path() / "s.safetensors").string()).sha256, imported.identity.sha256);
+}
+
+TEST(Backbone, AnySizeAndBothPrecisionsAgree) {
+  const BackboneSpec& spec = backbone_spec("resnet18");
+  const TensorDict folded = fold_backbone(torchvision_weights(spec, 1), spec, "formula");
+  Backbone backbone({"resnet18", weights_sha256(folded), "formula", "none"}, folded);
+  torch::manual_seed(1);
+  const torch::Tensor x = torch::randn({2, 3, 75, 101});
+  const FeatureMaps plain = backbone.features(x);
+  EXPECT_EQ(plain.layer2.size(3), 13);
+  backbone.to(torch::kCPU, Precision::kBFloat16);
+  const FeatureMaps fast = backbone.features(x);
+  const double error = (plain.layer3 - fast.layer3).norm().item<double>() / plain.layer3.norm().item<double>();
+  EXPECT_LT(error, 0.03);
+}
+
+}  // namespace
+}  // namespace glint

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The main job as a user runs it: synth, train, resume, evaluate, inspect, info, with the embedded backbone.
+# usage: main_job.sh GLINT SOURCE_FOLDER
+set -euo pipefail
+glint=$1
+source=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export GLINT_CACHE=$work/cache
+expect_code() { # CODE command...
+  local want=$1 got=0
+  shift
+  "$@" >out.txt 2>err.txt || got=$?
+  [ "$got" = "$want" ] || { echo "exit $got, expected $want: $*"; cat out.txt err.txt; exit 1; }
+}
+has() { grep -q -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
+
+expect_code 0 "$glint" --help
+for verb in synth train evaluate inspect backbone info; do
+  expect_code 0 "$glint" $verb --help
+  has "Example" out.txt
+done
+expect_code 0 "$glint" synth sleeve set --train 60 --test-good 6 --per-class 3 --size 320 --seed 4
+expect_code 0 "$glint" synth sleeve again --train 2 --test-good 0 --per-class 0 --size 320 --seed 4
+cmp set/train/good/001.png again/train/good/001.png
+
+small="--set simplenet.meta_epochs=4 --set simplenet.passes=2 --set calibration.mode=holdout --set calibration.holdout_least=20 --false-reject 0.05"
+expect_code 0 "$glint" train set -o a.glint $small --keep-epochs
+has "calibration: split-conformal" out.txt
+has "wrote a.glint" out.txt
+# interrupted and resumed: the same model
+"$glint" train set -o b.glint $small 2>err.txt & pid=$!
+for _ in $(seq 600); do [ -e b.glint.resume ] && break; sleep 0.05; done
+kill -INT $pid || true
+wait $pid || true
+if [ ! -e b.glint ]; then
+  [ -e b.glint.resume ] || { echo "no resume file"; exit 1; }
+  expect_code 0 "$glint" train set -o b.glint $small --resume
+fi
+"$glint" info a.glint | grep fingerprint >a.txt
+"$glint" info b.glint | grep fingerprint >b.txt
+cmp a.txt b.txt
+
+expect_code 0 "$glint" evaluate a.glint set -o report --oracle-epochs
+for file in report.html results.json scores.csv maps/scratch/000.jpg; do [ -s report/$file ] || { echo "$file missing"; exit 1; }; done
+has "oracle, not a result" out.txt
+expect_code 0 "$glint" evaluate a.glint set -o report2 --image-score patch_max --no-maps
+if command -v python3 >/dev/null && python3 -c 'import jsonschema' 2>/dev/null; then
+  python3 -c "
+import json, jsonschema
+jsonschema.validate(json.load(open('report/results.json')), json.load(open('$source/docs/results.schema.json')))"
+else
+  echo "SKIPPED: results.json against its schema (python3-jsonschema is not installed)"
+fi
+
+code=0
+"$glint" inspect a.glint set/test/scratch set/test/good/000.png -o overlays --format json >inspect.json || code=$?
+[ $code = 0 ] || [ $code = 1 ] || { echo "inspect: exit $code"; exit 1; }
+has '"p_value"' inspect.json
+expect_code 2 "$glint" inspect a.glint nowhere.png
+has "nowhere.png" err.txt
+expect_code 2 "$glint" train set -o c.glint --set simplenet.noise_sdt=1
+has "did you mean 'simplenet.noise_std'" err.txt
+expect_code 2 "$glint" train set -o c.glint --false-reject 0.001
+has "999 images" err.txt
+cp set/train/good/000.png set/test/good/leak.png
+expect_code 2 "$glint" evaluate a.glint set -o report3
+has "leak.png" err.txt
+expect_code 0 "$glint" evaluate a.glint set -o report3 --allow-leakage --no-maps
+has "LEAKAGE" out.txt
+head -c 20000 a.glint >cut.glint
+expect_code 2 "$glint" inspect cut.glint set/test/good/000.png
+expect_code 0 "$glint" backbone list
+has "compact" out.txt
+expect_code 0 "$glint" backbone verify compact
+echo "main job passed"
