@@ -1,4 +1,5 @@
-// Reads golden files: from the folder named by GLINT_GOLDENS when it is set, otherwise from the project's copy.
+// Reads golden files: from the folder named by GLINT_GOLDENS when it is set, otherwise from the project's
+// copy.
 #pragma once
 
 #include <cstdlib>
@@ -11,7 +12,8 @@ namespace glint {
 
 inline SafetensorsFile golden(const std::string& name) {
   const char* folder = std::getenv("GLINT_GOLDENS");
-  return read_safetensors(std::filesystem::path(folder && *folder ? folder : GLINT_TEST_GOLDENS) / (name + ".safetensors"));
+  return read_safetensors(std::filesystem::path(folder && *folder ? folder : GLINT_TEST_GOLDENS) /
+                          (name + ".safetensors"));
 }
 
 /// A fresh folder for one test, removed when it ends.

@@ -23,15 +23,23 @@ TEST(Files, WriteIsCompleteAndLeavesNoTemporary) {
 TEST(Files, KnownDigestAndBase64) {
   const std::string text = "abc";
   const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
-  EXPECT_EQ(sha256_hex(bytes), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
+  EXPECT_EQ(sha256_hex(bytes),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // FIPS 180-2, B.1
   EXPECT_EQ(base64(bytes), "YWJj");
 }
 
 TEST(Parallel, RunsEachItemOnceAndRethrows) {
   std::vector<int> hits(1000);
-  parallel_for(1000, [&](std::int64_t i) { ++hits[i]; }, 4);
+  parallel_for(
+      1000, [&](std::int64_t i) { ++hits[i]; }, 4);
   EXPECT_EQ(std::count(hits.begin(), hits.end(), 1), 1000);
-  EXPECT_THROW(parallel_for(100, [](std::int64_t i) { if (i == 50) fail(ErrorCode::kIo, "x"); }, 3), Error);
+  EXPECT_THROW(parallel_for(
+                   100,
+                   [](std::int64_t i) {
+                     if (i == 50) fail(ErrorCode::kIo, "x");
+                   },
+                   3),
+               Error);
 }
 
 TEST(Random, StreamsAreReproducibleAndUniform) {

@@ -6,7 +6,8 @@ namespace glint {
 enum class Colour { kRed, kBlue };
 template <>
 struct EnumNames<Colour> {
-  static constexpr std::pair<Colour, std::string_view> table[] = {{Colour::kRed, "red"}, {Colour::kBlue, "blue"}};
+  static constexpr std::pair<Colour, std::string_view> table[] = {{Colour::kRed, "red"},
+                                                                  {Colour::kBlue, "blue"}};
 };
 namespace {
 
@@ -47,16 +48,20 @@ TEST(OptionTable, SetsAndRoundTrips) {
 
 TEST(OptionTable, ErrorsNameFieldValueAndRule) {
   Fixture f;
-  EXPECT_EQ(message_of([&] { f.table.set("a.count", 11); }), "a.count = 11: must be a whole number from 1 to 10");
-  EXPECT_EQ(message_of([&] { f.table.set("a.count", 2.5); }), "a.count = 2.5: must be a whole number from 1 to 10");
-  EXPECT_EQ(message_of([&] { f.table.set("b.colour", "green"); }), "b.colour = 'green': choose one of red|blue");
+  EXPECT_EQ(message_of([&] { f.table.set("a.count", 11); }),
+            "a.count = 11: must be a whole number from 1 to 10");
+  EXPECT_EQ(message_of([&] { f.table.set("a.count", 2.5); }),
+            "a.count = 2.5: must be a whole number from 1 to 10");
+  EXPECT_EQ(message_of([&] { f.table.set("b.colour", "green"); }),
+            "b.colour = 'green': choose one of red|blue");
   EXPECT_EQ(f.count, 3) << "a refused value must not be kept";
 }
 
 TEST(OptionTable, UnknownNameSuggestsTheNearest) {
   Fixture f;
   EXPECT_NE(message_of([&] { f.table.set("a.cuont", 1); }).find("did you mean 'a.count'"), std::string::npos);
-  EXPECT_NE(message_of([&] { f.table.set("colour", "red"); }).find("did you mean 'b.colour'"), std::string::npos);
+  EXPECT_NE(message_of([&] { f.table.set("colour", "red"); }).find("did you mean 'b.colour'"),
+            std::string::npos);
 }
 
 }  // namespace

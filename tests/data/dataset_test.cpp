@@ -17,7 +17,8 @@ namespace {
 
 RgbImage picture(int seed, int w = 24, int h = 16) {
   RgbImage image(w, h);
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>((seed * 31 + 7 * i) % 256);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<std::uint8_t>((seed * 31 + 7 * i) % 256);
   return image;
 }
 
@@ -39,7 +40,9 @@ class DatasetTest : public ::testing::Test {
     write_file(root() / name, encode_png(mask));
   }
   fs::path root() const { return folder_.path() / "set"; }
-  Dataset scan(bool allow = false) { return scan_dataset(root(), {DatasetUse::kTrain, allow}, silent_progress()); }
+  Dataset scan(bool allow = false) {
+    return scan_dataset(root(), {DatasetUse::kTrain, allow}, silent_progress());
+  }
   std::string refusal() {
     try {
       scan();
@@ -136,8 +139,8 @@ TEST(Augment, MildStaysWithinItsBounds) {
 }
 
 TEST(Sleeve, SameSeedSameBytesAndMasksOnlyForDefects) {
-  for (const SleeveDefect defect : {SleeveDefect::kNone, SleeveDefect::kScratch, SleeveDefect::kDent, SleeveDefect::kColour,
-                                    SleeveDefect::kBevel1, SleeveDefect::kBevel2}) {
+  for (const SleeveDefect defect : {SleeveDefect::kNone, SleeveDefect::kScratch, SleeveDefect::kDent,
+                                    SleeveDefect::kColour, SleeveDefect::kBevel1, SleeveDefect::kBevel2}) {
     const SleeveImage a = render_sleeve(defect, 160, 5), b = render_sleeve(defect, 160, 5);
     EXPECT_EQ(a.image.pixels, b.image.pixels);
     const auto area = std::count(a.mask.pixels.begin(), a.mask.pixels.end(), 1);
@@ -147,8 +150,10 @@ TEST(Sleeve, SameSeedSameBytesAndMasksOnlyForDefects) {
 }
 
 TEST(Sleeve, DefectChangesOnlyTheNeighbourhoodOfItsMask) {
-  // The nuisances are drawn from their own stream: good and defective parts of one seed differ where the defect is.
-  const SleeveImage good = render_sleeve(SleeveDefect::kNone, 200, 8), bad = render_sleeve(SleeveDefect::kScratch, 200, 8);
+  // The nuisances are drawn from their own stream: good and defective parts of one seed differ where the
+  // defect is.
+  const SleeveImage good = render_sleeve(SleeveDefect::kNone, 200, 8),
+                    bad = render_sleeve(SleeveDefect::kScratch, 200, 8);
   double inside = 0, outside = 0, n_inside = 0, n_outside = 0;
   for (std::size_t i = 0; i < bad.mask.pixels.size(); ++i) {
     const double d = std::abs(good.image.pixels[3 * i] - bad.image.pixels[3 * i]);

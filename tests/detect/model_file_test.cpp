@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "glint/base/error.h"
+#include "glint/base/random.h"
 #include "glint/detect/simplenet/head.h"
 #include "golden.h"
 
@@ -51,6 +52,30 @@ TEST(ModelFile, RefusesDamage) {
   TensorDict wrong = tiny_model().method_weights;
   wrong["discriminator.tail.weight"] = from_floats({1, 2}, {1, 2});
   EXPECT_THROW(HeadWeights::from_dict(wrong, "x"), Error);
+}
+
+TEST(ModelFile, RandomDamageIsRefusedOrHarmless) {
+  const Bytes good = serialize_safetensors(model_to_file(tiny_model()));
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    Rng rng(1, "damage", round);
+    Bytes bytes = good;
+    for (std::uint64_t n = 1 + rng.below(4); n > 0; --n) {
+      // half of the hits in the header, where the structure is
+      const std::size_t at =
+          rng.below(2) ? rng.below(bytes.size()) : rng.below(std::min<std::size_t>(bytes.size(), 3000));
+      bytes[at] = static_cast<std::byte>(rng.below(256));
+    }
+    if (rng.below(4) == 0) bytes.resize(rng.below(bytes.size()));
+    try {
+      const Model model = model_from_file(parse_safetensors(bytes, "x"), "x");
+      calibration_maps(model);
+      HeadWeights::from_dict(model.method_weights, "x");
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 1000);
 }
 
 TEST(Scoring, ReductionsAgreeOnAConstantMapAndOrderOtherwise) {

@@ -16,7 +16,8 @@
 namespace glint {
 namespace {
 
-void expect_close(const torch::Tensor& got, const torch::Tensor& want, double relative, const std::string& what) {
+void expect_close(const torch::Tensor& got, const torch::Tensor& want, double relative,
+                  const std::string& what) {
   ASSERT_EQ(got.numel(), want.numel()) << what;
   const torch::Tensor g = got.flatten().to(torch::kDouble), w = want.flatten().to(torch::kDouble);
   const double scale = std::max(1e-12, w.abs().max().item<double>());
@@ -31,11 +32,13 @@ TEST_P(GoldenEmbedding, LiteralAndComposedMatch) {
   const int pretrain = std::stoi(file.metadata.at("pretrain_embed_dimension"));
   const int target = std::stoi(file.metadata.at("target_embed_dimension"));
   expect_close(embed_literal(l2, l3, pretrain, target), want, 1e-4, "literal");
-  const PatchEmbedding embedding(static_cast<int>(l2.size(1)), static_cast<int>(l3.size(1)), pretrain, target);
+  const PatchEmbedding embedding(static_cast<int>(l2.size(1)), static_cast<int>(l3.size(1)), pretrain,
+                                 target);
   expect_close(embedding.embed(l2, l3), want, 1e-4, "composed");
 }
 INSTANTIATE_TEST_SUITE_P(Ratios, GoldenEmbedding,
-                         ::testing::Values("simplenet_embed_integer_ratio", "simplenet_embed_fractional_ratio"));
+                         ::testing::Values("simplenet_embed_integer_ratio",
+                                           "simplenet_embed_fractional_ratio"));
 
 TEST(Embedding, ComposedEqualsLiteralOnRaggedShapes) {
   Rng rng(4);
@@ -44,9 +47,10 @@ TEST(Embedding, ComposedEqualsLiteralOnRaggedShapes) {
     const int h = 3 + static_cast<int>(rng.below(9)), w = 3 + static_cast<int>(rng.below(9));
     const int pretrain = 4 + static_cast<int>(rng.below(60)), target = 4 + static_cast<int>(rng.below(60));
     torch::manual_seed(round);
-    const torch::Tensor l2 = torch::randn({2, c2, h, w}), l3 = torch::randn({2, c3, (h + 1) / 2, (w + 1) / 2});
-    expect_close(PatchEmbedding(c2, c3, pretrain, target).embed(l2, l3), embed_literal(l2, l3, pretrain, target), 1e-5,
-                 "round " + std::to_string(round));
+    const torch::Tensor l2 = torch::randn({2, c2, h, w}),
+                        l3 = torch::randn({2, c3, (h + 1) / 2, (w + 1) / 2});
+    expect_close(PatchEmbedding(c2, c3, pretrain, target).embed(l2, l3),
+                 embed_literal(l2, l3, pretrain, target), 1e-5, "round " + std::to_string(round));
   }
 }
 
@@ -80,7 +84,8 @@ TEST_P(GoldenTraining, SixStepsMatch) {
   }
   HeadWeights head = HeadWeights::from_dict(with_prefix(file.tensors, "initial."), name);
   HeadOptimizer optimizer(options, head);
-  const torch::Tensor features = to_tensor(file.tensors.at("features")), noise = to_tensor(file.tensors.at("noise"));
+  const torch::Tensor features = to_tensor(file.tensors.at("features")),
+                      noise = to_tensor(file.tensors.at("noise"));
   for (std::int64_t i = 0; i < noise.size(0); ++i) {
     HeadGradients gradients;
     StepResult step = gradients_of(head, features, noise[i].contiguous(), options.margin, gradients);
@@ -88,14 +93,27 @@ TEST_P(GoldenTraining, SixStepsMatch) {
     EXPECT_NEAR(step.loss, double_at(file.tensors.at("loss"), i), 1e-4) << i;
     EXPECT_NEAR(step.real_margin_accuracy, double_at(file.tensors.at("p_true"), i), 1e-6) << i;
     EXPECT_NEAR(step.fake_margin_accuracy, double_at(file.tensors.at("p_fake"), i), 1e-6) << i;
-    EXPECT_NEAR(step.adapter_grad_norm, double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i), 1e-3) << i;
-    EXPECT_NEAR(step.discriminator_grad_norm, double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i + 1), 2e-3) << i;
+    EXPECT_NEAR(step.adapter_grad_norm,
+                double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i), 1e-3)
+        << i;
+    EXPECT_NEAR(step.discriminator_grad_norm,
+                double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i + 1), 2e-3)
+        << i;
   }
   const TensorDict got = head.to_dict(), want = with_prefix(file.tensors, "final.");
   for (const auto& [tensor_name, tensor] : got) {
     if (tensor.dtype != DType::kF32 || !want.count(tensor_name)) continue;
-    // The bias before batch norm has no influence and a gradient of pure rounding noise, which Adam magnifies.
-    if (tensor_name == "discriminator.body.block1.0.bias" || tensor_name.ends_with("running_mean")) continue;
+    // Batch norm removes whatever a bias before it adds: the gradients of both biases are pure rounding
+    // noise, which Adam magnifies to steps of the learning rate. They and the running mean that follows them
+    // are held to six such steps; the patch scores below, which see their sum, to the full tolerance.
+    const bool before_norm = tensor_name.ends_with("0fc.bias") || tensor_name.ends_with("block1.0.bias") ||
+                             tensor_name.ends_with("running_mean");
+    if (before_norm) {
+      const double allowed = 2 * 6 * options.discriminator_learning_rate;
+      EXPECT_LT((to_tensor(tensor) - to_tensor(want.at(tensor_name))).abs().max().item<double>(), allowed)
+          << tensor_name;
+      continue;
+    }
     expect_close(to_tensor(tensor), to_tensor(want.at(tensor_name)), 1e-3, tensor_name);
   }
   const torch::Tensor scores = -discriminate(head, adapt(head, features));
@@ -103,7 +121,8 @@ TEST_P(GoldenTraining, SixStepsMatch) {
   expect_close(scores, to_tensor(file.tensors.at("final.patch_scores")), 1e-3, "final patch scores");
 }
 INSTANTIATE_TEST_SUITE_P(Both, GoldenTraining,
-                         ::testing::Combine(::testing::Values("simplenet_train_official", "simplenet_train_refined"),
+                         ::testing::Combine(::testing::Values("simplenet_train_official",
+                                                              "simplenet_train_refined"),
                                             ::testing::Values(&plain_gradients, &fast_gradients)));
 
 TEST(Head, FastGradientsEqualAutogradOnRaggedShapes) {
@@ -127,7 +146,8 @@ TEST(Head, FastGradientsEqualAutogradOnRaggedShapes) {
     HeadGradients half;
     fast_gradients(c, z.to(torch::kBFloat16), noise.to(torch::kBFloat16), 0.5, half);
     const auto norm = [](const torch::Tensor& t) { return t.norm().item<double>(); };
-    EXPECT_LT(norm(half.hidden_weight - plain.hidden_weight) / norm(plain.hidden_weight), 0.25) << "bfloat16 products";
+    EXPECT_LT(norm(half.hidden_weight - plain.hidden_weight) / norm(plain.hidden_weight), 0.25)
+        << "bfloat16 products";
   }
 }
 
@@ -140,7 +160,8 @@ TEST(Head, FoldedMapEqualsPlainPath) {
   head.norm_bias = torch::randn({32});
   const torch::Tensor z = torch::randn({500, 48});
   const FoldedHead folded = fold_head(head);
-  const torch::Tensor fast = at::mv(at::leaky_relu(at::linear(z, folded.weight, folded.bias), kLeakySlope), folded.tail);
+  const torch::Tensor fast =
+      at::mv(at::leaky_relu(at::linear(z, folded.weight, folded.bias), kLeakySlope), folded.tail);
   expect_close(fast, discriminate(head, adapt(head, z)), 1e-4, "scores");
 }
 

@@ -24,7 +24,8 @@ fs::path random_backbone(const fs::path& folder) {
   torch::manual_seed(3);
   for (const ConvShape& shape : conv_shapes(spec)) {
     const double std = std::sqrt(2.0 / (shape.in * shape.kernel * shape.kernel));
-    weights[shape.name + ".weight"] = to_host(std * torch::randn({shape.out, shape.in, shape.kernel, shape.kernel}));
+    weights[shape.name + ".weight"] =
+        to_host(std * torch::randn({shape.out, shape.in, shape.kernel, shape.kernel}));
     weights[shape.name + ".bias"] = to_host(torch::zeros({shape.out}));
   }
   write_safetensors(folder / "random.safetensors", {weights, {}});
@@ -47,8 +48,9 @@ class EvalTest : public ::testing::Test {
 
   static void small(TrainConfig& config) {
     OptionTable table = config.table();
-    for (const char* setting : {"input.size=96", "simplenet.meta_epochs=3", "simplenet.passes=1", "augment.draws=2",
-                                "simplenet.embedding_dimension=48", "calibration.false_reject=0.2", "calibration.holdout_least=6"}) {
+    for (const char* setting : {"input.size=96", "simplenet.meta_epochs=3", "simplenet.passes=1",
+                                "augment.draws=2", "simplenet.embedding_dimension=48",
+                                "calibration.false_reject=0.2", "calibration.holdout_least=6"}) {
       table.set_assignment(setting);
     }
   }
@@ -110,7 +112,8 @@ TEST_F(EvalTest, CalibrationNeverSeesTrainingImages) {
   EXPECT_EQ(calibration_maps(model).size(), 6U);
   const Model cross = train("calibration.mode=crossfit");
   EXPECT_EQ(calibration_maps(cross).size(), 24U);
-  EXPECT_NE(cross.record["decision"]["guarantee"].get<std::string>().find("cross-conformal"), std::string::npos);
+  EXPECT_NE(cross.record["decision"]["guarantee"].get<std::string>().find("cross-conformal"),
+            std::string::npos);
 }
 
 TEST_F(EvalTest, RefusesAnImpossibleRateBeforeTraining) {
@@ -130,14 +133,16 @@ TEST_F(EvalTest, EvaluatesReportsAndDecides) {
   EXPECT_TRUE(std::isfinite(e.pixel.aupro.value));
   EXPECT_FALSE(e.warnings.empty()) << "ten test images deserve a warning";
   const auto json = results_json(e, model, data);
-  for (const char* key : {"image_auroc", "pixel_auroc", "aupro", "image_ap", "pixel_ap", "image_f1max", "pixel_f1max"}) {
+  for (const char* key :
+       {"image_auroc", "pixel_auroc", "aupro", "image_ap", "pixel_ap", "image_f1max", "pixel_f1max"}) {
     EXPECT_TRUE(json.at(key).contains("ci_low")) << key;
   }
   const std::string html = evaluation_report(e, model, data, inspector, "");
   EXPECT_NE(html.find("</html>"), std::string::npos);
   EXPECT_EQ(html.find("http://"), std::string::npos);
   EXPECT_EQ(html.find("https://"), std::string::npos) << "the report must not need a network";
-  for (const ScoredImage& image : e.images) EXPECT_EQ(image.rejected, image.score > e.decision.conformal.threshold);
+  for (const ScoredImage& image : e.images)
+    EXPECT_EQ(image.rejected, image.score > e.decision.conformal.threshold);
 }
 
 TEST_F(EvalTest, TestImagesThatTheModelTrainedOnAreRefused) {

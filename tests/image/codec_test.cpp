@@ -12,7 +12,8 @@ namespace {
 
 RgbImage pattern(int w, int h) {
   RgbImage image(w, h);
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(13 * i % 256);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<std::uint8_t>(13 * i % 256);
   return image;
 }
 
@@ -30,7 +31,8 @@ TEST(Codec, RefusesWhatIsNoImage) {
   auto bytes = encode_png(pattern(64, 64));
   bytes.resize(bytes.size() / 2);
   try {
-    decode_image(bytes, "half.png");  // libpng may salvage rows; it must not crash, and an error must name the file
+    decode_image(bytes,
+                 "half.png");  // libpng may salvage rows; it must not crash, and an error must name the file
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("half.png"), std::string::npos);
   }

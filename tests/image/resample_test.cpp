@@ -41,7 +41,8 @@ TEST(Resample, ConstantStaysConstant) {
 TEST(Resample, AntialiasingAveragesWhatPointSamplingWouldMiss) {
   RgbImage stripes(400, 8);
   for (int y = 0; y < 8; ++y) {
-    for (int x = 0; x < 400; ++x) std::fill_n(stripes.at(x, y), 3, static_cast<std::uint8_t>(x % 2 ? 255 : 0));
+    for (int x = 0; x < 400; ++x)
+      std::fill_n(stripes.at(x, y), 3, static_cast<std::uint8_t>(x % 2 ? 255 : 0));
   }
   const RgbImage small = resize_antialiased(stripes, 40, 8);
   for (int x = 0; x < 40; ++x) EXPECT_NEAR(small.at(x, 4)[0], 128, 8);
@@ -49,7 +50,8 @@ TEST(Resample, AntialiasingAveragesWhatPointSamplingWouldMiss) {
 
 TEST(Resample, WarpWithoutMotionIsIdentityAndFlipMirrors) {
   RgbImage image(9, 6);
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(7 * i % 251);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<std::uint8_t>(7 * i % 251);
   EXPECT_EQ(warp_about_centre(image, 0, 0, 0, 1, false).pixels, image.pixels);
   const RgbImage flipped = warp_about_centre(image, 0, 0, 0, 1, true);
   for (int x = 0; x < 9; ++x) EXPECT_EQ(flipped.at(x, 3)[1], image.at(8 - x, 3)[1]);

@@ -39,7 +39,9 @@ struct GoldenMaps {
   }
   PixelMetrics metrics(PixelMetricOptions options) const {
     options.bootstrap_replicates = 0;
-    return pixel_metrics(static_cast<int>(items.size()), [this](int i) { return items[i]; }, std::vector<int>(items.size(), 0), options);
+    return pixel_metrics(
+        static_cast<int>(items.size()), [this](int i) { return items[i]; }, std::vector<int>(items.size(), 0),
+        options);
   }
 };
 
@@ -69,8 +71,11 @@ TEST(Metrics, GoldenPixelMetricsInOnePassAndInMany) {
     EXPECT_NEAR(m.average_precision.value, scalar(file, "pixel_ap"), 1e-6);
     EXPECT_NEAR(m.f1max.value, scalar(file, "pixel_f1max"), 1e-6);
     EXPECT_NEAR(m.aupro.value, scalar(file, "aupro_030_8connected"), 1e-6);
-    if (limit == 500) { EXPECT_GT(m.passes, 3); }
-    for (const auto& [pro_limit, name] : {std::pair(0.05, "aupro_005_8connected"), std::pair(1.0, "aupro_100_8connected")}) {
+    if (limit == 500) {
+      EXPECT_GT(m.passes, 3);
+    }
+    for (const auto& [pro_limit, name] :
+         {std::pair(0.05, "aupro_005_8connected"), std::pair(1.0, "aupro_100_8connected")}) {
       options.pro_limit = pro_limit;
       EXPECT_NEAR(maps.metrics(options).aupro.value, scalar(file, name), 1e-6) << name;
     }
@@ -109,7 +114,8 @@ TEST(Metrics, BootstrapIntervalHoldsItsValue) {
   for (std::size_t i = 0; i < maps.items.size(); ++i) {
     stratum[i] = std::accumulate(maps.items[i].mask.pixels.begin(), maps.items[i].mask.pixels.end(), 0) > 0;
   }
-  const PixelMetrics m = pixel_metrics(static_cast<int>(maps.items.size()), [&](int i) { return maps.items[i]; }, stratum);
+  const PixelMetrics m = pixel_metrics(
+      static_cast<int>(maps.items.size()), [&](int i) { return maps.items[i]; }, stratum);
   for (const Estimate& e : {m.auroc, m.average_precision, m.f1max, m.aupro}) {
     EXPECT_LE(e.ci_low, e.value);
     EXPECT_GE(e.ci_high, e.value);

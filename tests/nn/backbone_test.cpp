@@ -17,7 +17,8 @@ class FormulaWeights {
   explicit FormulaWeights(double seed) : seed_(seed) {}
   TensorDict take() { return std::move(tensors_); }
   void conv(const std::string& name, int out, int in, int kernel) {
-    add(name + ".weight", {out, in, kernel, kernel}, [=](double s) { return s * std::sqrt(4.0 / (in * kernel * kernel)); });
+    add(name + ".weight", {out, in, kernel, kernel},
+        [=](double s) { return s * std::sqrt(4.0 / (in * kernel * kernel)); });
   }
   void norm(const std::string& name, int n) {
     add(name + ".weight", {n}, [](double s) { return 0.8 + 0.1 * s; });
@@ -28,12 +29,14 @@ class FormulaWeights {
   }
 
  private:
-  void add(const std::string& name, std::vector<std::int64_t> shape, const std::function<double(double)>& value) {
+  void add(const std::string& name, std::vector<std::int64_t> shape,
+           const std::function<double(double)>& value) {
     std::int64_t n = 1;
     for (const std::int64_t s : shape) n *= s;
     std::vector<float> values(static_cast<std::size_t>(n));
     for (std::int64_t i = 0; i < n; ++i) {
-      values[i] = static_cast<float>(value(std::sin(0.37 * static_cast<double>(i) + 0.11 * index_ + 0.01 * seed_)));
+      values[i] =
+          static_cast<float>(value(std::sin(0.37 * static_cast<double>(i) + 0.11 * index_ + 0.01 * seed_)));
     }
     tensors_[name] = from_floats(values, std::move(shape));
     ++index_;
@@ -96,7 +99,8 @@ TEST_P(GoldenBackbone, MatchesTorchvision) {
   }
   const torch::NoGradGuard no_grad;
   const FeatureMaps maps = net.forward(x);
-  for (const auto& [name, map] : {std::pair("layer1", maps.layer1), std::pair("layer2", maps.layer2), std::pair("layer3", maps.layer3)}) {
+  for (const auto& [name, map] : {std::pair("layer1", maps.layer1), std::pair("layer2", maps.layer2),
+                                  std::pair("layer3", maps.layer3)}) {
     const std::string prefix = name;
     EXPECT_EQ(map.sizes().vec(), integers(file.tensors.at(prefix + ".shape")));
     const auto index = integers(file.tensors.at(prefix + ".sample_index"));
@@ -104,7 +108,9 @@ TEST_P(GoldenBackbone, MatchesTorchvision) {
     const float scale = map.abs().max().item<float>();
     const torch::Tensor flat = map.contiguous().flatten();
     for (std::size_t i = 0; i < index.size(); ++i) {
-      ASSERT_NEAR(flat[index[i]].item<float>(), values[i], 1e-4F * std::max(std::abs(values[i]), 0.05F * scale)) << name << ' ' << i;
+      ASSERT_NEAR(flat[index[i]].item<float>(), values[i],
+                  1e-4F * std::max(std::abs(values[i]), 0.05F * scale))
+          << name << ' ' << i;
     }
   }
 }
@@ -145,7 +151,8 @@ TEST(Backbone, AnySizeAndBothPrecisionsAgree) {
   EXPECT_EQ(plain.layer2.size(3), 13);
   backbone.to(torch::kCPU, Precision::kBFloat16);
   const FeatureMaps fast = backbone.features(x);
-  const double error = (plain.layer3 - fast.layer3).norm().item<double>() / plain.layer3.norm().item<double>();
+  const double error =
+      (plain.layer3 - fast.layer3).norm().item<double>() / plain.layer3.norm().item<double>();
   EXPECT_LT(error, 0.03);
 }
 

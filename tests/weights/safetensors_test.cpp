@@ -39,13 +39,18 @@ TEST(Safetensors, RoundTripIsExactAndCanonical) {
 
 TEST(Safetensors, RefusesHostileHeaders) {
   const std::vector<Bytes> bad = {
-      Bytes(3), with_header("[]"), with_header("{\"a\":1}"), with_header("{", 4),
+      Bytes(3),
+      with_header("[]"),
+      with_header("{\"a\":1}"),
+      with_header("{", 4),
       with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4),
       with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 12),
       with_header(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4),
       with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4),
       with_header(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0),
-      with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})", 6),
+      with_header(
+          R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
+          6),
       with_header(std::string(100000, '['))};
   for (std::size_t i = 0; i < bad.size(); ++i) EXPECT_THROW(parse_safetensors(bad[i], "bad"), Error) << i;
 }
@@ -60,7 +65,9 @@ TEST(Safetensors, EveryTruncationIsRefused) {
 TEST(Half, RoundTripsAllFiniteValuesAndRoundsToEven) {
   for (std::uint32_t h = 0; h < 65536; ++h) {
     const float v = half_to_float(static_cast<std::uint16_t>(h));
-    if (std::isfinite(v)) { ASSERT_EQ(float_to_half(v), h); }
+    if (std::isfinite(v)) {
+      ASSERT_EQ(float_to_half(v), h);
+    }
   }
   EXPECT_EQ(half_to_float(float_to_half(1.0F + 0x1p-11F)), 1.0F);
   EXPECT_EQ(half_to_float(float_to_half(1.0F + 3 * 0x1p-11F)), 1.0F + 0x1p-9F);

@@ -30,10 +30,12 @@ class Pickle {
     out_ += static_cast<char>(v);
     return *this;
   }
-  Pickle& global(const std::string& module, const std::string& name) { return raw("c" + module + "\n" + name + "\n"); }
+  Pickle& global(const std::string& module, const std::string& name) {
+    return raw("c" + module + "\n" + name + "\n");
+  }
   /// _rebuild_tensor_v2(storage, 0, shape, stride, False, OrderedDict())
-  Pickle& tensor(const std::string& type, const std::string& key, std::uint8_t numel, std::vector<std::uint8_t> shape,
-                 std::vector<std::uint8_t> stride, std::uint8_t offset = 0) {
+  Pickle& tensor(const std::string& type, const std::string& key, std::uint8_t numel,
+                 std::vector<std::uint8_t> shape, std::vector<std::uint8_t> stride, std::uint8_t offset = 0) {
     global("torch._utils", "_rebuild_tensor_v2").raw("((");
     text("storage").global("torch", type).text(key).text("cpu").integer(numel).raw("tQ").integer(offset);
     for (const auto* sizes : {&shape, &stride}) {
@@ -73,8 +75,10 @@ Bytes zipped(const std::string& pickle, const std::string& storage) {
   const std::string path = (folder.path() / "x.pth").string();
   int error = 0;
   zip_t* archive = zip_open(path.c_str(), ZIP_CREATE, &error);
-  for (const auto& [name, content] : {std::pair("archive/data.pkl", &pickle), std::pair("archive/data/0", &storage)}) {
-    const zip_int64_t i = zip_file_add(archive, name, zip_source_buffer(archive, content->data(), content->size(), 0), 0);
+  for (const auto& [name, content] :
+       {std::pair("archive/data.pkl", &pickle), std::pair("archive/data/0", &storage)}) {
+    const zip_int64_t i =
+        zip_file_add(archive, name, zip_source_buffer(archive, content->data(), content->size(), 0), 0);
     zip_set_file_compression(archive, static_cast<zip_uint64_t>(i), ZIP_CM_STORE, 0);
   }
   zip_close(archive);
@@ -99,7 +103,9 @@ void expect_tensors(const TensorDict& t) {
   EXPECT_EQ(to_floats(t.at("t")), (std::vector<float>{1, 4, 2, 5, 3, 6}));
 }
 
-TEST(TorchCheckpoint, ReadsZipLayout) { expect_tensors(parse_torch_checkpoint(zipped(dictionary(), raw_values(kValues)), "x")); }
+TEST(TorchCheckpoint, ReadsZipLayout) {
+  expect_tensors(parse_torch_checkpoint(zipped(dictionary(), raw_values(kValues)), "x"));
+}
 
 TEST(TorchCheckpoint, ReadsLegacyLayoutAndHalf) {
   expect_tensors(parse_torch_checkpoint(legacy(dictionary(), raw_values(kValues), 6), "x"));
@@ -122,7 +128,8 @@ TEST(TorchCheckpoint, RefusesForeignObjectsByName) {
 
 TEST(TorchCheckpoint, RefusesTensorsThatReachPastTheirStorage) {
   EXPECT_THROW(parse_torch_checkpoint(zipped(dictionary(3), raw_values(kValues)), "x"), Error);
-  EXPECT_THROW(parse_torch_checkpoint(zipped(dictionary(), raw_values(std::vector<float>{1, 2})), "x"), Error);
+  EXPECT_THROW(parse_torch_checkpoint(zipped(dictionary(), raw_values(std::vector<float>{1, 2})), "x"),
+               Error);
 }
 
 TEST(TorchCheckpoint, EveryTruncationIsRefused) {

@@ -1,5 +1,5 @@
-// Errors of glint. Error is for what the outside did wrong (bad input, missing file, wrong option) and its sentence
-// says what to do next; GLINT_CHECK is for our own bugs. Libraries never print and never exit.
+// Errors of glint. Error is for what the outside did wrong (bad input, missing file, wrong option) and its
+// sentence says what to do next; GLINT_CHECK is for our own bugs. Libraries never print and never exit.
 #pragma once
 
 #include <fmt/format.h>

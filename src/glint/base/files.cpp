@@ -19,8 +19,8 @@ Bytes read_file(const fs::path& path, std::uint64_t max_bytes) {
   const std::uint64_t size = fs::file_size(path, ec);
   if (ec) fail(ErrorCode::kIo, "{}: cannot be read ({})", path.string(), ec.message());
   if (size > max_bytes) {
-    fail(ErrorCode::kBadInput, "{}: {} bytes, more than the {} this kind of file may have", path.string(), size,
-         max_bytes);
+    fail(ErrorCode::kBadInput, "{}: {} bytes, more than the {} this kind of file may have", path.string(),
+         size, max_bytes);
   }
   std::ifstream in(path, std::ios::binary);
   Bytes content(size);
@@ -48,7 +48,8 @@ void write_file(const fs::path& path, std::span<const std::byte> content) {
     out.flush();
     if (!out) {
       fs::remove(temporary, ec);
-      fail(ErrorCode::kIo, "{}: cannot be written; check the folder's permissions and free space", path.string());
+      fail(ErrorCode::kIo, "{}: cannot be written; check the folder's permissions and free space",
+           path.string());
     }
   }
   fs::rename(temporary, path, ec);

@@ -76,7 +76,8 @@ void OptionTable::add(std::string name, double& field, std::string help, Range r
 void OptionTable::add(std::string name, std::string& field, std::string help) {
   fields_.push_back({name, std::move(help), "text", [&field] { return nlohmann::json(field); },
                      [&field, name](const nlohmann::json& v) {
-                       if (!v.is_string()) fail(ErrorCode::kConfig, "{} = {}: must be a text", name, v.dump());
+                       if (!v.is_string())
+                         fail(ErrorCode::kConfig, "{} = {}: must be a text", name, v.dump());
                        field = v.get<std::string>();
                      }});
 }
@@ -130,7 +131,8 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
   for (const std::string& candidate : candidates) {
     std::size_t distance = edit_distance(name, candidate);
     const std::size_t dot = candidate.rfind('.');  // "noise_std" should find "simplenet.noise_std"
-    if (dot != std::string::npos) distance = std::min(distance, 1 + edit_distance(name, candidate.substr(dot + 1)));
+    if (dot != std::string::npos)
+      distance = std::min(distance, 1 + edit_distance(name, candidate.substr(dot + 1)));
     if (distance < best_distance) {
       best_distance = distance;
       best = candidate;

@@ -1,5 +1,6 @@
-// Options declared once: a table binds each field of a plain struct to its dotted name, help text and rule, and serves
-// the command line (--set), the configuration file, the model file and the report. Not a command-line parser.
+// Options declared once: a table binds each field of a plain struct to its dotted name, help text and rule,
+// and serves the command line (--set), the configuration file, the model file and the report. Not a
+// command-line parser.
 #pragma once
 
 #include <concepts>
@@ -21,7 +22,9 @@ template <class E>
 struct EnumNames;
 
 template <class E>
-concept NamedEnum = requires { EnumNames<E>::table; };
+concept NamedEnum = requires {
+  EnumNames<E>::table;
+};
 
 template <NamedEnum E>
 std::string_view enum_name(E value) {
@@ -79,7 +82,8 @@ class OptionTable {
                        [&field] { return nlohmann::json(std::string(enum_name(field))); },
                        [&field, name](const nlohmann::json& v) {
                          if (!v.is_string()) {
-                           fail(ErrorCode::kConfig, "{} = {}: choose one of {}", name, v.dump(), enum_choices<E>());
+                           fail(ErrorCode::kConfig, "{} = {}: choose one of {}", name, v.dump(),
+                                enum_choices<E>());
                          }
                          field = parse_enum<E>(v.get<std::string>(), name);
                        }});

@@ -9,8 +9,8 @@ namespace glint {
 /// Processors this process may use (its affinity mask), at least 1.
 int available_threads();
 
-/// Calls work(i) for i = 0 ... n-1 on up to `threads` threads (0 = available_threads()). The first exception is
-/// rethrown in the caller after all threads have stopped.
+/// Calls work(i) for i = 0 ... n-1 on up to `threads` threads (0 = available_threads()). The first exception
+/// is rethrown in the caller after all threads have stopped.
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& work, int threads = 0);
 
 }  // namespace glint

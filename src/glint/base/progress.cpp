@@ -97,12 +97,19 @@ ProgressSink& silent_progress() {
   return sink;
 }
 
-std::unique_ptr<ProgressSink> make_terminal_progress() { return std::make_unique<TerminalProgress>(); }
+std::unique_ptr<ProgressSink> make_terminal_progress() {
+  return std::make_unique<TerminalProgress>();
+}
 
-void request_cancel() noexcept { cancel_flag.store(true); }
-bool cancel_requested() noexcept { return cancel_flag.load(); }
+void request_cancel() noexcept {
+  cancel_flag.store(true);
+}
+bool cancel_requested() noexcept {
+  return cancel_flag.load();
+}
 void throw_if_cancelled() {
-  if (cancel_requested()) throw Error(ErrorCode::kCancelled, "stopped on request; nothing half-written was left");
+  if (cancel_requested())
+    throw Error(ErrorCode::kCancelled, "stopped on request; nothing half-written was left");
 }
 
 }  // namespace glint

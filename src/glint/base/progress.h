@@ -1,5 +1,6 @@
-// Progress of long work: a bar with rate and time left on a terminal, a plain line now and then elsewhere. The libraries
-// only see the Progress interface; the command line chooses the sink, and tests use none. Also the cancel flag.
+// Progress of long work: a bar with rate and time left on a terminal, a plain line now and then elsewhere.
+// The libraries only see the Progress interface; the command line chooses the sink, and tests use none. Also
+// the cancel flag.
 #pragma once
 
 #include <cstdint>

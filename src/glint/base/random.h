@@ -1,5 +1,5 @@
-// Seeded randomness that does not depend on the standard library, the platform or the number of threads: every use
-// derives its own stream from (seed, keys...). Not for cryptography.
+// Seeded randomness that does not depend on the standard library, the platform or the number of threads:
+// every use derives its own stream from (seed, keys...). Not for cryptography.
 #pragma once
 
 #include <cmath>

@@ -19,11 +19,13 @@ int list() {
     std::printf("%-16s ", status.spec.name.c_str());
     if (status.identity) {
       std::printf("present   %s\n%17ssha256 %s\n%17sfrom %s, %s\n",
-                  status.embedded ? "embedded" : status.cached->string().c_str(), "", status.identity->sha256.c_str(), "",
-                  status.identity->source.c_str(), status.identity->licence.c_str());
+                  status.embedded ? "embedded" : status.cached->string().c_str(), "",
+                  status.identity->sha256.c_str(), "", status.identity->source.c_str(),
+                  status.identity->licence.c_str());
     } else {
-      std::printf("absent    fetch %s%s\n%17sthen: glint backbone import %s\n", status.spec.official_url.c_str(),
-                  status.spec.official_file.c_str(), "", status.spec.official_file.c_str());
+      std::printf("absent    fetch %s%s\n%17sthen: glint backbone import %s\n",
+                  status.spec.official_url.c_str(), status.spec.official_file.c_str(), "",
+                  status.spec.official_file.c_str());
     }
   }
   return kExitOk;
@@ -56,7 +58,8 @@ Action add_backbone(CLI::App& verb) {
   };
   auto args = std::make_shared<Arguments>();
   verb.require_subcommand(1);
-  CLI::App* list_verb = verb.add_subcommand("list", "which backbones are present, and where to get the others");
+  CLI::App* list_verb =
+      verb.add_subcommand("list", "which backbones are present, and where to get the others");
   CLI::App* import_verb = verb.add_subcommand("import", "read a .pth or .safetensors into the cache");
   import_verb->add_option("file", args->file, "checkpoint")->required();
   import_verb->add_option("--arch", args->arch, "network, when the shapes alone do not tell");
@@ -67,19 +70,29 @@ Action add_backbone(CLI::App& verb) {
   distill_verb->add_option("teacher", args->teacher, "name or weight file of a ResNet-18")->required();
   distill_verb->add_option("images", args->images, "images or folders, searched recursively")->required();
   distill_verb->add_option("-o,--out", args->out, "student file to write")->required();
-  distill_verb->add_option("--steps", args->distill.steps, "optimiser steps")->capture_default_str()->check(CLI::Range(0, 10000000));
-  distill_verb->add_option("--batch", args->distill.batch, "crops a step")->capture_default_str()->check(CLI::Range(1, 1024));
-  distill_verb->add_option("--crop", args->distill.crop_px, "side of a crop in pixels")->capture_default_str();
-  distill_verb->add_option("--learning-rate", args->distill.learning_rate, "step size")->capture_default_str();
-  distill_verb->add_option("--seed", args->distill.seed, "same seed, same images, same machine: same student")->capture_default_str();
-  distill_verb->footer("Resumes from FILE.resume when it exists.\nExample:\n  glint backbone distill resnet18 photos/ -o compact.safetensors");
+  distill_verb->add_option("--steps", args->distill.steps, "optimiser steps")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 10000000));
+  distill_verb->add_option("--batch", args->distill.batch, "crops a step")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  distill_verb->add_option("--crop", args->distill.crop_px, "side of a crop in pixels")
+      ->capture_default_str();
+  distill_verb->add_option("--learning-rate", args->distill.learning_rate, "step size")
+      ->capture_default_str();
+  distill_verb->add_option("--seed", args->distill.seed, "same seed, same images, same machine: same student")
+      ->capture_default_str();
+  distill_verb->footer(
+      "Resumes from FILE.resume when it exists.\nExample:\n  glint backbone distill resnet18 photos/ -o "
+      "compact.safetensors");
 
   return [args, list_verb, import_verb, verify_verb] {
     if (list_verb->parsed()) return list();
     if (import_verb->parsed()) {
       const ImportedBackbone imported = import_backbone(args->file, args->arch, args->licence);
       const fs::path path = store_backbone(imported);
-      std::printf("wrote %s (%s, sha256 %s)\n", path.c_str(), imported.identity.name.c_str(), imported.identity.sha256.c_str());
+      std::printf("wrote %s (%s, sha256 %s)\n", path.c_str(), imported.identity.name.c_str(),
+                  imported.identity.sha256.c_str());
       return kExitOk;
     }
     if (verify_verb->parsed()) {
@@ -106,15 +119,17 @@ Action add_backbone(CLI::App& verb) {
     const BackboneSpec& spec = backbone_spec("compact");
     const BackboneIdentity identity{
         spec.name, weights_sha256(result.weights),
-        fmt::format("glint backbone distill from {} (sha256 {}) over {} images, {} steps, seed {}", teacher.identity().name,
-                    teacher.identity().sha256, result.report.images, args->distill.steps, args->distill.seed),
+        fmt::format("glint backbone distill from {} (sha256 {}) over {} images, {} steps, seed {}",
+                    teacher.identity().name, teacher.identity().sha256, result.report.images,
+                    args->distill.steps, args->distill.seed),
         spec.licence};
     write_safetensors(args->out, backbone_to_file(identity, result.weights));
     std::error_code ignored;
     fs::remove(args->distill.state, ignored);
     std::printf("unexplained variance on %lld held-out images: layer2 %.4f -> %.4f, layer3 %.4f -> %.4f\n",
                 static_cast<long long>(result.report.held_out), result.report.start_residual_layer2,
-                result.report.residual_layer2, result.report.start_residual_layer3, result.report.residual_layer3);
+                result.report.residual_layer2, result.report.start_residual_layer3,
+                result.report.residual_layer3);
     std::printf("wrote %s (sha256 %s)\n", args->out.c_str(), identity.sha256.c_str());
     return kExitOk;
   };

@@ -22,7 +22,8 @@ struct Arguments {
   bool allow_leakage = false, oracle = false, no_maps = false;
 };
 
-void write_maps(const Evaluation& evaluation, const Inspector& inspector, const fs::path& folder, ProgressSink& progress) {
+void write_maps(const Evaluation& evaluation, const Inspector& inspector, const fs::path& folder,
+                ProgressSink& progress) {
   const ColourScale scale = colour_scale(evaluation);
   progress.begin("writing maps", std::ssize(evaluation.images));
   std::int64_t done = 0;
@@ -30,7 +31,8 @@ void write_maps(const Evaluation& evaluation, const Inspector& inspector, const 
     throw_if_cancelled();
     const ScoreMap map = full_map(image, inspector, evaluation.scoring);
     const RgbImage overlay = heat_overlay(read_image(image.sample.path), map, scale.low, scale.high);
-    write_file(folder / image.sample.label / (image.sample.path.stem().string() + ".jpg"), encode_jpeg(overlay, 88));
+    write_file(folder / image.sample.label / (image.sample.path.stem().string() + ".jpg"),
+               encode_jpeg(overlay, 88));
     progress.advance(++done, "");
   }
   progress.end();
@@ -50,7 +52,8 @@ int run(const Arguments& args) {
   for (const std::string& assignment : args.set) table.set_assignment(assignment);
   options.false_reject = args.false_reject ? *args.false_reject : make_decision(model).conformal.wished_rate;
 
-  const Evaluation evaluation = evaluate_model(model, inspector, dataset, options, args.allow_leakage, *progress);
+  const Evaluation evaluation =
+      evaluate_model(model, inspector, dataset, options, args.allow_leakage, *progress);
   nlohmann::json results = results_json(evaluation, model, dataset);
   std::string oracle_text;
   if (args.oracle) {
@@ -63,8 +66,9 @@ int run(const Arguments& args) {
     }
     results["oracle_not_a_result"] = {{"epochs", series}, {"best_image_auroc", best}};
     oracle_text = fmt::format(
-        "oracle, not a result: choosing the epoch on the test set would show image AUROC {:.4f} instead of {:.4f}\n", best,
-        evaluation.image_auroc.value);
+        "oracle, not a result: choosing the epoch on the test set would show image AUROC {:.4f} instead of "
+        "{:.4f}\n",
+        best, evaluation.image_auroc.value);
   }
   const fs::path out = args.out;
   write_text(out / "results.json", results.dump(2) + "\n");
@@ -72,7 +76,8 @@ int run(const Arguments& args) {
   if (!args.no_maps) write_maps(evaluation, inspector, out / "maps", *progress);
   write_text(out / "report.html", evaluation_report(evaluation, model, dataset, inspector, oracle_text));
   std::printf("%s%s", summary_text(evaluation).c_str(), oracle_text.c_str());
-  std::printf("wrote %s, results.json, scores.csv%s\n", (out / "report.html").c_str(), args.no_maps ? "" : ", maps/");
+  std::printf("wrote %s, results.json, scores.csv%s\n", (out / "report.html").c_str(),
+              args.no_maps ? "" : ", maps/");
   return kExitOk;
 }
 
@@ -82,15 +87,19 @@ Action add_evaluate(CLI::App& verb) {
   auto args = std::make_shared<Arguments>();
   verb.add_option("model", args->model, "model file")->required();
   verb.add_option("dataset", args->dataset, "folder with test/good and test/<defect class>")->required();
-  verb.add_option("-o,--out", args->out, "folder for report.html, results.json, scores.csv, maps/")->required();
-  verb.add_option("--image-score", args->image_score, "map_max, patch_max, top_mean or attention: compare without retraining");
+  verb.add_option("-o,--out", args->out, "folder for report.html, results.json, scores.csv, maps/")
+      ->required();
+  verb.add_option("--image-score", args->image_score,
+                  "map_max, patch_max, top_mean or attention: compare without retraining");
   verb.add_option("--false-reject", args->false_reject, "another tolerable rate than the model's");
   verb.add_option("--set", args->set, "one scoring option, e.g. --set scoring.smoothing_sigma=4");
   verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
   verb.add_option("--precision", args->precision, "auto, float32 or bfloat16")->capture_default_str();
   verb.add_flag("--no-maps", args->no_maps, "do not write maps/");
-  verb.add_flag("--oracle-epochs", args->oracle, "also show what choosing the epoch on the test set would claim; needs train --keep-epochs");
-  verb.add_flag("--allow-leakage", args->allow_leakage, "evaluate although test images were trained on; the report says so first");
+  verb.add_flag("--oracle-epochs", args->oracle,
+                "also show what choosing the epoch on the test set would claim; needs train --keep-epochs");
+  verb.add_flag("--allow-leakage", args->allow_leakage,
+                "evaluate although test images were trained on; the report says so first");
   return [args] { return run(*args); };
 }
 

@@ -38,27 +38,32 @@ std::vector<fs::path> images_of(const std::vector<std::string>& paths) {
 nlohmann::json to_json(const InspectionResult& r) {
   nlohmann::json regions = nlohmann::json::array();
   for (const Region& region : r.regions) {
-    regions.push_back({{"x", region.x}, {"y", region.y}, {"width", region.width}, {"height", region.height},
-                       {"area_px", region.area_px}, {"peak", region.peak}});
+    regions.push_back({{"x", region.x},
+                       {"y", region.y},
+                       {"width", region.width},
+                       {"height", region.height},
+                       {"area_px", region.area_px},
+                       {"peak", region.peak}});
   }
-  return {{"image", r.path},       {"verdict", r.rejected ? "NOK" : "OK"}, {"score", r.score}, {"threshold", r.threshold},
+  return {{"image", r.path},      {"verdict", r.rejected ? "NOK" : "OK"},
+          {"score", r.score},     {"threshold", r.threshold},
           {"p_value", r.p_value}, {"regions", regions}};
 }
 
 void print_text(const InspectionResult& r) {
-  std::printf("%-3s  score %8.4f  threshold %8.4f  p %.4f  %s\n", r.rejected ? "NOK" : "OK", r.score, r.threshold, r.p_value,
-              r.path.c_str());
+  std::printf("%-3s  score %8.4f  threshold %8.4f  p %.4f  %s\n", r.rejected ? "NOK" : "OK", r.score,
+              r.threshold, r.p_value, r.path.c_str());
   for (const Region& region : r.regions) {
-    std::printf("       region at %d,%d size %dx%d  area %lld px  peak %.4f\n", region.x, region.y, region.width,
-                region.height, static_cast<long long>(region.area_px), region.peak);
+    std::printf("       region at %d,%d size %dx%d  area %lld px  peak %.4f\n", region.x, region.y,
+                region.width, region.height, static_cast<long long>(region.area_px), region.peak);
   }
 }
 
 int run(const Arguments& args) {
   const Model model = load_model(args.model);
   const Decision decision = make_decision(model);
-  const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")), Precision::kAuto,
-                            args.model);
+  const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
+                            Precision::kAuto, args.model);
   const std::vector<fs::path> images = images_of(args.paths);
   // The picture's scale: from the middle good part to well above the threshold.
   const auto low = static_cast<float>(decision.good_scores[decision.good_scores.size() / 2]);
@@ -76,8 +81,9 @@ int run(const Arguments& args) {
     } else if (args.format == "csv") {
       std::int64_t largest = 0;
       for (const Region& region : result.regions) largest = std::max(largest, region.area_px);
-      std::printf("%s,%s,%.9g,%.9g,%.6g,%zu,%lld\n", result.path.c_str(), result.rejected ? "NOK" : "OK", result.score,
-                  result.threshold, result.p_value, result.regions.size(), static_cast<long long>(largest));
+      std::printf("%s,%s,%.9g,%.9g,%.6g,%zu,%lld\n", result.path.c_str(), result.rejected ? "NOK" : "OK",
+                  result.score, result.threshold, result.p_value, result.regions.size(),
+                  static_cast<long long>(largest));
     } else {
       print_text(result);
     }
@@ -102,9 +108,13 @@ Action add_inspect(CLI::App& verb) {
   verb.add_option("model", args->model, "model file")->required();
   verb.add_option("paths", args->paths, "images or folders")->required();
   verb.add_option("-o,--out", args->out, "folder for overlays");
-  verb.add_option("--format", args->format, "text, json or csv")->capture_default_str()->check(CLI::IsMember({"text", "json", "csv"}));
+  verb.add_option("--format", args->format, "text, json or csv")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "json", "csv"}));
   verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
-  verb.footer("Exit code: 0 all OK, 1 some NOK, 2 error.\nExample:\n  glint inspect sleeve.glint photos/ -o maps --format json");
+  verb.footer(
+      "Exit code: 0 all OK, 1 some NOK, 2 error.\nExample:\n  glint inspect sleeve.glint photos/ -o maps "
+      "--format json");
   return [args] { return run(*args); };
 }
 

@@ -28,7 +28,8 @@ constexpr Verb kVerbs[] = {
      "glint inspect sleeve.glint part1.png folder/ -o maps --format json"},
     {"backbone", "list, import, verify or distill feature extractors", &glint::add_backbone,
      "glint backbone import wide_resnet50_2-95faca4d.pth"},
-    {"info", "show everything a model file records about itself", &glint::add_info, "glint info sleeve.glint"},
+    {"info", "show everything a model file records about itself", &glint::add_info,
+     "glint info sleeve.glint"},
 };
 
 void on_interrupt(int) {
@@ -44,8 +45,9 @@ int main(int argc, char** argv) {
   CLI::App app{"glint - visual inspection that learns from good parts alone"};
   app.set_version_flag("--version", "glint " GLINT_VERSION);
   app.require_subcommand(1);
-  app.footer("Start here:\n  glint synth sleeve sleeves\n  glint train sleeves -o sleeve.glint\n"
-             "  glint evaluate sleeve.glint sleeves -o report\n\n`glint VERB --help` shows a verb's options.");
+  app.footer(
+      "Start here:\n  glint synth sleeve sleeves\n  glint train sleeves -o sleeve.glint\n"
+      "  glint evaluate sleeve.glint sleeves -o report\n\n`glint VERB --help` shows a verb's options.");
   glint::Action action;
   for (const Verb& verb : kVerbs) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.purpose);

@@ -17,11 +17,17 @@ Action add_synth(CLI::App& verb) {
   auto args = std::make_shared<Arguments>();
   verb.add_option("what", args->what, "what to render: sleeve")->required()->check(CLI::IsMember({"sleeve"}));
   verb.add_option("out", args->out, "new folder for the dataset (MVTec layout)")->required();
-  verb.add_option("--train", args->set.train, "good training images")->capture_default_str()->check(CLI::Range(0, 100000));
-  verb.add_option("--test-good", args->set.test_good, "good test images")->capture_default_str()->check(CLI::Range(0, 100000));
+  verb.add_option("--train", args->set.train, "good training images")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100000));
+  verb.add_option("--test-good", args->set.test_good, "good test images")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100000));
   verb.add_option("--per-class", args->per_class, "defective images per class, or the study's 9/11/12/11/10")
       ->capture_default_str();
-  verb.add_option("--size", args->set.size, "side in pixels")->capture_default_str()->check(CLI::Range(64, 4096));
+  verb.add_option("--size", args->set.size, "side in pixels")
+      ->capture_default_str()
+      ->check(CLI::Range(64, 4096));
   verb.add_option("--seed", args->set.seed, "same seed, same bytes")->capture_default_str();
   return [args] {
     if (args->per_class != "study") {

@@ -17,7 +17,8 @@ struct Arguments {
   std::optional<double> false_reject;
   std::optional<std::int64_t> seed;
   std::vector<std::string> set;
-  bool resume = false, allow_leakage = false, without_backbone = false, keep_epochs = false, list_options = false;
+  bool resume = false, allow_leakage = false, without_backbone = false, keep_epochs = false,
+       list_options = false;
 };
 
 /// Recipe first, then the file, then the named options, then --set: the later wins.
@@ -79,8 +80,9 @@ int run(const Arguments& args) {
   }
   std::printf("calibration: %s\n", model.record["decision"]["guarantee"].get<std::string>().c_str());
   const bool saturated = model.record["training"].value("saturated", false);
-  std::printf("wrote %s  threshold %.4f%s\n", args.out.c_str(), model.record["decision"]["threshold"].get<double>(),
-              saturated ? "  SATURATED: real and fake are fully separated, the scores may carry no information" : "");
+  std::printf(
+      "wrote %s  threshold %.4f%s\n", args.out.c_str(), model.record["decision"]["threshold"].get<double>(),
+      saturated ? "  SATURATED: real and fake are fully separated, the scores may carry no information" : "");
   return kExitOk;
 }
 
@@ -90,20 +92,28 @@ Action add_train(CLI::App& verb) {
   auto args = std::make_shared<Arguments>();
   verb.add_option("dataset", args->dataset, "folder in MVTec layout, or a flat folder of good images");
   verb.add_option("-o,--out", args->out, "model file to write");
-  verb.add_option("--method", args->method, "detection method")->capture_default_str()->check(CLI::IsMember(method_names()));
+  verb.add_option("--method", args->method, "detection method")
+      ->capture_default_str()
+      ->check(CLI::IsMember(method_names()));
   verb.add_option("--recipe", args->recipe, "refined or baseline (docs/recipes.md)")->capture_default_str();
-  verb.add_option("--backbone", args->backbone, "name from `glint backbone list`, or a weight file")->capture_default_str();
+  verb.add_option("--backbone", args->backbone, "name from `glint backbone list`, or a weight file")
+      ->capture_default_str();
   verb.add_option("--augment", args->augment, "none, mild or strong; default as the recipe says");
-  verb.add_option("--false-reject", args->false_reject, "tolerable share of good parts rejected (default 0.01)");
+  verb.add_option("--false-reject", args->false_reject,
+                  "tolerable share of good parts rejected (default 0.01)");
   verb.add_option("--seed", args->seed, "same seed, same data, same machine: same model");
   verb.add_option("--device", args->device, "auto, cpu or cuda");
-  verb.add_option("--config", args->config, "JSON file with any of the options of --options")->check(CLI::ExistingFile);
+  verb.add_option("--config", args->config, "JSON file with any of the options of --options")
+      ->check(CLI::ExistingFile);
   verb.add_option("--set", args->set, "one option, e.g. --set simplenet.noise_std=0.02; repeatable");
   verb.add_flag("--options", args->list_options, "list every option with its value and leave");
   verb.add_flag("--resume", args->resume, "go on from MODEL.resume after an interruption");
-  verb.add_flag("--keep-epochs", args->keep_epochs, "keep the weights of every meta-epoch in MODEL.epochs (for evaluate --oracle-epochs)");
-  verb.add_flag("--without-backbone", args->without_backbone, "leave the backbone's weights out of the model file");
-  verb.add_flag("--allow-leakage", args->allow_leakage, "accept test images that are also training images; for experiments");
+  verb.add_flag("--keep-epochs", args->keep_epochs,
+                "keep the weights of every meta-epoch in MODEL.epochs (for evaluate --oracle-epochs)");
+  verb.add_flag("--without-backbone", args->without_backbone,
+                "leave the backbone's weights out of the model file");
+  verb.add_flag("--allow-leakage", args->allow_leakage,
+                "accept test images that are also training images; for experiments");
   return [args] { return run(*args); };
 }
 

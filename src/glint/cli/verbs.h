@@ -1,4 +1,5 @@
-// The verbs of the command line: each adds its subcommand to the parser and returns the function that runs it.
+// The verbs of the command line: each adds its subcommand to the parser and returns the function that runs
+// it.
 #pragma once
 
 #include <CLI/CLI.hpp>

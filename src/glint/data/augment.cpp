@@ -21,7 +21,8 @@ void brightness_and_contrast(RgbImage& image, double brightness, double contrast
 
 }  // namespace
 
-RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key, int draw) {
+RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key,
+                 int draw) {
   if (regime == AugmentRegime::kNone) return image;
   Rng rng(seed, "augment", image_key, draw);
   const bool strong = regime == AugmentRegime::kStrong;

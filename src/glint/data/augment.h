@@ -15,10 +15,11 @@ struct EnumNames<AugmentRegime> {
       {AugmentRegime::kNone, "none"}, {AugmentRegime::kMild, "mild"}, {AugmentRegime::kStrong, "strong"}};
 };
 
-/// One draw for image `image`: mild = brightness and contrast within 5 %, no geometry; strong = rotation within 15
-/// degrees, shift within 5 %, scale within 10 %, horizontal flip with probability 1/2, brightness and contrast within
-/// 15 %; corners that a rotation uncovers mirror the image (the published code fills them with black). Contrast is about
-/// the image's mean. Depends only on (seed, image, draw).
-RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key, int draw);
+/// One draw for image `image`: mild = brightness and contrast within 5 %, no geometry; strong = rotation
+/// within 15 degrees, shift within 5 %, scale within 10 %, horizontal flip with probability 1/2, brightness
+/// and contrast within 15 %; corners that a rotation uncovers mirror the image (the published code fills them
+/// with black). Contrast is about the image's mean. Depends only on (seed, image, draw).
+RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key,
+                 int draw);
 
 }  // namespace glint

@@ -18,7 +18,8 @@ std::string relative_id(const fs::path& path, const fs::path& root) {
   return fs::relative(path, root).generic_string();
 }
 
-std::vector<Sample> samples_in(const fs::path& folder, const fs::path& root, Role role, const std::string& label) {
+std::vector<Sample> samples_in(const fs::path& folder, const fs::path& root, Role role,
+                               const std::string& label) {
   std::vector<Sample> out;
   for (const fs::path& path : list_files(folder, is_image_file)) {
     Sample sample;
@@ -45,7 +46,8 @@ void inspect_files(std::vector<Sample*>& samples, ProgressSink& progress) {
     if (sample.mask) {
       const Mask mask = read_mask(*sample.mask);
       if (mask.width != image.width || mask.height != image.height) {
-        fail(ErrorCode::kBadInput, "{}: the mask is {}x{} but its image {} is {}x{}; export the mask at the image's size",
+        fail(ErrorCode::kBadInput,
+             "{}: the mask is {}x{} but its image {} is {}x{}; export the mask at the image's size",
              sample.mask->string(), mask.width, mask.height, sample.path.string(), image.width, image.height);
       }
     }
@@ -74,12 +76,16 @@ void pair_masks(Dataset& dataset, const fs::path& ground_truth) {
              mask.string(), label, stem);
       }
       if (found->second->mask) {
-        fail(ErrorCode::kBadInput, "{}: a second mask for {}; keep one of them", mask.string(), found->second->id);
+        fail(ErrorCode::kBadInput, "{}: a second mask for {}; keep one of them", mask.string(),
+             found->second->id);
       }
       found->second->mask = mask;
       dataset.masks_present = true;
     }
   }
+}
+
+void warn_of_missing_masks(Dataset& dataset) {
   if (!dataset.masks_present) return;
   for (const Sample& sample : dataset.test) {
     if (sample.anomalous() && !sample.mask) {
@@ -99,7 +105,8 @@ void check_leakage(Dataset& dataset, bool allow) {
     if (found == known.end()) continue;
     if (!allow) {
       fail(ErrorCode::kBadInput,
-           "{} and {} are the same file: a test image must not be trained on or calibrated with; remove one of them "
+           "{} and {} are the same file: a test image must not be trained on or calibrated with; remove one "
+           "of them "
            "(--allow-leakage for experiments)",
            found->second->id, sample.id);
     }
@@ -129,13 +136,15 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
     dataset.calibration = samples_in(root / "calibration" / kGoodClass, root, Role::kCalibration, kGoodClass);
     for (const fs::path& folder : list_folders(root / "train")) {
       if (folder.filename() == kGoodClass) continue;
-      dataset.warnings.push_back(fmt::format("{} is ignored: only train/good is trained on", folder.string()));
+      dataset.warnings.push_back(
+          fmt::format("{} is ignored: only train/good is trained on", folder.string()));
     }
     for (const fs::path& folder : list_folders(root / "test")) {
       const auto found = samples_in(folder, root, Role::kTest, folder.filename().string());
       dataset.test.insert(dataset.test.end(), found.begin(), found.end());
     }
     for (const char* name : {"ground_truth", "ground truth"}) pair_masks(dataset, root / name);
+    warn_of_missing_masks(dataset);
   }
   if (dataset.train.empty() && dataset.test.empty()) {
     fail(ErrorCode::kBadInput, "{}: no image found; put good parts into train/good (PNG, JPEG, BMP or TIFF)",
@@ -146,7 +155,8 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
          dataset.train.size(), kLeastGoodImages);
   }
   if (options.use == DatasetUse::kEvaluate && dataset.test.empty()) {
-    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>", root.string());
+    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>",
+         root.string());
   }
   std::vector<Sample*> all;
   for (auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {

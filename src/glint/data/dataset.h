@@ -1,4 +1,5 @@
-// MVTec-style folders as a list of samples: found, paired by name and checked, but not split and not decoded for use.
+// MVTec-style folders as a list of samples: found, paired by name and checked, but not split and not decoded
+// for use.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,11 @@ struct EnumNames<Role> {
 
 struct Sample {
   std::filesystem::path path;
-  std::string id;         ///< path relative to the dataset, with forward slashes
+  std::string id;  ///< path relative to the dataset, with forward slashes
   Role role = Role::kTrain;
-  std::string label;      ///< folder name: "good" or a defect class
+  std::string label;  ///< folder name: "good" or a defect class
   std::optional<std::filesystem::path> mask;
-  std::string sha256;     ///< of the file's bytes
+  std::string sha256;  ///< of the file's bytes
   int width = 0, height = 0;
 
   bool anomalous() const { return label != kGoodClass; }
@@ -55,12 +56,15 @@ struct DatasetOptions {
 };
 
 /// Scans, hashes and decodes every file once. Layouts: train/good, calibration/good, test/<class>,
-/// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), or a flat folder of good
-/// images. Errors name the file and the way out: no image, an image that does not decode, a mask of another size, a mask
-/// without image, the same bytes in train and test (unless allowed), fewer than 10 good images for training.
-Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options, ProgressSink& progress);
+/// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), or a flat
+/// folder of good images. Errors name the file and the way out: no image, an image that does not decode, a
+/// mask of another size, a mask without image, the same bytes in train and test (unless allowed), fewer than
+/// 10 good images for training.
+Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options,
+                     ProgressSink& progress);
 
-/// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has none.
+/// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has
+/// none.
 std::optional<Mask> load_mask(const Sample& sample);
 
 inline constexpr int kLeastGoodImages = 10;

@@ -26,13 +26,19 @@ struct Vec {
   Vec operator-(const Vec& o) const { return {x - o.x, y - o.y, z - o.z}; }
   Vec operator*(double s) const { return {x * s, y * s, z * s}; }
 };
-double dot(const Vec& a, const Vec& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
-Vec normalised(const Vec& v) { return v * (1 / std::sqrt(dot(v, v))); }
+double dot(const Vec& a, const Vec& b) {
+  return a.x * b.x + a.y * b.y + a.z * b.z;
+}
+Vec normalised(const Vec& v) {
+  return v * (1 / std::sqrt(dot(v, v)));
+}
 double smoothstep(double low, double high, double v) {
   const double t = std::clamp((v - low) / (high - low), 0.0, 1.0);
   return t * t * (3 - 2 * t);
 }
-double lerp(double a, double b, double t) { return a + (b - a) * t; }
+double lerp(double a, double b, double t) {
+  return a + (b - a) * t;
+}
 
 // Lengths in pixels of a 640-pixel image; 640 px = 57.6 mm, so 90 um a pixel.
 constexpr double kReferenceSize = 640;
@@ -41,7 +47,8 @@ constexpr double kCutCentre = 172, kCutHalfU = 44, kCutHalfS = 38, kCutCorner = 
 const double kBevelAngle = 42 * kPi / 180;
 
 double hash01(std::int64_t x, std::int64_t y, std::uint64_t key) {
-  const auto lattice = static_cast<std::uint64_t>(x) * 0x9e3779b97f4a7c15ULL ^ static_cast<std::uint64_t>(y) * 0xc2b2ae3d27d4eb4fULL;
+  const auto lattice = static_cast<std::uint64_t>(x) * 0x9e3779b97f4a7c15ULL ^
+                       static_cast<std::uint64_t>(y) * 0xc2b2ae3d27d4eb4fULL;
   return static_cast<double>(mix64(key ^ lattice) >> 11) * 0x1.0p-53;
 }
 
@@ -95,7 +102,7 @@ struct Stain {
 /// A bump of a cut-out's outline or a nick of its bevel, at `along` on one side of cut-out `cut` (-1 or 1).
 struct EdgeFlaw {
   int cut = 1;
-  double u = 0, s = 0;        ///< centre on the outline
+  double u = 0, s = 0;  ///< centre on the outline
   double length = 20, depth = 4;
 };
 
@@ -112,7 +119,7 @@ struct Scene {
   double vignette = 0, warmth = 0, noise = 0, blur = 0, roughness_u = 0, roughness_s = 0, texture = 0;
   int jpeg_quality = 90;
   std::uint64_t key = 0;
-  std::vector<Groove> grooves;   ///< index >= first_defect_groove are defects
+  std::vector<Groove> grooves;  ///< index >= first_defect_groove are defects
   std::size_t first_defect_groove = 0;
   std::vector<Dimple> dimples;
   std::vector<Stain> stains;
@@ -120,7 +127,8 @@ struct Scene {
   std::vector<Speck> specks;
 };
 
-Groove random_groove(Rng& rng, double u, double s, double length, double angle, double half_width, double slope) {
+Groove random_groove(Rng& rng, double u, double s, double length, double angle, double half_width,
+                     double slope) {
   Groove g{{}, half_width, slope, {}};
   const int segments = 6;
   const double bend = rng.uniform(-0.25, 0.25);
@@ -191,12 +199,13 @@ Scene draw_scene(SleeveDefect defect, std::uint64_t seed) {
 
   for (std::uint64_t i = 2 + rng.below(5); i > 0; --i) {  // faint marks within tolerance
     const auto [u, s] = surface_place(rng);
-    scene.grooves.push_back(
-        random_groove(rng, u, s, rng.uniform(12, 60), rng.uniform(0, kPi), rng.uniform(0.5, 0.8), rng.uniform(0.04, 0.11)));
+    scene.grooves.push_back(random_groove(rng, u, s, rng.uniform(12, 60), rng.uniform(0, kPi),
+                                          rng.uniform(0.5, 0.8), rng.uniform(0.04, 0.11)));
   }
   scene.first_defect_groove = scene.grooves.size();
   for (std::uint64_t i = 4 + rng.below(10); i > 0; --i) {  // dust and dark specks, anywhere
-    scene.specks.push_back({rng.uniform(0, kReferenceSize), rng.uniform(0, kReferenceSize), rng.uniform(0.5, 1.5),
+    scene.specks.push_back({rng.uniform(0, kReferenceSize), rng.uniform(0, kReferenceSize),
+                            rng.uniform(0.5, 1.5),
                             rng.uniform() < 0.75 ? rng.uniform(0.2, 0.6) : -rng.uniform(0.15, 0.4)});
   }
 
@@ -221,7 +230,8 @@ Scene draw_scene(SleeveDefect defect, std::uint64_t seed) {
       static constexpr std::array<std::array<double, 3>, 3> kOxides = {
           {{0.98, 0.86, 0.66}, {0.90, 0.78, 0.74}, {0.80, 0.84, 0.95}}};  // straw, brown, blue
       const auto [u, s] = surface_place(what);
-      scene.stains.push_back({u, s * 0.8, what.uniform(10, 17), what.bits(), kOxides[what.below(3)], what.uniform(0.35, 0.75)});
+      scene.stains.push_back(
+          {u, s * 0.8, what.uniform(10, 17), what.bits(), kOxides[what.below(3)], what.uniform(0.35, 0.75)});
       break;
     }
     case SleeveDefect::kBevel1:
@@ -286,7 +296,9 @@ GrooveHit nearest_on(const Groove& g, double u, double s) {
 class Renderer {
  public:
   Renderer(const Scene& scene, int size)
-      : scene_(scene), size_(size), marks_coarse_(401, Rng(scene.key, "marks.coarse")),
+      : scene_(scene),
+        size_(size),
+        marks_coarse_(401, Rng(scene.key, "marks.coarse")),
         marks_fine_(1601, Rng(scene.key, "marks.fine")) {}
 
   /// Radiance (linear RGB) along the ray through a point of the image plane, in reference pixels.
@@ -295,7 +307,8 @@ class Renderer {
     if (hit.kind == Kind::kBackground) return background(px, py);
     if (hit.kind == Kind::kInside) {
       const double depth = 0.5 + 0.5 * hit.normal.z;
-      const double v = scene_.chamber * (0.10 + 0.22 * depth + 0.05 * noise2(hit.u * 0.05, hit.s * 0.4, scene_.key + 3));
+      const double v =
+          scene_.chamber * (0.10 + 0.22 * depth + 0.05 * noise2(hit.u * 0.05, hit.s * 0.4, scene_.key + 3));
       return {v, v * 0.99, v * 0.97};
     }
     double slope_u = 0, slope_s = 0;
@@ -337,7 +350,8 @@ class Renderer {
     if (hit.kind == Kind::kBevel) return nick_strength(scene_, hit.u, hit.s, hit.distance) > 0.5;
     if (hit.kind != Kind::kSurface) return false;
     for (std::size_t i = scene_.first_defect_groove; i < scene_.grooves.size(); ++i) {
-      if (nearest_on(scene_.grooves[i], hit.u, hit.s).distance <= scene_.grooves[i].half_width + 0.5) return true;
+      if (nearest_on(scene_.grooves[i], hit.u, hit.s).distance <= scene_.grooves[i].half_width + 0.5)
+        return true;
     }
     for (const Dimple& d : scene_.dimples) {
       if (std::hypot(hit.u - d.u, (hit.s - d.s) * d.aspect) <= 1.25 * d.radius) return true;
@@ -364,11 +378,16 @@ class Renderer {
     return d < kBevelWidth ? Kind::kBevel : Kind::kSurface;
   }
 
-  Vec to_part(const Vec& v) const { return {dot(scene_.rows[0], v), dot(scene_.rows[1], v), dot(scene_.rows[2], v)}; }
-  Vec to_camera(const Vec& v) const { return scene_.rows[0] * v.x + scene_.rows[1] * v.y + scene_.rows[2] * v.z; }
+  Vec to_part(const Vec& v) const {
+    return {dot(scene_.rows[0], v), dot(scene_.rows[1], v), dot(scene_.rows[2], v)};
+  }
+  Vec to_camera(const Vec& v) const {
+    return scene_.rows[0] * v.x + scene_.rows[1] * v.y + scene_.rows[2] * v.z;
+  }
 
   Surface intersect(double px, double py) const {
-    const Vec origin = to_part((Vec{px - kReferenceSize / 2, py - kReferenceSize / 2, 400} - scene_.shift) * (1 / scene_.scale));
+    const Vec origin = to_part((Vec{px - kReferenceSize / 2, py - kReferenceSize / 2, 400} - scene_.shift) *
+                               (1 / scene_.scale));
     const Vec direction = to_part({0, 0, -1});
     Surface out;
     const double a = direction.y * direction.y + direction.z * direction.z;
@@ -388,7 +407,8 @@ class Renderer {
     out.tangent_s = to_camera(around);
     out.normal = to_camera(radial);
     if (out.kind == Kind::kInside) {
-      const double inner = b * b - a * (origin.y * origin.y + origin.z * origin.z - kInnerRadius * kInnerRadius);
+      const double inner =
+          b * b - a * (origin.y * origin.y + origin.z * origin.z - kInnerRadius * kInnerRadius);
       if (inner > 0) {
         const Vec far = origin + direction * ((-b + std::sqrt(inner)) / a);
         out.u = far.x;
@@ -404,7 +424,8 @@ class Renderer {
       gu /= g;
       gs /= g;
       const double round = kBevelAngle * smoothstep(kBevelWidth, kBevelWidth - 2.5, out.distance);
-      out.normal = normalised(out.normal * std::cos(round) - (out.tangent_u * gu + out.tangent_s * gs) * std::sin(round));
+      out.normal = normalised(out.normal * std::cos(round) -
+                              (out.tangent_u * gu + out.tangent_s * gs) * std::sin(round));
     } else {  // broken outer edges
       const double end = kLength / 2 - std::abs(out.u);
       const double round = 0.6 * smoothstep(7, 0, end) * (out.u > 0 ? 1 : -1);
@@ -462,11 +483,14 @@ class Renderer {
 
   std::array<double, 3> background(double px, double py) const {
     const double y = (py - kReferenceSize / 2 - scene_.shift.y) / kRadius;
-    const double beside = smoothstep(kLength / 2 + 30, kLength / 2 - 25, std::abs(px - kReferenceSize / 2 - scene_.shift.x));
+    const double beside =
+        smoothstep(kLength / 2 + 30, kLength / 2 - 25, std::abs(px - kReferenceSize / 2 - scene_.shift.x));
     const double outside = std::max(std::abs(y) - 1.0, 0.0);
-    const double shadow = beside * (0.40 * std::exp(-outside / 0.10) + 0.18 * std::exp(-outside / 0.45)) + 0.06;
+    const double shadow =
+        beside * (0.40 * std::exp(-outside / 0.10) + 0.18 * std::exp(-outside / 0.45)) + 0.06;
     const double v = scene_.chamber * 1.75 * (1 - shadow) *
-                     (1 + 0.015 * noise2(px * 0.01, py * 0.01, scene_.key + 4) + 0.01 * noise2(px * 0.3, py * 0.3, scene_.key + 7));
+                     (1 + 0.015 * noise2(px * 0.01, py * 0.01, scene_.key + 4) +
+                      0.01 * noise2(px * 0.3, py * 0.3, scene_.key + 7));
     return {v, v * 0.995, v * 0.985};
   }
 
@@ -481,7 +505,8 @@ RgbImage expose(std::vector<float> linear, const Scene& scene, int size, std::ui
   const int radius = 2;
   std::array<float, 5> taps{};
   float sum = 0;
-  for (int k = -radius; k <= radius; ++k) sum += taps[k + radius] = static_cast<float>(std::exp(-0.5 * k * k / (sigma * sigma)));
+  for (int k = -radius; k <= radius; ++k)
+    sum += taps[k + radius] = static_cast<float>(std::exp(-0.5 * k * k / (sigma * sigma)));
   std::vector<float> other(linear.size());
   for (int pass = 0; pass < 2; ++pass) {  // separable blur: rows, then columns
     for (int y = 0; y < size; ++y) {
@@ -509,7 +534,8 @@ RgbImage expose(std::vector<float> linear, const Scene& scene, int size, std::ui
       const double luminance_noise = rng.normal();
       for (std::size_t c = 0; c < 3; ++c) {
         const double signal = std::max(0.0, linear[i + c] * falloff * cast[c]);
-        const double noisy = signal + scene.noise * std::sqrt(0.15 + signal) * (0.8 * luminance_noise + 0.6 * rng.normal());
+        const double noisy =
+            signal + scene.noise * std::sqrt(0.15 + signal) * (0.8 * luminance_noise + 0.6 * rng.normal());
         const double shoulder = noisy < 0.8 ? noisy : 0.8 + 0.2 * (1 - std::exp(-(noisy - 0.8) / 0.2));
         image.pixels[i + c] =
             static_cast<std::uint8_t>(std::lround(255 * std::pow(std::clamp(shoulder, 0.0, 1.0), 1 / 2.2)));
@@ -553,7 +579,8 @@ std::optional<SleeveImage> try_render(SleeveDefect defect, int size, std::uint64
       for (const Speck& speck : scene.specks) {
         if (std::abs((y + 0.5) * step - speck.y) > speck.radius + 1) continue;
         const double d = std::hypot((x + 0.5) * step - speck.x, (y + 0.5) * step - speck.y);
-        if (d < speck.radius + 1) dust *= 1 - speck.darkness * smoothstep(speck.radius + 0.7, speck.radius - 0.7, d);
+        if (d < speck.radius + 1)
+          dust *= 1 - speck.darkness * smoothstep(speck.radius + 0.7, speck.radius - 0.7, d);
       }
       const std::size_t i = 3 * (static_cast<std::size_t>(y) * size + x);
       for (std::size_t c = 0; c < 3; ++c) linear[i + c] = static_cast<float>(sum[c] / (kGrid * kGrid) * dust);
@@ -594,7 +621,8 @@ int write_sleeve_set(const fs::path& out, const SleeveSetOptions& options, Progr
     for (int i = 0; i < count; ++i) {
       const std::string stem = fmt::format("{:03}", i);
       jobs.push_back({defect, partial / part / label / (stem + ".png"),
-                      defect == SleeveDefect::kNone ? fs::path() : partial / "ground_truth" / label / (stem + "_mask.png"),
+                      defect == SleeveDefect::kNone ? fs::path()
+                                                    : partial / "ground_truth" / label / (stem + "_mask.png"),
                       derive_seed(options.seed, stream_key(part), static_cast<int>(defect), i)});
     }
   };

@@ -1,8 +1,9 @@
-// The synthetic steel sleeve: a stand-in for the study's part, so that the whole chain can be tried without data.
+// The synthetic steel sleeve: a stand-in for the study's part, so that the whole chain can be tried without
+// data.
 //
-// A polished cylinder with two bevelled rectangular cut-outs is intersected analytically per ray; a microfacet surface
-// with turning marks mirrors an annular light and a white chamber. Defects change geometry or reflectance, and the masks
-// follow from the same functions. Not a general renderer.
+// A polished cylinder with two bevelled rectangular cut-outs is intersected analytically per ray; a
+// microfacet surface with turning marks mirrors an annular light and a white chamber. Defects change geometry
+// or reflectance, and the masks follow from the same functions. Not a general renderer.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,9 @@ enum class SleeveDefect { kNone, kBevel1, kBevel2, kColour, kDent, kScratch };
 template <>
 struct EnumNames<SleeveDefect> {
   static constexpr std::pair<SleeveDefect, std::string_view> table[] = {
-      {SleeveDefect::kNone, "good"},     {SleeveDefect::kBevel1, "bevel1"}, {SleeveDefect::kBevel2, "bevel2"},
-      {SleeveDefect::kColour, "colour"}, {SleeveDefect::kDent, "dent"},     {SleeveDefect::kScratch, "scratch"}};
+      {SleeveDefect::kNone, "good"},     {SleeveDefect::kBevel1, "bevel1"},
+      {SleeveDefect::kBevel2, "bevel2"}, {SleeveDefect::kColour, "colour"},
+      {SleeveDefect::kDent, "dent"},     {SleeveDefect::kScratch, "scratch"}};
 };
 
 struct SleeveImage {
@@ -35,13 +37,15 @@ SleeveImage render_sleeve(SleeveDefect defect, int size, std::uint64_t seed);
 struct SleeveSetOptions {
   int train = 340;
   int test_good = 10;
-  std::vector<int> per_class = {9, 11, 12, 11, 10};  ///< bevel1, bevel2, colour, dent, scratch: the study's counts
+  std::vector<int> per_class = {9, 11, 12, 11,
+                                10};  ///< bevel1, bevel2, colour, dent, scratch: the study's counts
   int size = 640;
   std::uint64_t seed = 0;
 };
 
-/// Writes a set in MVTec layout; same options, same bytes. Error(kBadInput) when `out` exists and is not empty.
-/// Returns the number of images.
-int write_sleeve_set(const std::filesystem::path& out, const SleeveSetOptions& options, ProgressSink& progress);
+/// Writes a set in MVTec layout; same options, same bytes. Error(kBadInput) when `out` exists and is not
+/// empty. Returns the number of images.
+int write_sleeve_set(const std::filesystem::path& out, const SleeveSetOptions& options,
+                     ProgressSink& progress);
 
 }  // namespace glint

@@ -1,5 +1,5 @@
-// The contract of a detection method, and the visible list of methods. A method is one folder below this one; adding
-// one means that folder and one line in detector.cpp.
+// The contract of a detection method, and the visible list of methods. A method is one folder below this one;
+// adding one means that folder and one line in detector.cpp.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ struct EnumNames<Recipe> {
 
 /// Resumable state after a meta-epoch.
 struct TrainingState {
-  int meta_epoch = 0;     ///< finished ones
+  int meta_epoch = 0;  ///< finished ones
   TensorDict tensors;
   nlohmann::json record;  ///< as FitResult::record so far
 };
@@ -34,9 +34,9 @@ struct TrainingState {
 /// What a method trains from. Images are prepared network inputs.
 struct FitInput {
   int images = 0;
-  int draws = 1;                                    ///< augmentation draws per image
+  int draws = 1;                                       ///< augmentation draws per image
   std::function<RgbImage(int image, int draw)> image;  ///< thread-safe
-  std::vector<RgbImage> held_out;                   ///< good parts for diagnostics only
+  std::vector<RgbImage> held_out;                      ///< good parts for diagnostics only
   std::uint64_t seed = 0;
   Precision precision = Precision::kAuto;
   torch::Device device = torch::kCPU;
@@ -47,8 +47,8 @@ struct FitInput {
 };
 
 struct FitResult {
-  TensorDict weights;       ///< of the method's own parts, without the backbone
-  nlohmann::json record;    ///< series of the tracker, "saturated", timings; goes into model file and report
+  TensorDict weights;     ///< of the method's own parts, without the backbone
+  nlohmann::json record;  ///< series of the tracker, "saturated", timings; goes into model file and report
 };
 
 /// A trained detector. Const methods may run from several threads.

@@ -6,8 +6,8 @@
 
 namespace glint {
 
-/// whole: the whole image is resized to size x size. centre_crop: the published preparation; the shorter side becomes
-/// `resize`, then the central size x size is cut out, so that the outer ring is never scored.
+/// whole: the whole image is resized to size x size. centre_crop: the published preparation; the shorter side
+/// becomes `resize`, then the central size x size is cut out, so that the outer ring is never scored.
 enum class Framing { kWhole, kCentreCrop };
 template <>
 struct EnumNames<Framing> {
@@ -27,8 +27,8 @@ struct InputOptions {
 /// 8-bit RGB, size x size.
 RgbImage prepare_input(const RgbImage& image, const InputOptions& options);
 
-/// Brings a map over the network's input to width x height, the photograph's size. With centre_crop, pixels that were
-/// never scored get the map's smallest value.
+/// Brings a map over the network's input to width x height, the photograph's size. With centre_crop, pixels
+/// that were never scored get the map's smallest value.
 ScoreMap map_to_image(const ScoreMap& map, const InputOptions& options, int width, int height);
 
 }  // namespace glint

@@ -30,7 +30,8 @@ TensorDict take_prefixed(const TensorDict& source, const std::string& prefix) {
 
 std::string text_at(const json& object, const char* key, const std::string& name) {
   if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
-    fail(ErrorCode::kBadInput, "{}: not a usable glint model (its record lacks '{}'); train it again", name, key);
+    fail(ErrorCode::kBadInput, "{}: not a usable glint model (its record lacks '{}'); train it again", name,
+         key);
   }
   return object[key].get<std::string>();
 }
@@ -46,7 +47,8 @@ template <class Options>
 void read_options(Options& options, const json& record, const char* section, const std::string& name) {
   OptionTable table;
   options.describe(table);
-  if (!record.contains(section)) fail(ErrorCode::kBadInput, "{}: the record lacks '{}'; train it again", name, section);
+  if (!record.contains(section))
+    fail(ErrorCode::kBadInput, "{}: the record lacks '{}'; train it again", name, section);
   try {
     table.set_all(json{{section, record[section]}});
   } catch (const Error& e) {
@@ -76,13 +78,16 @@ SafetensorsFile model_to_file(const Model& model) {
 
 Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   const auto it = file.metadata.find(kRecordKey);
-  if (it == file.metadata.end()) fail(ErrorCode::kBadInput, "{}: not a glint model; make one with `glint train`", name);
+  if (it == file.metadata.end())
+    fail(ErrorCode::kBadInput, "{}: not a glint model; make one with `glint train`", name);
   Model model;
   model.record = json::parse(it->second, nullptr, false);
-  if (!model.record.is_object()) fail(ErrorCode::kBadInput, "{}: the model's record is damaged; train it again", name);
+  if (!model.record.is_object())
+    fail(ErrorCode::kBadInput, "{}: the model's record is damaged; train it again", name);
   const json version = model.record.value("schema_version", json());
   if (!version.is_number_integer() || version.get<std::int64_t>() != kModelSchemaVersion) {
-    fail(ErrorCode::kBadInput, "{}: model format {}, this program reads {}; train it again or use another version", name,
+    fail(ErrorCode::kBadInput,
+         "{}: model format {}, this program reads {}; train it again or use another version", name,
          version.dump(), kModelSchemaVersion);
   }
   model.method = text_at(model.record, "method", name);
@@ -106,17 +111,23 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   return model;
 }
 
-Model load_model(const std::filesystem::path& path) { return model_from_file(read_safetensors(path), path.string()); }
+Model load_model(const std::filesystem::path& path) {
+  return model_from_file(read_safetensors(path), path.string());
+}
 
-void save_model(const Model& model, const std::filesystem::path& path) { write_safetensors(path, model_to_file(model)); }
+void save_model(const Model& model, const std::filesystem::path& path) {
+  write_safetensors(path, model_to_file(model));
+}
 
-Inspector::Inspector(const Model& model, const torch::Device& device, Precision precision, const std::string& name)
+Inspector::Inspector(const Model& model, const torch::Device& device, Precision precision,
+                     const std::string& name)
     : input_(model.input), method_(make_method(model.method)) {
   Backbone backbone = model.backbone_weights.empty() ? open_backbone(model.backbone.name)
                                                      : Backbone(model.backbone, model.backbone_weights);
   const std::string hash = weights_sha256(backbone.weights());
   if (hash != model.backbone.sha256) {
-    fail(ErrorCode::kBadInput, "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
+    fail(ErrorCode::kBadInput,
+         "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
          model.backbone.name, model.backbone.sha256, hash);
   }
   backbone.to(device, resolve_precision(precision, device));

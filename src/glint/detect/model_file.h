@@ -1,5 +1,5 @@
-// The model file: one safetensors file that holds everything a verdict needs, and everything that explains it.
-// docs/model-file.md documents the format. Loaded defensively: files may come from strangers.
+// The model file: one safetensors file that holds everything a verdict needs, and everything that explains
+// it. docs/model-file.md documents the format. Loaded defensively: files may come from strangers.
 #pragma once
 
 #include <filesystem>
@@ -20,7 +20,7 @@ inline constexpr int kModelSchemaVersion = 1;
 struct Model {
   std::string method;
   BackboneIdentity backbone;
-  TensorDict backbone_weights;   ///< folded; empty when the file was written without them
+  TensorDict backbone_weights;  ///< folded; empty when the file was written without them
   TensorDict method_weights;
   TensorDict calibration_patches;  ///< "patch_scores" [n, h, w] of the calibration images
   InputOptions input;

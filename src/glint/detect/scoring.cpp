@@ -11,9 +11,11 @@ namespace glint {
 
 void ScoringOptions::describe(OptionTable& table) {
   table.add("scoring.image_score", image_score, "how the image score follows from the scores of its patches");
-  table.add("scoring.smoothing_sigma", smoothing_sigma, "standard deviation of the map's Gaussian in input pixels", {0, 64});
+  table.add("scoring.smoothing_sigma", smoothing_sigma,
+            "standard deviation of the map's Gaussian in input pixels", {0, 64});
   table.add("scoring.top_share", top_share, "share of the map that top_mean averages", {1e-6, 1});
-  table.add("scoring.attention_temperature", attention_temperature, "score units per e-fold of attention", {1e-4, 1e4});
+  table.add("scoring.attention_temperature", attention_temperature, "score units per e-fold of attention",
+            {1e-4, 1e4});
 }
 
 ScoreMap anomaly_map(const ScoreMap& patch_scores, int size, const ScoringOptions& options) {

@@ -1,5 +1,5 @@
-// From raw patch scores to the anomaly map and the image score. Can be changed after training: the model keeps the raw
-// patch scores of its calibration images.
+// From raw patch scores to the anomaly map and the image score. Can be changed after training: the model
+// keeps the raw patch scores of its calibration images.
 #pragma once
 
 #include "glint/base/options.h"

@@ -27,13 +27,18 @@ OptionTable TrainConfig::table() {
   OptionTable t;
   t.add("train.seed", seed, "seed of everything random", {0, 9e15});
   t.add("train.device", device, "where tensors run");
-  t.add("train.precision", precision, "products: float32, or bfloat16 with float32 sums where the CPU has it");
-  t.add("train.cache_gib", cache_gib, "features kept in memory, GiB; the rest goes to a temporary file", {0, 4096});
+  t.add("train.precision", precision,
+        "products: float32, or bfloat16 with float32 sums where the CPU has it");
+  t.add("train.cache_gib", cache_gib, "features kept in memory, GiB; the rest goes to a temporary file",
+        {0, 4096});
   t.add("augment.regime", augment, "augmentation of the training images");
-  t.add("augment.draws", augment_draws, "augmented versions of each image; pass p uses version p modulo this", {1, 100000});
-  t.add("calibration.mode", calibration, "which good images set the threshold; auto: folder, holdout from 100 on, else crossfit");
+  t.add("augment.draws", augment_draws, "augmented versions of each image; pass p uses version p modulo this",
+        {1, 100000});
+  t.add("calibration.mode", calibration,
+        "which good images set the threshold; auto: folder, holdout from 100 on, else crossfit");
   t.add("calibration.false_reject", false_reject, "tolerable share of good parts rejected", {1e-6, 0.5});
-  t.add("calibration.holdout_share", holdout_share, "share of the good images kept out of training", {0.01, 0.9});
+  t.add("calibration.holdout_share", holdout_share, "share of the good images kept out of training",
+        {0.01, 0.9});
   t.add("calibration.holdout_least", holdout_least, "at least this many", {1, 1000000});
   t.add("calibration.folds", folds, "detectors trained for crossfit", {2, 100});
   input.describe(t);
@@ -42,6 +47,8 @@ OptionTable TrainConfig::table() {
   return t;
 }
 
-void TrainConfig::validate() const { input.validate(); }
+void TrainConfig::validate() const {
+  input.validate();
+}
 
 }  // namespace glint

@@ -16,10 +16,11 @@ namespace glint {
 enum class CalibrationMode { kAuto, kHoldout, kCrossfit, kFolder };
 template <>
 struct EnumNames<CalibrationMode> {
-  static constexpr std::pair<CalibrationMode, std::string_view> table[] = {{CalibrationMode::kAuto, "auto"},
-                                                                           {CalibrationMode::kHoldout, "holdout"},
-                                                                           {CalibrationMode::kCrossfit, "crossfit"},
-                                                                           {CalibrationMode::kFolder, "folder"}};
+  static constexpr std::pair<CalibrationMode, std::string_view> table[] = {
+      {CalibrationMode::kAuto, "auto"},
+      {CalibrationMode::kHoldout, "holdout"},
+      {CalibrationMode::kCrossfit, "crossfit"},
+      {CalibrationMode::kFolder, "folder"}};
 };
 
 /// Not copyable: the option table refers to its fields.

@@ -10,12 +10,14 @@ namespace {
 std::string guarantee_text(const std::string& mode, const ConformalThreshold& c) {
   if (mode == "crossfit") {
     return fmt::format(
-        "cross-conformal over {} good images: the false-reject rate is close to {:.3g} on average and at most {:.3g} "
+        "cross-conformal over {} good images: the false-reject rate is close to {:.3g} on average and at "
+        "most {:.3g} "
         "(twice) in theory, because each image was scored by a detector trained without it, not by this one",
         c.good_images, c.guaranteed_rate, std::min(1.0, 2 * c.guaranteed_rate));
   }
   return fmt::format(
-      "split-conformal over {} good images that the detector did not train on: a new good part like these is rejected "
+      "split-conformal over {} good images that the detector did not train on: a new good part like these is "
+      "rejected "
       "with probability at most {:.3g}; with 95 % confidence the rate of this threshold is below {:.3g}",
       c.good_images, c.guaranteed_rate, c.realised_upper);
 }
@@ -50,13 +52,16 @@ Decision make_decision(const Model& model, const ScoringOptions& scoring, double
 }
 
 Decision make_decision(const Model& model) {
-  const auto rate = model.record.value(nlohmann::json::json_pointer("/decision/wished_rate"), nlohmann::json());
-  if (!rate.is_number()) fail(ErrorCode::kBadInput, "the model's record lacks its false-reject rate; train it again");
+  const auto rate =
+      model.record.value(nlohmann::json::json_pointer("/decision/wished_rate"), nlohmann::json());
+  if (!rate.is_number())
+    fail(ErrorCode::kBadInput, "the model's record lacks its false-reject rate; train it again");
   return make_decision(model, model.scoring, rate.get<double>());
 }
 
-InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const ScoringOptions& scoring,
-                               const RgbImage& image, const std::string& path) {
+InspectionResult inspect_image(const Inspector& inspector, const Decision& decision,
+                               const ScoringOptions& scoring, const RgbImage& image,
+                               const std::string& path) {
   const ScoreMap patches = inspector.patch_scores({image})[0];
   const ScoreMap map = inspector.map(patches, scoring);
   InspectionResult out;

@@ -1,4 +1,5 @@
-// The decision on one image: threshold, p-value, verdict. Made from a model's calibration scores, for any scoring.
+// The decision on one image: threshold, p-value, verdict. Made from a model's calibration scores, for any
+// scoring.
 #pragma once
 
 #include <string>
@@ -11,8 +12,8 @@
 namespace glint {
 
 struct Decision {
-  std::string mode;                 ///< holdout, crossfit, folder
-  std::string guarantee;            ///< one sentence
+  std::string mode;       ///< holdout, crossfit, folder
+  std::string guarantee;  ///< one sentence
   ConformalThreshold conformal;
   std::vector<double> good_scores;  ///< sorted
 
@@ -21,7 +22,8 @@ struct Decision {
   nlohmann::json to_json() const;
 };
 
-/// From the model's calibration maps under `scoring` (the model's own, or another to compare without retraining).
+/// From the model's calibration maps under `scoring` (the model's own, or another to compare without
+/// retraining).
 Decision make_decision(const Model& model, const ScoringOptions& scoring, double false_reject);
 /// The model's own scoring and rate.
 Decision make_decision(const Model& model);
@@ -35,7 +37,7 @@ struct InspectionResult {
 };
 
 /// Scores one photograph and decides.
-InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const ScoringOptions& scoring,
-                               const RgbImage& image, const std::string& path);
+InspectionResult inspect_image(const Inspector& inspector, const Decision& decision,
+                               const ScoringOptions& scoring, const RgbImage& image, const std::string& path);
 
 }  // namespace glint

@@ -21,7 +21,9 @@ constexpr int kLeastGoodTest = 30, kLeastAnomalousTest = 60;  // recommendation 
 constexpr int kImageBootstrap = 2000;
 constexpr int kScoreBatch = 4;
 
-json number(double v) { return std::isfinite(v) ? json(v) : json(nullptr); }
+json number(double v) {
+  return std::isfinite(v) ? json(v) : json(nullptr);
+}
 json estimate_json(const Estimate& e) {
   return {{"value", number(e.value)}, {"ci_low", number(e.ci_low)}, {"ci_high", number(e.ci_high)}};
 }
@@ -39,7 +41,8 @@ void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow
     if (found == known.end()) continue;
     if (!allow) {
       fail(ErrorCode::kBadInput,
-           "{}: the model was trained on or calibrated with this image ({}); a figure on it means nothing. Remove it "
+           "{}: the model was trained on or calibrated with this image ({}); a figure on it means nothing. "
+           "Remove it "
            "from the test set (--allow-leakage for experiments)",
            sample.path.string(), found->second);
     }
@@ -51,7 +54,8 @@ void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow
 std::vector<int> strata(const std::vector<const ScoredImage*>& images) {
   std::map<std::string, int> ids;
   std::vector<int> out;
-  for (const ScoredImage* image : images) out.push_back(ids.emplace(image->sample.label, ids.size()).first->second);
+  for (const ScoredImage* image : images)
+    out.push_back(ids.emplace(image->sample.label, ids.size()).first->second);
   return out;
 }
 
@@ -126,7 +130,8 @@ std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspe
         if (!image->sample.mask) continue;
         with_mask.push_back(image);
         areas.push_back(static_cast<double>(image->defect_area_px));
-        result.mean_area_share += static_cast<double>(image->defect_area_px) / (image->sample.width * image->sample.height);
+        result.mean_area_share +=
+            static_cast<double>(image->defect_area_px) / (image->sample.width * image->sample.height);
         result.mean_regions += image->defect_regions;
       }
       if (!good.empty()) result.image_auroc = delong_auroc(scores, labels);
@@ -158,16 +163,19 @@ void add_warnings(Evaluation& out) {
         "the test set has {} good and {} anomalous images: AUROC needs both kinds", good, anomalous));
   } else if (good < kLeastGoodTest || anomalous < kLeastAnomalousTest) {
     out.warnings.push_back(
-        fmt::format("the test set is small ({} good, {} anomalous; at least {} and {} are recommended): the 95 % interval "
+        fmt::format("the test set is small ({} good, {} anomalous; at least {} and {} are recommended): the "
+                    "95 % interval "
                     "of the image AUROC is {:.3f} wide",
-                    good, anomalous, kLeastGoodTest, kLeastAnomalousTest, out.image_auroc.ci_high - out.image_auroc.ci_low));
+                    good, anomalous, kLeastGoodTest, kLeastAnomalousTest,
+                    out.image_auroc.ci_high - out.image_auroc.ci_low));
   }
 }
 
 }  // namespace
 
 ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const ScoringOptions& scoring) {
-  return map_to_image(inspector.map(image.patches, scoring), inspector.input(), image.sample.width, image.sample.height);
+  return map_to_image(inspector.map(image.patches, scoring), inspector.input(), image.sample.width,
+                      image.sample.height);
 }
 
 Evaluation evaluate_model(const Model& model, const Inspector& inspector, const Dataset& dataset,
@@ -178,7 +186,9 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
   out.warnings = dataset.warnings;
   check_not_trained_on(model, dataset, allow_leakage, out);
   if (model.record["training"].value("saturated", false)) {
-    out.warnings.emplace_back("the training saturated: real and fake features are fully separated, scores may carry no information");
+    out.warnings.emplace_back(
+        "the training saturated: real and fake features are fully separated, scores may carry no "
+        "information");
   }
 
   const auto start = std::chrono::steady_clock::now();
@@ -193,7 +203,8 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
       ScoredImage scored;
       scored.sample = dataset.test[i];
       scored.patches = std::move(patches[i - first]);
-      scored.score = image_score(scored.patches, inspector.map(scored.patches, options.scoring), options.scoring);
+      scored.score =
+          image_score(scored.patches, inspector.map(scored.patches, options.scoring), options.scoring);
       scored.p_value = out.decision.p_value(scored.score);
       scored.rejected = out.decision.rejects(scored.score);
       if (scored.sample.mask) {
@@ -229,7 +240,8 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
 json results_json(const Evaluation& e, const Model& model, const Dataset& dataset) {
   json per_class = json::object();
   for (const ClassResult& c : e.classes) {
-    json entry = {{"images", c.images}, {"rejected", c.rejected}, {"rejected_rate", estimate_json(c.rejected_rate)}};
+    json entry = {
+        {"images", c.images}, {"rejected", c.rejected}, {"rejected_rate", estimate_json(c.rejected_rate)}};
     if (c.label != kGoodClass) {
       entry["escapes"] = c.images - c.rejected;
       entry["image_auroc"] = estimate_json(c.image_auroc);
@@ -292,19 +304,21 @@ std::string scores_csv(const Evaluation& e) {
       for (const char c : id) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
       id = quoted + "\"";
     }
-    out += fmt::format("{},{},{},{:.9g},{:.9g},{:.6g},{},{}\n", id, image.sample.label, image.sample.anomalous() ? 1 : 0,
-                       image.score, e.decision.conformal.threshold, image.p_value, image.rejected ? "NOK" : "OK",
-                       image.defect_area_px);
+    out += fmt::format("{},{},{},{:.9g},{:.9g},{:.6g},{},{}\n", id, image.sample.label,
+                       image.sample.anomalous() ? 1 : 0, image.score, e.decision.conformal.threshold,
+                       image.p_value, image.rejected ? "NOK" : "OK", image.defect_area_px);
   }
   return out;
 }
 
 std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem::path& epochs_file,
-                                       const Dataset& dataset, const ScoringOptions& scoring, ProgressSink& progress) {
+                                       const Dataset& dataset, const ScoringOptions& scoring,
+                                       ProgressSink& progress) {
   const SafetensorsFile file = read_safetensors(epochs_file);
   std::map<int, TensorDict> epochs;
   for (const auto& [name, tensor] : file.tensors) {
-    if (name.size() < 7 || name[5] != '.') fail(ErrorCode::kBadInput, "{}: not a file of --keep-epochs", epochs_file.string());
+    if (name.size() < 7 || name[5] != '.')
+      fail(ErrorCode::kBadInput, "{}: not a file of --keep-epochs", epochs_file.string());
     epochs[std::atoi(name.substr(0, 5).c_str())][name.substr(6)] = tensor;
   }
   std::vector<RgbImage> photographs;
@@ -324,7 +338,8 @@ std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem
     std::vector<double> scores;
     for (std::size_t first = 0; first < photographs.size(); first += kScoreBatch) {
       const auto begin = photographs.begin() + static_cast<std::ptrdiff_t>(first);
-      const auto end = photographs.begin() + static_cast<std::ptrdiff_t>(std::min(photographs.size(), first + kScoreBatch));
+      const auto end = photographs.begin() +
+                       static_cast<std::ptrdiff_t>(std::min(photographs.size(), first + kScoreBatch));
       for (const ScoreMap& patches : inspector.patch_scores({begin, end})) {
         scores.push_back(image_score(patches, inspector.map(patches, scoring), scoring));
       }
@@ -339,11 +354,13 @@ std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem
 std::string summary_text(const Evaluation& e) {
   std::string out;
   if (!e.leaked.empty()) {
-    out += fmt::format("LEAKAGE: {} test images were also used for training or calibration; the figures are not a result\n",
-                       e.leaked.size());
+    out += fmt::format(
+        "LEAKAGE: {} test images were also used for training or calibration; the figures are not a result\n",
+        e.leaked.size());
   }
   auto line = [&](const char* name, const Estimate& v) {
-    if (std::isfinite(v.value)) out += fmt::format("{:<14} {:.4f}  [{:.4f}, {:.4f}]\n", name, v.value, v.ci_low, v.ci_high);
+    if (std::isfinite(v.value))
+      out += fmt::format("{:<14} {:.4f}  [{:.4f}, {:.4f}]\n", name, v.value, v.ci_low, v.ci_high);
   };
   line("image AUROC", e.image_auroc);
   line("image AP", e.image_ap);
@@ -353,8 +370,9 @@ std::string summary_text(const Evaluation& e) {
   line("pixel F1 max", e.pixel.f1max);
   line("AUPRO 0.3", e.pixel.aupro);
   for (const ClassResult& c : e.classes) {
-    out += fmt::format("{:<20} {:>4} of {:<4} rejected  {:5.1f} %  [{:.1f}, {:.1f}]\n", c.label, c.rejected, c.images,
-                       100 * c.rejected_rate.value, 100 * c.rejected_rate.ci_low, 100 * c.rejected_rate.ci_high);
+    out += fmt::format("{:<20} {:>4} of {:<4} rejected  {:5.1f} %  [{:.1f}, {:.1f}]\n", c.label, c.rejected,
+                       c.images, 100 * c.rejected_rate.value, 100 * c.rejected_rate.ci_low,
+                       100 * c.rejected_rate.ci_high);
   }
   for (const std::string& warning : e.warnings) out += "warning: " + warning + "\n";
   return out;

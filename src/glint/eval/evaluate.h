@@ -16,25 +16,25 @@
 namespace glint {
 
 struct EvaluateOptions {
-  ScoringOptions scoring;             ///< the model's own unless the user compares another
+  ScoringOptions scoring;  ///< the model's own unless the user compares another
   double false_reject = 0.01;
   PixelMetricOptions pixel;
 };
 
 struct ScoredImage {
   Sample sample;
-  ScoreMap patches;                   ///< raw patch scores
+  ScoreMap patches;  ///< raw patch scores
   double score = 0, p_value = 0;
   bool rejected = false;
-  std::int64_t defect_area_px = 0;    ///< from the mask
+  std::int64_t defect_area_px = 0;  ///< from the mask
   int defect_regions = 0;
 };
 
 struct ClassResult {
   std::string label;
   int images = 0, rejected = 0;
-  Estimate rejected_rate;             ///< Wilson: detection rate of a defect class, false-reject rate of "good"
-  Estimate image_auroc;               ///< this class against good; NaN for good
+  Estimate rejected_rate;  ///< Wilson: detection rate of a defect class, false-reject rate of "good"
+  Estimate image_auroc;    ///< this class against good; NaN for good
   std::optional<PixelMetrics> pixel;  ///< this class and the good images; without intervals
   double mean_area_px = 0, median_area_px = 0, mean_area_share = 0;
   double mean_regions = 0;
@@ -46,17 +46,18 @@ struct Evaluation {
   std::vector<ScoredImage> images;
   Estimate image_auroc, image_ap, image_f1max;
   double image_f1max_threshold = 0;
-  PixelMetrics pixel;                 ///< NaN values when there is no mask
-  int pixel_images = 0;               ///< that entered the pixel metrics
+  PixelMetrics pixel;    ///< NaN values when there is no mask
+  int pixel_images = 0;  ///< that entered the pixel metrics
   std::vector<CurvePoint> roc;
-  std::vector<ClassResult> classes;   ///< good first
+  std::vector<ClassResult> classes;  ///< good first
   std::vector<std::string> warnings;
   std::vector<std::string> leaked;
   double seconds_per_image = 0;
 };
 
-/// The test set of `dataset` under `model`. Also refuses (Error kBadInput) test images that are among the images the
-/// model was trained on or calibrated with, by hash, unless the dataset was scanned with allow_leakage.
+/// The test set of `dataset` under `model`. Also refuses (Error kBadInput) test images that are among the
+/// images the model was trained on or calibrated with, by hash, unless the dataset was scanned with
+/// allow_leakage.
 Evaluation evaluate_model(const Model& model, const Inspector& inspector, const Dataset& dataset,
                           const EvaluateOptions& options, bool allow_leakage, ProgressSink& progress);
 
@@ -74,7 +75,8 @@ struct OracleEpoch {
   double image_auroc = 0;
 };
 std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem::path& epochs_file,
-                                       const Dataset& dataset, const ScoringOptions& scoring, ProgressSink& progress);
+                                       const Dataset& dataset, const ScoringOptions& scoring,
+                                       ProgressSink& progress);
 
 /// One line per figure, for the terminal.
 std::string summary_text(const Evaluation& evaluation);

@@ -23,7 +23,8 @@ using nlohmann::json;
 constexpr int kHoldoutFrom = 100;  // good images from which auto keeps some out of training
 constexpr int kScoreBatch = 8;
 
-std::vector<RgbImage> prepare_all(const std::vector<Sample>& samples, const InputOptions& input, ProgressSink& progress) {
+std::vector<RgbImage> prepare_all(const std::vector<Sample>& samples, const InputOptions& input,
+                                  ProgressSink& progress) {
   std::vector<RgbImage> out(samples.size());
   progress.begin("preparing images", static_cast<std::int64_t>(samples.size()));
   parallel_for(static_cast<std::int64_t>(samples.size()), [&](std::int64_t i) {
@@ -40,7 +41,8 @@ std::vector<ScoreMap> score_prepared(const Detector& detector, const std::vector
   std::vector<ScoreMap> out;
   for (std::size_t first = 0; first < which.size(); first += kScoreBatch) {
     std::vector<RgbImage> batch;
-    for (std::size_t i = first; i < std::min(which.size(), first + kScoreBatch); ++i) batch.push_back(images[which[i]]);
+    for (std::size_t i = first; i < std::min(which.size(), first + kScoreBatch); ++i)
+      batch.push_back(images[which[i]]);
     for (ScoreMap& map : detector.patch_scores(batch)) out.push_back(std::move(map));
   }
   return out;
@@ -60,7 +62,8 @@ class Trainer {
       : config_(config), backbone_(backbone), images_(images), samples_(samples), progress_(progress) {}
 
   FitResult train(const std::vector<int>& which, std::vector<RgbImage> held_out, std::uint64_t seed,
-                  std::optional<TrainingState> resume, std::function<void(const TrainingState&)> on_meta_epoch) const {
+                  std::optional<TrainingState> resume,
+                  std::function<void(const TrainingState&)> on_meta_epoch) const {
     FitInput input;
     input.images = static_cast<int>(which.size());
     input.draws = config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
@@ -98,7 +101,8 @@ std::uint64_t Trainer::stream_key_of(const std::string& id) {
 
 /// What must be equal for a resume file to be continued.
 std::string run_identity(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone) {
-  const std::string text = config.table().to_json().dump() + config.method_name + backbone.sha256 + dataset.fingerprint();
+  const std::string text =
+      config.table().to_json().dump() + config.method_name + backbone.sha256 + dataset.fingerprint();
   return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
 }
 
@@ -113,10 +117,12 @@ void save_state(const fs::path& path, const TrainingState& state, const std::str
 TrainingState load_state(const fs::path& path, const std::string& identity) {
   const SafetensorsFile file = read_safetensors(path);
   for (const char* key : {"identity", "meta_epoch", "record"}) {
-    if (!file.metadata.count(key)) fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", path.string());
+    if (!file.metadata.count(key))
+      fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", path.string());
   }
   if (file.metadata.at("identity") != identity) {
-    fail(ErrorCode::kBadInput, "{}: belongs to another dataset, backbone or configuration; remove it or train without --resume",
+    fail(ErrorCode::kBadInput,
+         "{}: belongs to another dataset, backbone or configuration; remove it or train without --resume",
          path.string());
   }
   TrainingState state;
@@ -131,7 +137,8 @@ json dataset_record(const Dataset& dataset, const std::set<std::string>& calibra
   for (const auto* part : {&dataset.train, &dataset.calibration}) {
     for (const Sample& sample : *part) {
       const bool calibration = sample.role == Role::kCalibration || calibrating.count(sample.id) > 0;
-      images.push_back({{"id", sample.id}, {"sha256", sample.sha256}, {"role", calibration ? "calibration" : "train"}});
+      images.push_back(
+          {{"id", sample.id}, {"sha256", sample.sha256}, {"role", calibration ? "calibration" : "train"}});
     }
   }
   return {{"name", fs::absolute(dataset.root).filename().string()},
@@ -154,7 +161,8 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
   if (plan.mode == CalibrationMode::kFolder) {
     plan.images = static_cast<int>(dataset.calibration.size());
     if (plan.images == 0) {
-      fail(ErrorCode::kConfig, "calibration.mode = folder: {} has no calibration/good; add it or choose holdout",
+      fail(ErrorCode::kConfig,
+           "calibration.mode = folder: {} has no calibration/good; add it or choose holdout",
            dataset.root.string());
     }
   } else if (plan.mode == CalibrationMode::kHoldout) {
@@ -168,7 +176,8 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
   return plan;
 }
 
-Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options, ProgressSink& progress) {
+Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
+                ProgressSink& progress) {
   config.validate();
   const CalibrationPlan plan = plan_calibration(config, dataset);
   Backbone backbone = open_backbone(config.backbone);
@@ -180,7 +189,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const int good = static_cast<int>(dataset.train.size());
   const std::vector<RgbImage> images = prepare_all(dataset.train, config.input, progress);
   std::vector<RgbImage> folder_images;
-  if (plan.mode == CalibrationMode::kFolder) folder_images = prepare_all(dataset.calibration, config.input, progress);
+  if (plan.mode == CalibrationMode::kFolder)
+    folder_images = prepare_all(dataset.calibration, config.input, progress);
 
   Split split;
   split.train = iota(good);
@@ -196,16 +206,19 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
     progress.message(fmt::format("resuming after meta-epoch {}", resume->meta_epoch));
   }
   SafetensorsFile epochs;
-  if (resume && !options.epochs.empty() && fs::exists(options.epochs)) epochs = read_safetensors(options.epochs);
+  if (resume && !options.epochs.empty() && fs::exists(options.epochs))
+    epochs = read_safetensors(options.epochs);
   const Trainer trainer(config, backbone, images, dataset.train, progress);
-  const FitResult fitted = trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
-    if (!options.state.empty()) save_state(options.state, state, identity);
-    if (options.epochs.empty()) return;
-    for (const auto& [name, tensor] : state.tensors) {
-      if (!name.starts_with("adam.")) epochs.tensors[fmt::format("{:05}.{}", state.meta_epoch, name)] = tensor;
-    }
-    write_safetensors(options.epochs, epochs);
-  });
+  const FitResult fitted =
+      trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
+        if (!options.state.empty()) save_state(options.state, state, identity);
+        if (options.epochs.empty()) return;
+        for (const auto& [name, tensor] : state.tensors) {
+          if (!name.starts_with("adam."))
+            epochs.tensors[fmt::format("{:05}.{}", state.meta_epoch, name)] = tensor;
+        }
+        write_safetensors(options.epochs, epochs);
+      });
 
   Model model;
   model.method = config.method_name;
@@ -220,7 +233,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
       progress.message(fmt::format("crossfit: training without {} images", fold.held_out.size()));
       const FitResult part = trainer.train(fold.train, {}, seed, std::nullopt, {});
       const auto detector = config.method->load(backbone, part.weights, "crossfit");
-      for (ScoreMap& map : score_prepared(*detector, images, fold.held_out)) calibration.push_back(std::move(map));
+      for (ScoreMap& map : score_prepared(*detector, images, fold.held_out))
+        calibration.push_back(std::move(map));
     }
   } else {
     const auto detector = config.method->load(backbone, fitted.weights, "trained weights");

@@ -11,14 +11,16 @@
 namespace glint {
 
 struct FitOptions {
-  std::filesystem::path state;     ///< resume file, written after every meta-epoch; empty = none
-  bool resume = false;             ///< go on from `state` when it exists
+  std::filesystem::path state;  ///< resume file, written after every meta-epoch; empty = none
+  bool resume = false;          ///< go on from `state` when it exists
   bool include_backbone = true;
-  std::filesystem::path epochs;    ///< file that keeps the weights of every meta-epoch; empty = none
+  std::filesystem::path epochs;  ///< file that keeps the weights of every meta-epoch; empty = none
 };
 
-/// Error(kConfig) before any training when the wished rate cannot be promised from the images that will calibrate.
-Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options, ProgressSink& progress);
+/// Error(kConfig) before any training when the wished rate cannot be promised from the images that will
+/// calibrate.
+Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
+                ProgressSink& progress);
 
 /// How many good images will calibrate, and which mode `auto` stands for.
 struct CalibrationPlan {

@@ -16,7 +16,8 @@ std::uint32_t be32(const unsigned char* p) {
   return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | p[3];
 }
 
-/// Number of pixels a header promises, read before the decoder allocates; empty when the format is not known here.
+/// Number of pixels a header promises, read before the decoder allocates; empty when the format is not known
+/// here.
 std::optional<double> promised_pixels(std::span<const std::byte> bytes) {
   const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
   const std::size_t n = bytes.size();
@@ -50,8 +51,8 @@ cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& n
   if (bytes.empty()) fail(ErrorCode::kBadInput, "{}: the file is empty; replace or remove it", name);
   const auto pixels = promised_pixels(bytes);
   if (pixels && *pixels > static_cast<double>(kMaxPixels)) {
-    fail(ErrorCode::kBadInput, "{}: {:.0f} pixels, more than the {} glint accepts; scale it down", name, *pixels,
-         kMaxPixels);
+    fail(ErrorCode::kBadInput, "{}: {:.0f} pixels, more than the {} glint accepts; scale it down", name,
+         *pixels, kMaxPixels);
   }
   cv::Mat out;
   try {
@@ -88,7 +89,8 @@ cv::Mat to_bgr(const RgbImage& image) {
 }  // namespace
 
 bool is_image_file(const std::filesystem::path& path) {
-  static constexpr std::array<std::string_view, 6> kEndings = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"};
+  static constexpr std::array<std::string_view, 6> kEndings = {".png", ".jpg", ".jpeg",
+                                                               ".bmp", ".tif", ".tiff"};
   if (path.filename().string().starts_with(".")) return false;
   return std::find(kEndings.begin(), kEndings.end(), lower_extension(path)) != kEndings.end();
 }

@@ -1,4 +1,5 @@
-// The three picture types of glint, as plain values: RGB photograph, binary mask, anomaly map. Row-major, top left first.
+// The three picture types of glint, as plain values: RGB photograph, binary mask, anomaly map. Row-major, top
+// left first.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,9 @@ struct RgbImage {
   RgbImage() = default;
   RgbImage(int w, int h) : width(w), height(h), pixels(3 * static_cast<std::size_t>(w) * h) {}
   std::uint8_t* at(int x, int y) { return &pixels[3 * (static_cast<std::size_t>(y) * width + x)]; }
-  const std::uint8_t* at(int x, int y) const { return &pixels[3 * (static_cast<std::size_t>(y) * width + x)]; }
+  const std::uint8_t* at(int x, int y) const {
+    return &pixels[3 * (static_cast<std::size_t>(y) * width + x)];
+  }
 };
 
 /// 0 = normal, 1 = defect.

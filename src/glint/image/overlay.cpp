@@ -9,7 +9,9 @@
 namespace glint {
 namespace {
 
-cv::Mat view(RgbImage& image) { return {image.height, image.width, CV_8UC3, image.pixels.data()}; }
+cv::Mat view(RgbImage& image) {
+  return {image.height, image.width, CV_8UC3, image.pixels.data()};
+}
 
 /// A perceptually ordered scale (OpenCV's inferno table), as RGB.
 const cv::Mat& palette() {
@@ -45,8 +47,8 @@ RgbImage heat_overlay(const RgbImage& image, const ScoreMap& map, float low, flo
   for (std::size_t i = 0; i < map.values.size(); ++i) {
     const float alpha = kMaxOpacity * position(map.values[i], low, high);
     for (std::size_t c = 3 * i; c < 3 * i + 3; ++c) {
-      out.pixels[c] = static_cast<std::uint8_t>(
-          std::lround((1 - alpha) * static_cast<float>(out.pixels[c]) + alpha * static_cast<float>(colours.pixels[c])));
+      out.pixels[c] = static_cast<std::uint8_t>(std::lround((1 - alpha) * static_cast<float>(out.pixels[c]) +
+                                                            alpha * static_cast<float>(colours.pixels[c])));
     }
   }
   return out;

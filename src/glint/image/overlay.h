@@ -8,8 +8,8 @@
 
 namespace glint {
 
-/// The map's colour between `low` (transparent) and `high` (opaque), blended over the image, which is resized to the
-/// map's size. Values outside the scale are clipped, so that one scale serves many pictures.
+/// The map's colour between `low` (transparent) and `high` (opaque), blended over the image, which is resized
+/// to the map's size. Values outside the scale are clipped, so that one scale serves many pictures.
 RgbImage heat_overlay(const RgbImage& image, const ScoreMap& map, float low, float high);
 
 /// The map alone on the same colour scale.

@@ -7,7 +7,8 @@ namespace glint {
 namespace {
 
 cv::Mat view(const Mask& mask) {
-  return {mask.height, mask.width, CV_8U, const_cast<std::uint8_t*>(mask.pixels.data())};  // NOLINT: no const view
+  return {mask.height, mask.width, CV_8U,
+          const_cast<std::uint8_t*>(mask.pixels.data())};  // NOLINT: no const view
 }
 
 std::vector<Region> describe(const Mask& mask, const ScoreMap* map) {
@@ -16,8 +17,8 @@ std::vector<Region> describe(const Mask& mask, const ScoreMap* map) {
   std::vector<Region> regions(static_cast<std::size_t>(std::max(0, n - 1)));
   for (int i = 1; i < n; ++i) {
     const int* s = stats.ptr<int>(i);
-    regions[i - 1] = {s[cv::CC_STAT_LEFT], s[cv::CC_STAT_TOP], s[cv::CC_STAT_WIDTH], s[cv::CC_STAT_HEIGHT],
-                      s[cv::CC_STAT_AREA], -std::numeric_limits<float>::infinity()};
+    regions[i - 1] = {s[cv::CC_STAT_LEFT],   s[cv::CC_STAT_TOP],  s[cv::CC_STAT_WIDTH],
+                      s[cv::CC_STAT_HEIGHT], s[cv::CC_STAT_AREA], -std::numeric_limits<float>::infinity()};
   }
   for (int y = 0; y < mask.height; ++y) {
     const int* row = labels.ptr<int>(y);
@@ -41,14 +42,17 @@ RegionLabels label_regions(const Mask& mask, Connectivity connectivity) {
   return out;
 }
 
-std::vector<Region> mask_regions(const Mask& mask) { return describe(mask, nullptr); }
+std::vector<Region> mask_regions(const Mask& mask) {
+  return describe(mask, nullptr);
+}
 
 std::vector<Region> regions_above(const ScoreMap& map, float threshold) {
   Mask above(map.width, map.height);
   std::transform(map.values.begin(), map.values.end(), above.pixels.begin(),
                  [threshold](float v) { return static_cast<std::uint8_t>(v > threshold ? 1 : 0); });
   std::vector<Region> regions = describe(above, &map);
-  std::stable_sort(regions.begin(), regions.end(), [](const Region& a, const Region& b) { return a.peak > b.peak; });
+  std::stable_sort(regions.begin(), regions.end(),
+                   [](const Region& a, const Region& b) { return a.peak > b.peak; });
   return regions;
 }
 

@@ -87,8 +87,8 @@ RgbImage crop(const RgbImage& image, int x, int y, int width, int height) {
   return out;
 }
 
-RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift_x, double shift_y, double scale,
-                           bool flip_horizontal) {
+RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift_x, double shift_y,
+                           double scale, bool flip_horizontal) {
   const double a = angle_deg * CV_PI / 180.0, c = std::cos(a) / scale, s = std::sin(a) / scale;
   const double cx = (image.width - 1) / 2.0, cy = (image.height - 1) / 2.0;
   const double tx = cx + shift_x * image.width, ty = cy + shift_y * image.height;

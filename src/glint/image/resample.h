@@ -7,9 +7,10 @@
 
 namespace glint {
 
-/// Bilinear resize with antialiasing: a triangle filter whose support grows with the reduction, coordinates centred on
-/// pixels, weights normalised at the borders (the convention of Pillow and of torchvision with antialias=true).
-/// Two passes, horizontal first, rounded to 8 bits only at the end. Aspect ratio is not kept.
+/// Bilinear resize with antialiasing: a triangle filter whose support grows with the reduction, coordinates
+/// centred on pixels, weights normalised at the borders (the convention of Pillow and of torchvision with
+/// antialias=true). Two passes, horizontal first, rounded to 8 bits only at the end. Aspect ratio is not
+/// kept.
 RgbImage resize_antialiased(const RgbImage& image, int width, int height);
 
 /// Rectangle [x, x+width) x [y, y+height); must lie inside.
@@ -17,14 +18,14 @@ RgbImage crop(const RgbImage& image, int x, int y, int width, int height);
 
 /// Affine warp about the image centre with bilinear sampling and mirrored borders (edge pixel repeated).
 /// Angle in degrees counter-clockwise, shift as a share of width and height, scale > 1 enlarges.
-RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift_x, double shift_y, double scale,
-                           bool flip_horizontal);
+RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift_x, double shift_y,
+                           double scale, bool flip_horizontal);
 
 /// Bilinear, align_corners = false, no antialiasing (torch interpolate), for maps that grow.
 ScoreMap resize_bilinear(const ScoreMap& map, int width, int height);
 
-/// Gaussian with standard deviation `sigma` pixels, radius int(4 sigma + 0.5), border mirrored with the edge pixel
-/// repeated: scipy.ndimage.gaussian_filter's defaults. sigma = 0 returns the map unchanged.
+/// Gaussian with standard deviation `sigma` pixels, radius int(4 sigma + 0.5), border mirrored with the edge
+/// pixel repeated: scipy.ndimage.gaussian_filter's defaults. sigma = 0 returns the map unchanged.
 ScoreMap gaussian_smooth(const ScoreMap& map, double sigma);
 
 /// The normalised taps that gaussian_smooth uses, 2 * radius + 1 of them.

@@ -13,15 +13,19 @@ constexpr double kRounding = 1e-9;  // 1/(n+1) and 1 - rate are not exact in bin
 
 }  // namespace
 
-std::int64_t images_needed(double rate) { return static_cast<std::int64_t>(std::ceil(1 / rate - kRounding)) - 1; }
+std::int64_t images_needed(double rate) {
+  return static_cast<std::int64_t>(std::ceil(1 / rate - kRounding)) - 1;
+}
 
 ConformalThreshold conformal_threshold(std::span<const double> good_scores, double rate) {
-  if (!(rate > 0 && rate < 1)) fail(ErrorCode::kConfig, "false-reject rate {}: must lie between 0 and 1", rate);
+  if (!(rate > 0 && rate < 1))
+    fail(ErrorCode::kConfig, "false-reject rate {}: must lie between 0 and 1", rate);
   const auto n = static_cast<std::int64_t>(good_scores.size());
   const auto k = static_cast<std::int64_t>(std::ceil(static_cast<double>(n + 1) * (1 - rate) - kRounding));
   if (k > n) {
     fail(ErrorCode::kConfig,
-         "a false-reject rate of {} cannot be promised from {} good calibration images: the least is {:.4g}, and {} "
+         "a false-reject rate of {} cannot be promised from {} good calibration images: the least is {:.4g}, "
+         "and {} "
          "would need {} images; ask for a higher rate or add good images",
          rate, n, 1.0 / static_cast<double>(n + 1), rate, images_needed(rate));
   }

@@ -1,9 +1,10 @@
 // Threshold from good parts alone by split-conformal prediction (Vovk 2005; Lei et al. 2018).
 //
 // With n calibration scores exchangeable with future good parts, the k-th smallest score with
-// k = ceil((n + 1)(1 - rate)) is exceeded by a new good part with probability at most 1 - k/(n+1) <= rate: exact for any
-// n and any score distribution, on average over calibration draws. For one given calibration set the realised rate is
-// Beta(n + 1 - k, k) distributed (no ties); its upper quantile is the bound we state beside it.
+// k = ceil((n + 1)(1 - rate)) is exceeded by a new good part with probability at most 1 - k/(n+1) <= rate:
+// exact for any n and any score distribution, on average over calibration draws. For one given calibration
+// set the realised rate is Beta(n + 1 - k, k) distributed (no ties); its upper quantile is the bound we state
+// beside it.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,11 @@
 namespace glint {
 
 struct ConformalThreshold {
-  double threshold = 0;         ///< reject when score > threshold
-  double wished_rate = 0;       ///< what the user asked for
-  double guaranteed_rate = 0;   ///< 1 - k/(n+1): bound of the expected false-reject rate
-  double smallest_rate = 0;     ///< 1/(n+1): the least that n good images can promise
-  double realised_upper = 0;    ///< with 95 % confidence the realised rate of this threshold is below
+  double threshold = 0;          ///< reject when score > threshold
+  double wished_rate = 0;        ///< what the user asked for
+  double guaranteed_rate = 0;    ///< 1 - k/(n+1): bound of the expected false-reject rate
+  double smallest_rate = 0;      ///< 1/(n+1): the least that n good images can promise
+  double realised_upper = 0;     ///< with 95 % confidence the realised rate of this threshold is below
   std::int64_t good_images = 0;  ///< n
 };
 

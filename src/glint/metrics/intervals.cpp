@@ -79,7 +79,8 @@ Estimate delong_auroc(std::span<const double> scores, std::span<const int> label
   const std::vector<double> rank_all = mid_ranks(all), rank_pos = mid_ranks(pos), rank_neg = mid_ranks(neg);
   std::vector<double> v10, v01;  // structural components
   for (std::size_t i = 0; i < pos.size(); ++i) v10.push_back((rank_all[i] - rank_pos[i]) / n);
-  for (std::size_t j = 0; j < neg.size(); ++j) v01.push_back(1 - (rank_all[pos.size() + j] - rank_neg[j]) / m);
+  for (std::size_t j = 0; j < neg.size(); ++j)
+    v01.push_back(1 - (rank_all[pos.size() + j] - rank_neg[j]) / m);
   const double var = variance(v10) / m + variance(v01) / n;
   const double edge = std::pow(1 - kConfidence, 1 / std::min(m, n));
   if (value >= 1) return {value, edge, 1};
@@ -96,7 +97,8 @@ Estimate wilson_rate(std::int64_t successes, std::int64_t n) {
   const double nn = static_cast<double>(n);
   const double centre = (p + z2 / (2 * nn)) / (1 + z2 / nn);
   const double half = kZ95 / (1 + z2 / nn) * std::sqrt(p * (1 - p) / nn + z2 / (4 * nn * nn));
-  return {p, successes == 0 ? 0 : std::max(0.0, centre - half), successes == n ? 1 : std::min(1.0, centre + half)};
+  return {p, successes == 0 ? 0 : std::max(0.0, centre - half),
+          successes == n ? 1 : std::min(1.0, centre + half)};
 }
 
 double beta_quantile(double probability, double a, double b) {

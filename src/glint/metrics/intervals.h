@@ -17,9 +17,9 @@ struct Estimate {
 
 inline constexpr double kConfidence = 0.95;
 
-/// AUROC with DeLong's variance (DeLong 1988; fast form Sun and Xu 2014) and an interval on the logit scale, which
-/// stays inside (0, 1). At AUROC 0 or 1, where the variance estimate is 0, the interval's open end is the exact
-/// one-sided bound that one misranked pair in the smaller class would give: 0.05^(1/min(n0, n1)).
+/// AUROC with DeLong's variance (DeLong 1988; fast form Sun and Xu 2014) and an interval on the logit scale,
+/// which stays inside (0, 1). At AUROC 0 or 1, where the variance estimate is 0, the interval's open end is
+/// the exact one-sided bound that one misranked pair in the smaller class would give: 0.05^(1/min(n0, n1)).
 Estimate delong_auroc(std::span<const double> scores, std::span<const int> labels);
 
 /// Wilson score interval for k successes of n. n = 0 gives [0, 1] with value NaN.

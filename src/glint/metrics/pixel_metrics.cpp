@@ -84,7 +84,8 @@ class Sweep {
       if (fpr <= limit_) {
         pro_area_ += 0.5 * (pro_ + pro_before) * (fpr - fpr_before);
       } else {
-        const double pro_at_limit = pro_before + (pro_ - pro_before) * (limit_ - fpr_before) / (fpr - fpr_before);
+        const double pro_at_limit =
+            pro_before + (pro_ - pro_before) * (limit_ - fpr_before) / (fpr - fpr_before);
         pro_area_ += 0.5 * (pro_at_limit + pro_before) * (limit_ - fpr_before);
       }
     }
@@ -94,7 +95,8 @@ class Sweep {
       f1_ = f1;
       f1_threshold_ = score;
     }
-    if (fpr <= 1 && (curve_.empty() || fpr - curve_.back().x > 1.0 / kCurvePoints || pro_ - curve_.back().y > 0.005)) {
+    if (fpr <= 1 &&
+        (curve_.empty() || fpr - curve_.back().x > 1.0 / kCurvePoints || pro_ - curve_.back().y > 0.005)) {
       curve_.push_back({fpr, pro_});
     }
   }
@@ -146,8 +148,8 @@ std::array<double, 4> binned_metrics(const std::vector<BinnedImage>& images, con
 
 }  // namespace
 
-PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& load, const std::vector<int>& stratum,
-                           const PixelMetricOptions& options) {
+PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& load,
+                           const std::vector<int>& stratum, const PixelMetricOptions& options) {
   PixelMetrics out;
   std::vector<std::int64_t> high_count(kHighBins);
   std::int64_t normal = 0, defect = 0;
@@ -173,7 +175,8 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
   const double total = static_cast<double>(normal + defect);
   std::vector<double> wanted;
   for (int b = 1; b <= kBootstrapBins / 2; ++b) wanted.push_back(0.02 * total * b / (kBootstrapBins / 2));
-  for (int b = 1; b < kBootstrapBins / 2; ++b) wanted.push_back(total * (0.02 + 0.98 * b / (kBootstrapBins / 2)));
+  for (int b = 1; b < kBootstrapBins / 2; ++b)
+    wanted.push_back(total * (0.02 + 0.98 * b / (kBootstrapBins / 2)));
   double seen = 0;
 
   for (int high = kHighBins; high > 0;) {
@@ -208,7 +211,8 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
     std::stable_sort(defects.begin(), defects.end(), [](auto& a, auto& b) { return a.key > b.key; });
     std::size_t d = 0;
     for (std::size_t n = normals.size(); n > 0 || d < defects.size();) {
-      const std::uint32_t key = std::max(n > 0 ? normals[n - 1] : 0U, d < defects.size() ? defects[d].key : 0U);
+      const std::uint32_t key =
+          std::max(n > 0 ? normals[n - 1] : 0U, d < defects.size() ? defects[d].key : 0U);
       double normal_here = 0, defect_here = 0, overlap = 0;
       for (; n > 0 && normals[n - 1] == key; --n) normal_here += 1;
       for (; d < defects.size() && defects[d].key == key; ++d) {
@@ -261,12 +265,13 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
   const auto full = binned_metrics(binned, everyone, options.pro_limit);
   std::vector<std::array<double, 4>> replicates(static_cast<std::size_t>(options.bootstrap_replicates));
   parallel_for(options.bootstrap_replicates, [&](std::int64_t r) {
-    replicates[r] =
-        binned_metrics(binned, stratified_resample(stratum, options.seed, static_cast<int>(r)), options.pro_limit);
+    replicates[r] = binned_metrics(binned, stratified_resample(stratum, options.seed, static_cast<int>(r)),
+                                   options.pro_limit);
   });
   for (std::size_t k = 0; k < 4; ++k) {
     std::vector<double> values;
-    for (const auto& r : replicates) values.push_back(std::clamp(r[k] + estimates[k]->value - full[k], 0.0, 1.0));
+    for (const auto& r : replicates)
+      values.push_back(std::clamp(r[k] + estimates[k]->value - full[k], 0.0, 1.0));
     *estimates[k] = percentile_interval(estimates[k]->value, std::move(values));
   }
   return out;

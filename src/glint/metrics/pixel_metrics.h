@@ -1,11 +1,12 @@
 // Pixel AUROC, AP, F1 and AUPRO, exact at every distinct score, with bounded memory.
 //
-// The maps are not kept. The caller hands a function that yields map and mask of image i at the mask's native size and
-// is called several times per image; a first pass counts scores by the upper 16 bits of their ordered bit pattern, later
-// passes collect and sort the pixels of a range of those bins that fits the memory limit. Thus 1,000 maps of 1024x1024
-// need about 17 passes at the default limit and never more memory than the limit and one map.
-// AUPRO after Bergmann et al. 2021: per-region overlap averaged over all 8-connected regions of all images, against the
-// false positive rate over all normal pixels; trapezoid up to the limit with linear interpolation there, over the limit.
+// The maps are not kept. The caller hands a function that yields map and mask of image i at the mask's native
+// size and is called several times per image; a first pass counts scores by the upper 16 bits of their
+// ordered bit pattern, later passes collect and sort the pixels of a range of those bins that fits the memory
+// limit. Thus 1,000 maps of 1024x1024 need about 17 passes at the default limit and never more memory than
+// the limit and one map. AUPRO after Bergmann et al. 2021: per-region overlap averaged over all 8-connected
+// regions of all images, against the false positive rate over all normal pixels; trapezoid up to the limit
+// with linear interpolation there, over the limit.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +41,10 @@ struct PixelMetrics {
   int passes = 0;                     ///< over the images
 };
 
-/// `stratum` per image (its class), for the stratified bootstrap over images. The bootstrap works on counts at 1024
-/// fixed thresholds (quantiles of the pooled scores); its interval is shifted by the exact minus the binned value.
-/// Values are NaN when there is no defect pixel.
-PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& load, const std::vector<int>& stratum,
-                           const PixelMetricOptions& options = {});
+/// `stratum` per image (its class), for the stratified bootstrap over images. The bootstrap works on counts
+/// at 1024 fixed thresholds (quantiles of the pooled scores); its interval is shifted by the exact minus the
+/// binned value. Values are NaN when there is no defect pixel.
+PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& load,
+                           const std::vector<int>& stratum, const PixelMetricOptions& options = {});
 
 }  // namespace glint

@@ -11,7 +11,9 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-double sum(const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
+double sum(const std::vector<double>& v) {
+  return std::accumulate(v.begin(), v.end(), 0.0);
+}
 
 }  // namespace
 
@@ -69,9 +71,15 @@ F1Max f1_max(const RankedCounts& c) {
   return best;
 }
 
-double auroc(std::span<const double> s, std::span<const int> l) { return auroc(rank(s, l)); }
-double average_precision(std::span<const double> s, std::span<const int> l) { return average_precision(rank(s, l)); }
-F1Max f1_max(std::span<const double> s, std::span<const int> l) { return f1_max(rank(s, l)); }
+double auroc(std::span<const double> s, std::span<const int> l) {
+  return auroc(rank(s, l));
+}
+double average_precision(std::span<const double> s, std::span<const int> l) {
+  return average_precision(rank(s, l));
+}
+F1Max f1_max(std::span<const double> s, std::span<const int> l) {
+  return f1_max(rank(s, l));
+}
 
 std::vector<CurvePoint> roc_curve(std::span<const double> scores, std::span<const int> labels) {
   const RankedCounts c = rank(scores, labels);

@@ -1,5 +1,6 @@
-// Ranking metrics over labelled scores. Higher score = more anomalous; label 1 = anomalous. Ties are exact everywhere.
-// Definitions: scikit-learn's roc_auc_score, average_precision_score (step rule), and F1 maximised over distinct scores.
+// Ranking metrics over labelled scores. Higher score = more anomalous; label 1 = anomalous. Ties are exact
+// everywhere. Definitions: scikit-learn's roc_auc_score, average_precision_score (step rule), and F1
+// maximised over distinct scores.
 #pragma once
 
 #include <cstdint>

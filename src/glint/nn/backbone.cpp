@@ -14,7 +14,9 @@ constexpr double kBatchNormEps = 1e-5;  // torchvision's ResNets
 const char* const kTorchUrl = "https://download.pytorch.org/models/";
 const char* const kTorchvisionLicence = "BSD-3-Clause (torchvision)";
 
-std::string layer_name(int layer, int block) { return fmt::format("layer{}.{}", layer, block); }
+std::string layer_name(int layer, int block) {
+  return fmt::format("layer{}.{}", layer, block);
+}
 
 /// conv1 -> bn1, layer1.0.conv2 -> layer1.0.bn2, layer2.0.downsample.0 -> layer2.0.downsample.1
 std::string batch_norm_name(const std::string& conv) {
@@ -27,12 +29,46 @@ std::string batch_norm_name(const std::string& conv) {
 }  // namespace
 
 const std::vector<BackboneSpec>& backbone_specs() {
-  static const std::vector<BackboneSpec> specs = {
-      {"compact", {2, 2, 2}, {64, 128, 256}, false, 1, 0.5, 384, "", "", "BSD-3-Clause (student of torchvision's ResNet-18)"},
-      {"resnet18", {2, 2, 2}, {64, 128, 256}, false, 1, 0, 384, "resnet18-f37072fd.pth", kTorchUrl, kTorchvisionLicence},
-      {"resnet50", {3, 4, 6}, {64, 128, 256}, true, 4, 0, 1536, "resnet50-0676ba61.pth", kTorchUrl, kTorchvisionLicence},
-      {"wide_resnet50_2", {3, 4, 6}, {128, 256, 512}, true, 4, 0, 1536, "wide_resnet50_2-95faca4d.pth", kTorchUrl,
-       kTorchvisionLicence}};
+  static const std::vector<BackboneSpec> specs = {{"compact",
+                                                   {2, 2, 2},
+                                                   {64, 128, 256},
+                                                   false,
+                                                   1,
+                                                   0.5,
+                                                   384,
+                                                   "",
+                                                   "",
+                                                   "BSD-3-Clause (student of torchvision's ResNet-18)"},
+                                                  {"resnet18",
+                                                   {2, 2, 2},
+                                                   {64, 128, 256},
+                                                   false,
+                                                   1,
+                                                   0,
+                                                   384,
+                                                   "resnet18-f37072fd.pth",
+                                                   kTorchUrl,
+                                                   kTorchvisionLicence},
+                                                  {"resnet50",
+                                                   {3, 4, 6},
+                                                   {64, 128, 256},
+                                                   true,
+                                                   4,
+                                                   0,
+                                                   1536,
+                                                   "resnet50-0676ba61.pth",
+                                                   kTorchUrl,
+                                                   kTorchvisionLicence},
+                                                  {"wide_resnet50_2",
+                                                   {3, 4, 6},
+                                                   {128, 256, 512},
+                                                   true,
+                                                   4,
+                                                   0,
+                                                   1536,
+                                                   "wide_resnet50_2-95faca4d.pth",
+                                                   kTorchUrl,
+                                                   kTorchvisionLicence}};
   return specs;
 }
 
@@ -44,7 +80,8 @@ const BackboneSpec& backbone_spec(const std::string& name) {
   }
   const std::string nearest = nearest_name(name, names);
   fail(ErrorCode::kConfig, "unknown backbone '{}'{}", name,
-       nearest.empty() ? "; `glint backbone list` shows what there is" : fmt::format("; did you mean '{}'?", nearest));
+       nearest.empty() ? "; `glint backbone list` shows what there is"
+                       : fmt::format("; did you mean '{}'?", nearest));
 }
 
 std::vector<ConvShape> conv_shapes(const BackboneSpec& spec) {
@@ -80,7 +117,8 @@ std::vector<ConvShape> conv_shapes(const BackboneSpec& spec) {
   return out;
 }
 
-BackboneNet::BackboneNet(const BackboneSpec& spec, const TensorDict& folded, const std::string& source) : spec_(spec) {
+BackboneNet::BackboneNet(const BackboneSpec& spec, const TensorDict& folded, const std::string& source)
+    : spec_(spec) {
   for (const ConvShape& shape : conv_shapes(spec)) {
     const HostTensor& weight = require_tensor(folded, shape.name + ".weight", source);
     const std::vector<std::int64_t> expected = {shape.out, shape.in, shape.kernel, shape.kernel};
@@ -155,8 +193,9 @@ TensorDict BackboneNet::to_dict(bool half) const {
 
 void BackboneNet::to(const torch::Device& device, torch::ScalarType type, bool channels_last) {
   for (auto& [name, conv] : convs_) {
-    conv.first = conv.first.to(device, type).contiguous(channels_last ? at::MemoryFormat::ChannelsLast
-                                                                      : at::MemoryFormat::Contiguous);
+    conv.first =
+        conv.first.to(device, type)
+            .contiguous(channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
     if (conv.second.defined()) conv.second = conv.second.to(device, type);
   }
 }
@@ -170,7 +209,8 @@ void Backbone::to(const torch::Device& device, Precision precision) {
   GLINT_CHECK(precision != Precision::kAuto);
   device_ = device;
   precision_ = precision;
-  net_ = BackboneNet(net_.spec(), *weights_, identity_.source);  // from the stored weights: no double rounding
+  net_ =
+      BackboneNet(net_.spec(), *weights_, identity_.source);  // from the stored weights: no double rounding
   const bool fast = precision == Precision::kBFloat16;
   net_.to(device, fast ? torch::kBFloat16 : torch::kFloat, fast);
 }
@@ -179,7 +219,8 @@ FeatureMaps Backbone::features(const torch::Tensor& images) const {
   const torch::InferenceMode inference;
   GLINT_CHECK(images.dim() == 4 && images.size(1) == 3);
   torch::Tensor x = images.to(device_);
-  if (precision_ == Precision::kBFloat16) x = x.to(torch::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
+  if (precision_ == Precision::kBFloat16)
+    x = x.to(torch::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
   const FeatureMaps maps = net_.forward(x);
   auto back = [](const torch::Tensor& t) { return t.to(torch::kFloat); };
   return {back(maps.layer1), back(maps.layer2), back(maps.layer3)};
@@ -211,8 +252,8 @@ TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, co
     const std::string bn = batch_norm_name(shape.name);
     const bool folded = tensors.count(bn + ".running_mean") == 0;
     if (folded && tensors.count(shape.name + ".bias") == 0) {
-      fail(ErrorCode::kBadInput, "{}: neither '{}.running_mean' nor '{}.bias': batch norm is missing", file, bn,
-           shape.name);
+      fail(ErrorCode::kBadInput, "{}: neither '{}.running_mean' nor '{}.bias': batch norm is missing", file,
+           bn, shape.name);
     }
     if (!folded) {
       const auto gamma = vector_of(bn + ".weight"), beta = vector_of(bn + ".bias");
@@ -227,7 +268,8 @@ TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, co
       }
     }
     for (const float v : w) {
-      if (!std::isfinite(v)) fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite", file, shape.name);
+      if (!std::isfinite(v))
+        fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite", file, shape.name);
     }
     out[shape.name + ".weight"] = from_floats(w, weight.shape);
     out[shape.name + ".bias"] = from_floats(bias, {shape.out});
@@ -248,7 +290,8 @@ const BackboneSpec& recognise_backbone(const TensorDict& tensors, const std::str
   std::string names;
   for (const BackboneSpec& spec : backbone_specs()) names += (names.empty() ? "" : ", ") + spec.name;
   fail(ErrorCode::kBadInput,
-       "{}: the tensors fit none of {}; give --arch to see which tensor is missing or has the wrong shape", file, names);
+       "{}: the tensors fit none of {}; give --arch to see which tensor is missing or has the wrong shape",
+       file, names);
 }
 
 std::string weights_sha256(const TensorDict& folded) {
@@ -266,7 +309,8 @@ std::string weights_sha256(const TensorDict& folded) {
   return sha256_hex(all);
 }
 
-TensorDict low_rank_student(const TensorDict& teacher, const BackboneSpec& teacher_spec, const BackboneSpec& student) {
+TensorDict low_rank_student(const TensorDict& teacher, const BackboneSpec& teacher_spec,
+                            const BackboneSpec& student) {
   GLINT_CHECK(!teacher_spec.bottleneck && teacher_spec.blocks == student.blocks && student.rank_ratio > 0);
   TensorDict out;
   for (const ConvShape& shape : conv_shapes(teacher_spec)) {

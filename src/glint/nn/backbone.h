@@ -1,5 +1,6 @@
-// Frozen feature extractors: torchvision's ResNet-18, ResNet-50 and WideResNet-50-2 up to layer3, and glint's compact
-// student of ResNet-18. Batch norm is folded into the convolutions. Inference only; nn/distill.h trains students.
+// Frozen feature extractors: torchvision's ResNet-18, ResNet-50 and WideResNet-50-2 up to layer3, and glint's
+// compact student of ResNet-18. Batch norm is folded into the convolutions. Inference only; nn/distill.h
+// trains students.
 #pragma once
 
 #include <torch/types.h>
@@ -17,13 +18,13 @@ namespace glint {
 /// What a network looks like. Stride 2 sits on the 3x3 convolution of each layer's first block ("V1.5").
 struct BackboneSpec {
   std::string name;
-  std::array<int, 3> blocks;     ///< per layer1..3
-  std::array<int, 3> width;      ///< of the 3x3 convolutions
-  bool bottleneck = false;       ///< 1x1, 3x3, 1x1 instead of 3x3, 3x3
-  int expansion = 1;             ///< output channels = 64 * 2^layer * expansion
-  double rank_ratio = 0;         ///< > 0: 3x3 convolutions are a 3x3 to rank_ratio * output channels, then a 1x1
-  int simplenet_dimension = 0;   ///< default embedding dimension
-  std::string official_file;     ///< where the framework publishes it; empty for ours
+  std::array<int, 3> blocks;  ///< per layer1..3
+  std::array<int, 3> width;   ///< of the 3x3 convolutions
+  bool bottleneck = false;    ///< 1x1, 3x3, 1x1 instead of 3x3, 3x3
+  int expansion = 1;          ///< output channels = 64 * 2^layer * expansion
+  double rank_ratio = 0;      ///< > 0: 3x3 convolutions are a 3x3 to rank_ratio * output channels, then a 1x1
+  int simplenet_dimension = 0;  ///< default embedding dimension
+  std::string official_file;    ///< where the framework publishes it; empty for ours
   std::string official_url;
   std::string licence;
 
@@ -73,9 +74,9 @@ class BackboneNet {
 
 /// Identity and origin of weights, kept in every file that holds them.
 struct BackboneIdentity {
-  std::string name;     ///< of the BackboneSpec
-  std::string sha256;   ///< over names, shapes and float32 values of the folded tensors
-  std::string source;   ///< file it came from, or how it was made
+  std::string name;    ///< of the BackboneSpec
+  std::string sha256;  ///< over names, shapes and float32 values of the folded tensors
+  std::string source;  ///< file it came from, or how it was made
   std::string licence;
 };
 
@@ -102,8 +103,8 @@ class Backbone {
   Precision precision_ = Precision::kFloat32;
 };
 
-/// Folds batch norm (eps 1e-5) into the convolutions where it is present, drops layer4, fc and counters, and checks every
-/// name and shape against `spec`. Error(kBadInput) names the missing or odd tensor.
+/// Folds batch norm (eps 1e-5) into the convolutions where it is present, drops layer4, fc and counters, and
+/// checks every name and shape against `spec`. Error(kBadInput) names the missing or odd tensor.
 TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, const std::string& file);
 
 /// The spec whose blocks and widths fit the tensors; Error(kBadInput) when none does.
@@ -112,8 +113,9 @@ const BackboneSpec& recognise_backbone(const TensorDict& tensors, const std::str
 /// SHA-256 over names, shapes and float32 values.
 std::string weights_sha256(const TensorDict& folded);
 
-/// The compact student's starting point: each 3x3 convolution of the teacher replaced by its best low-rank pair
-/// (truncated singular value decomposition of [out, in*9]).
-TensorDict low_rank_student(const TensorDict& teacher, const BackboneSpec& teacher_spec, const BackboneSpec& student);
+/// The compact student's starting point: each 3x3 convolution of the teacher replaced by its best low-rank
+/// pair (truncated singular value decomposition of [out, in*9]).
+TensorDict low_rank_student(const TensorDict& teacher, const BackboneSpec& teacher_spec,
+                            const BackboneSpec& student);
 
 }  // namespace glint

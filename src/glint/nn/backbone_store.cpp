@@ -38,7 +38,9 @@ std::optional<SafetensorsFile> embedded_file() {
 #endif
 }
 
-fs::path cached_path(const std::string& name) { return cache_folder() / "backbones" / (name + ".safetensors"); }
+fs::path cached_path(const std::string& name) {
+  return cache_folder() / "backbones" / (name + ".safetensors");
+}
 
 BackboneIdentity identity_of(const SafetensorsFile& file, const std::string& name) {
   const auto it = file.metadata.find(kMetadataKey);
@@ -77,8 +79,9 @@ SafetensorsFile open_file(const std::string& name_or_file) {
     if (auto file = embedded_file()) return *file;
     fail(ErrorCode::kNotFound, "this build has no embedded backbone; make one with `glint backbone distill`");
   }
-  fail(ErrorCode::kNotFound, "backbone '{}' is not in {}: fetch {}{} and run `glint backbone import {}`", spec.name,
-       cached_path(spec.name).parent_path().string(), spec.official_url, spec.official_file, spec.official_file);
+  fail(ErrorCode::kNotFound, "backbone '{}' is not in {}: fetch {}{} and run `glint backbone import {}`",
+       spec.name, cached_path(spec.name).parent_path().string(), spec.official_url, spec.official_file,
+       spec.official_file);
 }
 
 }  // namespace
@@ -94,8 +97,9 @@ fs::path cache_folder() {
 
 ImportedBackbone import_backbone(const fs::path& path, const std::string& arch, const std::string& licence) {
   const Bytes bytes = read_file(path);
-  const TensorDict tensors = lower_extension(path) == ".safetensors" ? parse_safetensors(bytes, path.string()).tensors
-                                                                     : parse_torch_checkpoint(bytes, path.string());
+  const TensorDict tensors = lower_extension(path) == ".safetensors"
+                                 ? parse_safetensors(bytes, path.string()).tensors
+                                 : parse_torch_checkpoint(bytes, path.string());
   const BackboneSpec& spec = arch.empty() ? recognise_backbone(tensors, path.string()) : backbone_spec(arch);
   ImportedBackbone out;
   out.weights = fold_backbone(tensors, spec, path.string());
@@ -151,8 +155,8 @@ BackboneIdentity verify_backbone(const std::string& name_or_file) {
   const BackboneIdentity identity = identity_of(file, name_or_file);
   const std::string actual = weights_sha256(file.tensors);
   if (actual != identity.sha256) {
-    fail(ErrorCode::kBadInput, "{}: weights hash to {}, the record says {}; import it again", name_or_file, actual,
-         identity.sha256);
+    fail(ErrorCode::kBadInput, "{}: weights hash to {}, the record says {}; import it again", name_or_file,
+         actual, identity.sha256);
   }
   return identity;
 }

@@ -21,12 +21,14 @@ struct ImportedBackbone {
   TensorDict weights;
 };
 /// `arch` empty = recognise by shapes.
-ImportedBackbone import_backbone(const std::filesystem::path& file, const std::string& arch, const std::string& licence);
+ImportedBackbone import_backbone(const std::filesystem::path& file, const std::string& arch,
+                                 const std::string& licence);
 
 /// Writes into the cache under the network's name; returns the path.
 std::filesystem::path store_backbone(const ImportedBackbone& backbone);
 
-/// File form of a backbone: metadata "glint_backbone" (JSON: name, sha256, source, licence) beside the tensors.
+/// File form of a backbone: metadata "glint_backbone" (JSON: name, sha256, source, licence) beside the
+/// tensors.
 SafetensorsFile backbone_to_file(const BackboneIdentity& identity, const TensorDict& weights);
 Backbone backbone_from_file(const SafetensorsFile& file, const std::string& name);
 

@@ -42,7 +42,8 @@ RgbImage random_crop(const RgbImage& image, int side, Rng& rng) {
 }
 
 /// Squared error relative to the variance of each of the teacher's channels over the batch.
-torch::Tensor relative_error(const torch::Tensor& student, const torch::Tensor& teacher, const torch::Tensor& variance) {
+torch::Tensor relative_error(const torch::Tensor& student, const torch::Tensor& teacher,
+                             const torch::Tensor& variance) {
   return ((student - teacher).square().mean({0, 2, 3}) / variance).mean();
 }
 
@@ -61,9 +62,11 @@ std::array<double, 2> residuals(const BackboneNet& student, const Backbone& teac
 
 }  // namespace
 
-DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec, const std::vector<fs::path>& paths,
-                      const DistillOptions& options, ProgressSink& progress) {
-  if (paths.size() < 16) fail(ErrorCode::kBadInput, "distilling needs at least 16 images, {} were given", paths.size());
+DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
+                      const std::vector<fs::path>& paths, const DistillOptions& options,
+                      ProgressSink& progress) {
+  if (paths.size() < 16)
+    fail(ErrorCode::kBadInput, "distilling needs at least 16 images, {} were given", paths.size());
   if (options.crop_px < 64 || options.crop_px % 16 != 0) {
     fail(ErrorCode::kConfig, "crop_px = {}: must be a multiple of 16 of at least 64", options.crop_px);
   }
@@ -75,7 +78,8 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
   });
   progress.end();
 
-  const std::vector<int> order = permutation(static_cast<int>(images.size()), Rng(options.seed, "distill.split"));
+  const std::vector<int> order =
+      permutation(static_cast<int>(images.size()), Rng(options.seed, "distill.split"));
   const std::size_t held_out = std::max<std::size_t>(8, images.size() / 50);
   std::vector<RgbImage> check;
   for (std::size_t i = 0; i < std::min<std::size_t>(held_out, 32); ++i) {
@@ -83,7 +87,8 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     check.push_back(random_crop(images[order[i]], options.crop_px, rng));
   }
 
-  BackboneNet student(student_spec, low_rank_student(teacher.weights(), teacher.spec(), student_spec), "student");
+  BackboneNet student(student_spec, low_rank_student(teacher.weights(), teacher.spec(), student_spec),
+                      "student");
   DistillResult result;
   result.report.images = static_cast<std::int64_t>(images.size() - held_out);
   result.report.held_out = static_cast<std::int64_t>(check.size());
@@ -103,8 +108,10 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     const SafetensorsFile state = read_safetensors(options.state);
     const torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-      for (const auto& [prefix, target] : {std::pair("p", &parameters[i]), std::pair("m", &m[i]), std::pair("v", &v[i])}) {
-        target->copy_(to_tensor(require_tensor(state.tensors, fmt::format("{}.{}", prefix, i), options.state.string())));
+      for (const auto& [prefix, target] :
+           {std::pair("p", &parameters[i]), std::pair("m", &m[i]), std::pair("v", &v[i])}) {
+        target->copy_(to_tensor(
+            require_tensor(state.tensors, fmt::format("{}.{}", prefix, i), options.state.string())));
       }
     }
     first_step = std::stoi(state.metadata.at("step"));
@@ -143,7 +150,8 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     for (torch::Tensor& p : parameters) p.mutable_grad() = torch::Tensor();
     loss.backward();
     const double progress_share = static_cast<double>(step) / options.steps;
-    const double lr = options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * progress_share)));
+    const double lr =
+        options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * progress_share)));
     constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;  // Adam's defaults
     const torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < parameters.size(); ++i) {

@@ -12,16 +12,17 @@
 namespace glint {
 
 struct DistillOptions {
-  int steps = 3000;              ///< optimiser steps
-  int batch = 8;                 ///< random crops a step
-  int crop_px = 192;             ///< side of a training crop, a multiple of 16
-  double learning_rate = 5e-4;   ///< Adam, cosine to a hundredth
+  int steps = 3000;             ///< optimiser steps
+  int batch = 8;                ///< random crops a step
+  int crop_px = 192;            ///< side of a training crop, a multiple of 16
+  double learning_rate = 5e-4;  ///< Adam, cosine to a hundredth
   std::uint64_t seed = 0;
-  std::filesystem::path state;   ///< file for resuming; empty = none
+  std::filesystem::path state;  ///< file for resuming; empty = none
 };
 
 struct DistillReport {
-  /// Share of the teacher's feature variance that is not explained, on held-out images: before and after training.
+  /// Share of the teacher's feature variance that is not explained, on held-out images: before and after
+  /// training.
   double start_residual_layer2 = 0, start_residual_layer3 = 0;
   double residual_layer2 = 0, residual_layer3 = 0;
   std::int64_t images = 0, held_out = 0;
@@ -32,9 +33,10 @@ struct DistillResult {
   DistillReport report;
 };
 
-/// Loss: mean over layer2, layer3 of the squared error over the teacher's channel variance. Each image is used at random
-/// scale, crop, flip, rotation by quarter turns, and brightness. One image in fifty (at least 8) is held out for the
-/// report. Steps depend only on (seed, step): a resumed run equals an uninterrupted one.
+/// Loss: mean over layer2, layer3 of the squared error over the teacher's channel variance. Each image is
+/// used at random scale, crop, flip, rotation by quarter turns, and brightness. One image in fifty (at least
+/// 8) is held out for the report. Steps depend only on (seed, step): a resumed run equals an uninterrupted
+/// one.
 DistillResult distill(const Backbone& teacher, const BackboneSpec& student,
                       const std::vector<std::filesystem::path>& images, const DistillOptions& options,
                       ProgressSink& progress);

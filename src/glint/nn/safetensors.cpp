@@ -36,7 +36,8 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
   if (bytes.size() < 8) broken("shorter than its length field");
   std::uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), 8);
-  if (header_bytes > kMaxHeader || header_bytes > bytes.size() - 8) broken("the header is longer than the file");
+  if (header_bytes > kMaxHeader || header_bytes > bytes.size() - 8)
+    broken("the header is longer than the file");
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + 8;
   int depth = 0;  // the format nests three deep; refuse deeper headers while parsing
   const json::parser_callback_t shallow = [&depth](int d, json::parse_event_t, json&) {
@@ -64,9 +65,9 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
       }
       continue;
     }
-    if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") ||
-        !entry["shape"].is_array() || !entry.contains("data_offsets") || !entry["data_offsets"].is_array() ||
-        entry["data_offsets"].size() != 2) {
+    if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() ||
+        !entry.contains("shape") || !entry["shape"].is_array() || !entry.contains("data_offsets") ||
+        !entry["data_offsets"].is_array() || entry["data_offsets"].size() != 2) {
       broken(fmt::format("entry '{}' lacks dtype, shape or data_offsets", key));
     }
     HostTensor tensor;
@@ -75,7 +76,8 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
     tensor.dtype = *dtype;
     for (const json& size : entry["shape"]) {
       const auto s = as_unsigned(size);
-      if (!s || *s > (std::uint64_t{1} << 40)) broken(fmt::format("tensor '{}' has an impossible shape", key));
+      if (!s || *s > (std::uint64_t{1} << 40))
+        broken(fmt::format("tensor '{}' has an impossible shape", key));
       tensor.shape.push_back(static_cast<std::int64_t>(*s));
     }
     const auto begin = as_unsigned(entry["data_offsets"][0]), end = as_unsigned(entry["data_offsets"][1]);

@@ -16,8 +16,8 @@ struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Parses untrusted bytes. Error(kBadInput) names `name` and what is wrong: header length, JSON, dtype, shape, offsets
-/// that overlap, leave gaps or leave the file.
+/// Parses untrusted bytes. Error(kBadInput) names `name` and what is wrong: header length, JSON, dtype,
+/// shape, offsets that overlap, leave gaps or leave the file.
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& name);
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 

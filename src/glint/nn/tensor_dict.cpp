@@ -26,7 +26,8 @@ std::size_t dtype_bytes(DType dtype) {
 }
 
 std::string_view dtype_name(DType dtype) {
-  static constexpr std::string_view kNames[] = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"};
+  static constexpr std::string_view kNames[] = {"F64", "F32", "F16", "BF16", "I64",
+                                                "I32", "I16", "I8",  "U8",   "BOOL"};
   return kNames[static_cast<int>(dtype)];
 }
 
@@ -42,7 +43,9 @@ std::int64_t checked_numel(const std::vector<std::int64_t>& shape, const std::st
   return n;
 }
 
-std::int64_t HostTensor::numel() const { return checked_numel(shape, ""); }
+std::int64_t HostTensor::numel() const {
+  return checked_numel(shape, "");
+}
 
 float half_to_float(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16, exponent = (half >> 10) & 31, mantissa = half & 1023;
@@ -50,7 +53,8 @@ float half_to_float(std::uint16_t half) {
     const float value = std::ldexp(static_cast<float>(mantissa), -24);
     return sign ? -value : value;
   }
-  const std::uint32_t bits = exponent == 31 ? 0x7f800000U | (mantissa << 13) : ((exponent + 112) << 23) | (mantissa << 13);
+  const std::uint32_t bits =
+      exponent == 31 ? 0x7f800000U | (mantissa << 13) : ((exponent + 112) << 23) | (mantissa << 13);
   return std::bit_cast<float>(sign | bits);
 }
 
@@ -93,7 +97,8 @@ std::vector<float> to_floats(const HostTensor& tensor) {
         out[i] = std::bit_cast<float>(static_cast<std::uint32_t>(read(i, std::uint16_t{})) << 16);
         break;
       default:
-        fail(ErrorCode::kBadInput, "a tensor of type {} where floating point is needed", dtype_name(tensor.dtype));
+        fail(ErrorCode::kBadInput, "a tensor of type {} where floating point is needed",
+             dtype_name(tensor.dtype));
     }
   }
   return out;
@@ -114,7 +119,8 @@ HostTensor from_floats(const std::vector<float>& values, std::vector<std::int64_
   return out;
 }
 
-const HostTensor& require_tensor(const TensorDict& tensors, const std::string& name, const std::string& file) {
+const HostTensor& require_tensor(const TensorDict& tensors, const std::string& name,
+                                 const std::string& file) {
   const auto it = tensors.find(name);
   if (it == tensors.end()) fail(ErrorCode::kBadInput, "{}: tensor '{}' is missing", file, name);
   return it->second;

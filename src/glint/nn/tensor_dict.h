@@ -1,5 +1,5 @@
-// Named tensors in host memory, as weight and model files hold them. Not for computing: nn/tensors.h turns them into
-// libtorch tensors. Free of libtorch, so that every tool can read files.
+// Named tensors in host memory, as weight and model files hold them. Not for computing: nn/tensors.h turns
+// them into libtorch tensors. Free of libtorch, so that every tool can read files.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ std::int64_t checked_numel(const std::vector<std::int64_t>& shape, const std::st
 
 /// Values as float, from any floating type.
 std::vector<float> to_floats(const HostTensor& tensor);
-HostTensor from_floats(const std::vector<float>& values, std::vector<std::int64_t> shape, DType dtype = DType::kF32);
+HostTensor from_floats(const std::vector<float>& values, std::vector<std::int64_t> shape,
+                       DType dtype = DType::kF32);
 
 /// The tensor called `name`; Error(kBadInput) says that it is missing from `file`.
 const HostTensor& require_tensor(const TensorDict& tensors, const std::string& name, const std::string& file);

@@ -15,9 +15,9 @@ namespace glint {
 namespace {
 
 torch::ScalarType scalar_type(DType dtype) {
-  static constexpr torch::ScalarType kTypes[] = {torch::kDouble, torch::kFloat, torch::kHalf, torch::kBFloat16,
-                                                 torch::kLong,   torch::kInt,   torch::kShort, torch::kChar,
-                                                 torch::kByte,   torch::kBool};
+  static constexpr torch::ScalarType kTypes[] = {
+      torch::kDouble, torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong,
+      torch::kInt,    torch::kShort, torch::kChar, torch::kByte,     torch::kBool};
   return kTypes[static_cast<int>(dtype)];
 }
 
@@ -67,11 +67,13 @@ std::string blas_warning() {
   for (int i = 0; i < 4; ++i) {  // the best of a few: the first starts threads
     const auto start = std::chrono::steady_clock::now();
     torch::mm(a, a);
-    seconds = std::min(seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds =
+        std::min(seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   const double gflops = 2.0 * kSize * kSize * kSize / seconds / 1e9;
   if (gflops > 4) return "";
-  return fmt::format("libtorch multiplies matrices at {:.1f} GFLOPS here: install libopenblas0-openmp", gflops);
+  return fmt::format("libtorch multiplies matrices at {:.1f} GFLOPS here: install libopenblas0-openmp",
+                     gflops);
 }
 
 torch::Tensor to_tensor(const HostTensor& tensor) {
@@ -88,7 +90,9 @@ HostTensor to_host(const torch::Tensor& tensor) {
   return out;
 }
 
-HostTensor to_host_half(const torch::Tensor& tensor) { return to_host(tensor.detach().to(torch::kHalf)); }
+HostTensor to_host_half(const torch::Tensor& tensor) {
+  return to_host(tensor.detach().to(torch::kHalf));
+}
 
 torch::Tensor images_to_tensor(const std::vector<RgbImage>& images, const std::array<double, 3>& mean,
                                const std::array<double, 3>& std) {

@@ -1,5 +1,5 @@
-// Bridges between host memory and libtorch tensors, and how tensors run on this machine: device, threads, precision.
-// The one room that decides this.
+// Bridges between host memory and libtorch tensors, and how tensors run on this machine: device, threads,
+// precision. The one room that decides this.
 #pragma once
 
 #include <torch/types.h>
@@ -36,11 +36,12 @@ Precision resolve_precision(Precision wish, const torch::Device& device);
 /// Error(kConfig) when cuda is asked for and absent.
 torch::Device resolve_device(DeviceChoice choice);
 
-/// Uses all processors of the affinity mask (libtorch takes fewer on some machines), flushes denormals, and asks for
-/// deterministic kernels. Call once before work.
+/// Uses all processors of the affinity mask (libtorch takes fewer on some machines), flushes denormals, and
+/// asks for deterministic kernels. Call once before work.
 void prepare_runtime();
 
-/// A sentence when libtorch's matrix products run on a slow reference BLAS, empty otherwise (measured, 20 ms).
+/// A sentence when libtorch's matrix products run on a slow reference BLAS, empty otherwise (measured, 20
+/// ms).
 std::string blas_warning();
 
 torch::Tensor to_tensor(const HostTensor& tensor);
@@ -48,7 +49,8 @@ torch::Tensor to_tensor(const HostTensor& tensor);
 HostTensor to_host(const torch::Tensor& tensor);
 HostTensor to_host_half(const torch::Tensor& tensor);
 
-/// Normalised network input [B, 3, H, W] float32 from images of one size. mean, std per RGB channel on the [0, 1] scale.
+/// Normalised network input [B, 3, H, W] float32 from images of one size. mean, std per RGB channel on the
+/// [0, 1] scale.
 torch::Tensor images_to_tensor(const std::vector<RgbImage>& images, const std::array<double, 3>& mean,
                                const std::array<double, 3>& std);
 

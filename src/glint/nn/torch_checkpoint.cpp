@@ -23,20 +23,21 @@ enum class Kind { kNone, kNumber, kText, kSequence, kDict, kGlobal, kStorage, kT
 /// Values live in an arena and refer to each other by index: no recursion and no cycles to free.
 struct Node {
   Kind kind = Kind::kNone;
-  std::int64_t number = 0;          // kNumber; kStorage: element count; kTensor: storage node
-  std::string text;                 // kText, kGlobal; kStorage: key
-  std::vector<std::size_t> items;   // kSequence; kDict: key, value, key, value ...
-  DType dtype = DType::kF32;        // kStorage
-  std::int64_t offset = 0;          // kTensor, in elements
+  std::int64_t number = 0;         // kNumber; kStorage: element count; kTensor: storage node
+  std::string text;                // kText, kGlobal; kStorage: key
+  std::vector<std::size_t> items;  // kSequence; kDict: key, value, key, value ...
+  DType dtype = DType::kF32;       // kStorage
+  std::int64_t offset = 0;         // kTensor, in elements
   std::vector<std::int64_t> shape, stride;
 };
 
 std::optional<DType> storage_dtype(const std::string& global) {
   static const std::map<std::string, DType> kTypes = {
-      {"torch FloatStorage", DType::kF32},    {"torch HalfStorage", DType::kF16},  {"torch DoubleStorage", DType::kF64},
-      {"torch BFloat16Storage", DType::kBF16}, {"torch LongStorage", DType::kI64},  {"torch IntStorage", DType::kI32},
-      {"torch ShortStorage", DType::kI16},    {"torch CharStorage", DType::kI8},   {"torch ByteStorage", DType::kU8},
-      {"torch BoolStorage", DType::kBool}};
+      {"torch FloatStorage", DType::kF32},  {"torch HalfStorage", DType::kF16},
+      {"torch DoubleStorage", DType::kF64}, {"torch BFloat16Storage", DType::kBF16},
+      {"torch LongStorage", DType::kI64},   {"torch IntStorage", DType::kI32},
+      {"torch ShortStorage", DType::kI16},  {"torch CharStorage", DType::kI8},
+      {"torch ByteStorage", DType::kU8},    {"torch BoolStorage", DType::kBool}};
   const auto it = kTypes.find(global);
   return it == kTypes.end() ? std::nullopt : std::optional(it->second);
 }
@@ -190,8 +191,8 @@ class PickleMachine {
   }
 
   [[noreturn]] void broken(const std::string& why) const {
-    fail(ErrorCode::kBadInput, "{}: not a plain tensor checkpoint ({}); export it as safetensors or a state_dict", name_,
-         why);
+    fail(ErrorCode::kBadInput,
+         "{}: not a plain tensor checkpoint ({}); export it as safetensors or a state_dict", name_, why);
   }
 
   std::span<const std::byte> take(std::size_t n) {
@@ -311,7 +312,8 @@ class PickleMachine {
       push({.kind = Kind::kDict});
     } else if (global == "torch._utils _rebuild_tensor_v2") {
       if (args.size() < 4 || arena_[args[0]].kind != Kind::kStorage) broken("a tensor without storage");
-      Node tensor{.kind = Kind::kTensor, .number = static_cast<std::int64_t>(args[0]), .offset = number_of(args[1])};
+      Node tensor{
+          .kind = Kind::kTensor, .number = static_cast<std::int64_t>(args[0]), .offset = number_of(args[1])};
       tensor.shape = numbers_of(args[2]);
       tensor.stride = numbers_of(args[3]);
       if (tensor.shape.size() != tensor.stride.size()) broken("a tensor whose strides do not fit its shape");
@@ -357,7 +359,8 @@ HostTensor materialise(const PickleMachine& machine, const Node& tensor, const s
   for (std::int64_t i = 0; i < n; ++i) {
     std::int64_t from = tensor.offset;
     for (std::size_t d = 0; d < index.size(); ++d) from += index[d] * tensor.stride[d];
-    std::memcpy(&out.data[static_cast<std::size_t>(i) * width], &data[static_cast<std::size_t>(from) * width], width);
+    std::memcpy(&out.data[static_cast<std::size_t>(i) * width], &data[static_cast<std::size_t>(from) * width],
+                width);
     for (std::size_t d = index.size(); d-- > 0;) {
       if (++index[d] < tensor.shape[d]) break;
       index[d] = 0;
@@ -371,7 +374,8 @@ TensorDict collect(const PickleMachine& machine, std::size_t root, const Storage
   if (dict->kind != Kind::kDict) machine.broken("its root is not a dictionary");
   for (std::size_t i = 0; i + 1 < dict->items.size(); i += 2) {
     const Node &key = machine.node(dict->items[i]), &value = machine.node(dict->items[i + 1]);
-    if (key.kind == Kind::kText && (key.text == "state_dict" || key.text == "model") && value.kind == Kind::kDict) {
+    if (key.kind == Kind::kText && (key.text == "state_dict" || key.text == "model") &&
+        value.kind == Kind::kDict) {
       dict = &value;
       break;
     }
@@ -428,12 +432,13 @@ TensorDict parse_zip(std::span<const std::byte> bytes, const std::string& name) 
   const Bytes pickle = read_entry(prefix + "data.pkl");
   PickleMachine machine(pickle, name);
   const std::size_t root = machine.run();
-  return collect(machine, root, [&](const Node& storage) { return read_entry(prefix + "data/" + storage.text); });
+  return collect(machine, root,
+                 [&](const Node& storage) { return read_entry(prefix + "data/" + storage.text); });
 }
 
 TensorDict parse_legacy(std::span<const std::byte> bytes, const std::string& name) {
-  // torch's legacy layout: magic number, protocol version, system information, object, storage keys, then for each key
-  // an 8-byte element count and the raw elements.
+  // torch's legacy layout: magic number, protocol version, system information, object, storage keys, then for
+  // each key an 8-byte element count and the raw elements.
   PickleMachine machine(bytes, name);
   machine.run();
   if (machine.node(machine.run()).number != 1001) machine.broken("unknown legacy protocol");
@@ -467,12 +472,13 @@ TensorDict parse_torch_checkpoint(std::span<const std::byte> bytes, const std::s
   static constexpr unsigned char kZip[] = {'P', 'K', 3, 4};
   // Pickle of the magic number 0x1950a86a20f9469cfc6c: PROTO 2, LONG1 of 10 bytes.
   static constexpr unsigned char kLegacy[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20};
-  if (bytes.size() >= sizeof(kZip) && std::memcmp(bytes.data(), kZip, sizeof(kZip)) == 0) return parse_zip(bytes, name);
+  if (bytes.size() >= sizeof(kZip) && std::memcmp(bytes.data(), kZip, sizeof(kZip)) == 0)
+    return parse_zip(bytes, name);
   if (bytes.size() >= sizeof(kLegacy) && std::memcmp(bytes.data(), kLegacy, sizeof(kLegacy)) == 0) {
     return parse_legacy(bytes, name);
   }
-  fail(ErrorCode::kBadInput, "{}: not a PyTorch checkpoint (neither zip nor legacy layout); give a .pth or .safetensors",
-       name);
+  fail(ErrorCode::kBadInput,
+       "{}: not a PyTorch checkpoint (neither zip nor legacy layout); give a .pth or .safetensors", name);
 }
 
 }  // namespace glint

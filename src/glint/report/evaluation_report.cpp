@@ -40,7 +40,9 @@ pre{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-r
 @media(max-width:640px){.row{grid-template-columns:1fr 1fr}}@media print{body{background:#fff;font-size:12px}main{max-width:none}details{display:none}}
 )";
 
-std::string percent(double v) { return std::isfinite(v) ? fmt::format("{:.1f} %", 100 * v) : "–"; }
+std::string percent(double v) {
+  return std::isfinite(v) ? fmt::format("{:.1f} %", 100 * v) : "–";
+}
 std::string with_interval(const Estimate& e) {
   if (!std::isfinite(e.value)) return "–";
   if (!std::isfinite(e.ci_low)) return fmt::format("{:.3f}", e.value);
@@ -55,9 +57,11 @@ std::string data_uri(const RgbImage& image) {
 }
 
 std::string card(const char* name, const Estimate& e) {
-  if (!std::isfinite(e.value)) return fmt::format("<div class='card'><span>{}</span><b>–</b><span>no masks</span></div>", name);
-  return fmt::format("<div class='card'><span>{}</span><b>{:.3f}</b><span>95 % interval {:.3f} – {:.3f}</span></div>", name, e.value,
-                     e.ci_low, e.ci_high);
+  if (!std::isfinite(e.value))
+    return fmt::format("<div class='card'><span>{}</span><b>–</b><span>no masks</span></div>", name);
+  return fmt::format(
+      "<div class='card'><span>{}</span><b>{:.3f}</b><span>95 % interval {:.3f} – {:.3f}</span></div>", name,
+      e.value, e.ci_low, e.ci_high);
 }
 
 std::string verdict_section(const Evaluation& e) {
@@ -71,23 +75,33 @@ std::string verdict_section(const Evaluation& e) {
       rejected_good += image.rejected;
     }
   }
-  std::string out = "<h2>Verdicts at the calibrated threshold</h2><div class='wide'><table><tr><th>parts</th><th>images</th><th>rejected (NOK)</th><th>rate and 95 % interval</th></tr>";
-  out += fmt::format("<tr><td>good</td><td>{}</td><td>{} false rejects</td><td>{}</td></tr>", good, rejected_good,
-                     rate_text(wilson_rate(rejected_good, good)));
-  out += fmt::format("<tr><td>anomalous</td><td>{}</td><td>{} found, {} escaped</td><td>{}</td></tr></table></div>", bad, caught,
-                     bad - caught, rate_text(wilson_rate(caught, bad)));
-  out += fmt::format("<p class='soft'>Threshold {:.4f}. {}.</p>", e.decision.conformal.threshold, escape_html(e.decision.guarantee));
+  std::string out =
+      "<h2>Verdicts at the calibrated threshold</h2><div "
+      "class='wide'><table><tr><th>parts</th><th>images</th><th>rejected (NOK)</th><th>rate and 95 % "
+      "interval</th></tr>";
+  out += fmt::format("<tr><td>good</td><td>{}</td><td>{} false rejects</td><td>{}</td></tr>", good,
+                     rejected_good, rate_text(wilson_rate(rejected_good, good)));
+  out += fmt::format(
+      "<tr><td>anomalous</td><td>{}</td><td>{} found, {} escaped</td><td>{}</td></tr></table></div>", bad,
+      caught, bad - caught, rate_text(wilson_rate(caught, bad)));
+  out += fmt::format("<p class='soft'>Threshold {:.4f}. {}.</p>", e.decision.conformal.threshold,
+                     escape_html(e.decision.guarantee));
   return out;
 }
 
 std::string class_table(const Evaluation& e) {
-  std::string out = "<h2>Per class</h2><div class='wide'><table><tr><th>class</th><th>images</th><th>rejected</th><th>rate and 95 % interval</th><th>image AUROC</th><th>pixel AUROC</th><th>AUPRO</th><th>mean defect</th><th>share of image</th><th>regions</th></tr>";
+  std::string out =
+      "<h2>Per class</h2><div class='wide'><table><tr><th>class</th><th>images</th><th>rejected</th><th>rate "
+      "and 95 % interval</th><th>image AUROC</th><th>pixel AUROC</th><th>AUPRO</th><th>mean "
+      "defect</th><th>share of image</th><th>regions</th></tr>";
   for (const ClassResult& c : e.classes) {
     const bool pixel = c.pixel && std::isfinite(c.pixel->auroc.value);
     out += fmt::format(
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</"
+        "td><td>{}</td></tr>",
         escape_html(c.label), c.images, c.rejected, rate_text(c.rejected_rate), with_interval(c.image_auroc),
-        pixel ? fmt::format("{:.3f}", c.pixel->auroc.value) : "–", pixel ? fmt::format("{:.3f}", c.pixel->aupro.value) : "–",
+        pixel ? fmt::format("{:.3f}", c.pixel->auroc.value) : "–",
+        pixel ? fmt::format("{:.3f}", c.pixel->aupro.value) : "–",
         c.mean_area_px > 0 ? fmt::format("{:.0f} px", c.mean_area_px) : "–",
         c.mean_area_px > 0 ? fmt::format("{:.3f} %", 100 * c.mean_area_share) : "–",
         c.mean_area_px > 0 ? fmt::format("{:.1f}", c.mean_regions) : "–");
@@ -103,25 +117,31 @@ std::string curve_section(const Evaluation& e) {
   std::vector<double> good, bad;
   for (const ScoredImage& image : e.images) (image.sample.anomalous() ? bad : good).push_back(image.score);
   std::vector<std::pair<std::string, Estimate>> bars;
-  for (const ClassResult& c : e.classes) bars.emplace_back(c.label == kGoodClass ? "good (false rejects)" : c.label, c.rejected_rate);
+  for (const ClassResult& c : e.classes)
+    bars.emplace_back(c.label == kGoodClass ? "good (false rejects)" : c.label, c.rejected_rate);
   std::string out = "<h2>Curves</h2><div class='figures'>";
-  out += figure("Scores of test images: good (blue), anomalous (red)", score_histogram(good, bad, e.decision.conformal.threshold));
+  out += figure("Scores of test images: good (blue), anomalous (red)",
+                score_histogram(good, bad, e.decision.conformal.threshold));
   out += figure("Rejected per class, with 95 % intervals", rate_bars(bars));
-  out += figure("ROC over images", line_chart({"false positive rate", "true positive rate"}, {{"ROC", "s1", e.roc}}));
+  out += figure("ROC over images",
+                line_chart({"false positive rate", "true positive rate"}, {{"ROC", "s1", e.roc}}));
   if (!e.pixel.pro_curve.empty()) {
     out += figure("Per-region overlap up to 30 % false positive pixels",
-                  line_chart({"false positive rate of pixels", "mean overlap of regions", 0, 0.3, 0, 1}, {{"PRO", "s1", e.pixel.pro_curve}}));
+                  line_chart({"false positive rate of pixels", "mean overlap of regions", 0, 0.3, 0, 1},
+                             {{"PRO", "s1", e.pixel.pro_curve}}));
   }
   return out + "</div>";
 }
 
 std::string training_section(const Model& model) {
-  const nlohmann::json series = model.record.value(nlohmann::json::json_pointer("/training/series"), nlohmann::json::array());
+  const nlohmann::json series =
+      model.record.value(nlohmann::json::json_pointer("/training/series"), nlohmann::json::array());
   if (series.empty()) return "";
   auto curve = [&](const char* key) {
     std::vector<CurvePoint> points;
     for (const auto& reading : series) {
-      if (reading.contains(key)) points.push_back({reading.at("meta_epoch").get<double>(), reading.at(key).get<double>()});
+      if (reading.contains(key))
+        points.push_back({reading.at("meta_epoch").get<double>(), reading.at(key).get<double>()});
     }
     return points;
   };
@@ -139,23 +159,32 @@ std::string training_section(const Model& model) {
   const std::vector<Series> loss = {{"loss", "s1", curve("loss")}};
   const std::vector<Series> shares = {{"real past margin", "s1", curve("real_margin_accuracy")},
                                       {"fake past margin", "s2", curve("fake_margin_accuracy")}};
-  const std::vector<Series> tracker = {{"held-out real, mean", "s1", curve("real_mean")}, {"held-out real, sd", "s3", curve("real_std")},
-                                       {"fake, mean", "s2", curve("fake_mean")}, {"fake, sd", "s4", curve("fake_std")}};
+  const std::vector<Series> tracker = {{"held-out real, mean", "s1", curve("real_mean")},
+                                       {"held-out real, sd", "s3", curve("real_std")},
+                                       {"fake, mean", "s2", curve("fake_mean")},
+                                       {"fake, sd", "s4", curve("fake_std")}};
   Axes loss_axes = axes_of("loss", loss);
   loss_axes.y_min = 0;
   std::string out = "<h2>Training</h2><div class='figures'>";
   out += figure("Hinge loss per meta-epoch", line_chart(loss_axes, loss));
-  out += figure("Share of features past their margin (both at 1: saturation)", line_chart({"meta-epoch", "share", 1, std::max(2.0, static_cast<double>(series.size())), 0, 1}, shares));
+  out +=
+      figure("Share of features past their margin (both at 1: saturation)",
+             line_chart({"meta-epoch", "share", 1, std::max(2.0, static_cast<double>(series.size())), 0, 1},
+                        shares));
   if (!tracker[0].points.empty()) {
-    out += figure("Tracker: discriminator output on held-out good parts and on fakes made from them (diagnostic only)", line_chart(axes_of("output", tracker), tracker));
+    out += figure(
+        "Tracker: discriminator output on held-out good parts and on fakes made from them (diagnostic only)",
+        line_chart(axes_of("output", tracker), tracker));
   }
   return out + "</div>";
 }
 
-std::string gallery_row(const ScoredImage& image, const Evaluation& e, const Inspector& inspector, const ColourScale& scale) {
+std::string gallery_row(const ScoredImage& image, const Evaluation& e, const Inspector& inspector,
+                        const ColourScale& scale) {
   const ScoreMap map = full_map(image, inspector, e.scoring);
   const double shrink = static_cast<double>(kGallerySide) / std::max(map.width, map.height);
-  const int w = std::max(1, static_cast<int>(map.width * shrink)), h = std::max(1, static_cast<int>(map.height * shrink));
+  const int w = std::max(1, static_cast<int>(map.width * shrink)),
+            h = std::max(1, static_cast<int>(map.height * shrink));
   const RgbImage photo = read_image(image.sample.path);
   RgbImage small = resize_antialiased(photo, w, h), marked = small;
   if (const auto mask = load_mask(image.sample)) draw_mask_outline(marked, *mask);
@@ -165,19 +194,24 @@ std::string gallery_row(const ScoredImage& image, const Evaluation& e, const Ins
   overlay = resize_antialiased(overlay, w, h);
   std::string details;
   for (std::size_t i = 0; i < std::min<std::size_t>(3, regions.size()); ++i) {
-    details += fmt::format("<br>region {}×{} at {},{}: {} px, peak {:.3f}", regions[i].width, regions[i].height, regions[i].x,
-                           regions[i].y, regions[i].area_px, regions[i].peak);
+    details +=
+        fmt::format("<br>region {}×{} at {},{}: {} px, peak {:.3f}", regions[i].width, regions[i].height,
+                    regions[i].x, regions[i].y, regions[i].area_px, regions[i].peak);
   }
   const bool wrong = image.rejected != image.sample.anomalous();
   return fmt::format(
-      "<div class='row'><img alt='part' src='{}'><img alt='part with mask outline' src='{}'><img alt='anomaly map' src='{}'>"
-      "<div><span class='verdict {}'>{}</span>{}<br>{}<br>score {:.4f}, threshold {:.4f}<br>p under good {:.4f}{}</div></div>",
-      data_uri(small), data_uri(marked), data_uri(overlay), image.rejected ? "nok" : "okv", image.rejected ? "NOK" : "OK",
-      wrong ? (image.sample.anomalous() ? " – escaped" : " – false reject") : "", escape_html(image.sample.id), image.score,
-      e.decision.conformal.threshold, image.p_value, details);
+      "<div class='row'><img alt='part' src='{}'><img alt='part with mask outline' src='{}'><img "
+      "alt='anomaly map' src='{}'>"
+      "<div><span class='verdict {}'>{}</span>{}<br>{}<br>score {:.4f}, threshold {:.4f}<br>p under good "
+      "{:.4f}{}</div></div>",
+      data_uri(small), data_uri(marked), data_uri(overlay), image.rejected ? "nok" : "okv",
+      image.rejected ? "NOK" : "OK",
+      wrong ? (image.sample.anomalous() ? " – escaped" : " – false reject") : "",
+      escape_html(image.sample.id), image.score, e.decision.conformal.threshold, image.p_value, details);
 }
 
-/// Worst mistakes first: escapes by how far below, false rejects by how far above, then the rest by closeness.
+/// Worst mistakes first: escapes by how far below, false rejects by how far above, then the rest by
+/// closeness.
 std::vector<const ScoredImage*> gallery_order(const Evaluation& e) {
   std::vector<const ScoredImage*> out;
   for (const ScoredImage& image : e.images) out.push_back(&image);
@@ -201,34 +235,51 @@ ColourScale colour_scale(const Evaluation& e) {
   return {low - reach, threshold + 2 * reach};
 }
 
-std::string evaluation_report(const Evaluation& e, const Model& model, const Dataset& dataset, const Inspector& inspector,
-                              const std::string& extra) {
+std::string evaluation_report(const Evaluation& e, const Model& model, const Dataset& dataset,
+                              const Inspector& inspector, const std::string& extra) {
   const std::string name = std::filesystem::absolute(dataset.root).filename().string();
   std::string html = fmt::format(
-      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width,initial-scale=1'>"
-      "<title>glint: {}</title><style>{}</style></head><body><main>", escape_html(name), kStyle);
+      "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
+      "content='width=device-width,initial-scale=1'>"
+      "<title>glint: {}</title><style>{}</style></head><body><main>",
+      escape_html(name), kStyle);
   if (!e.leaked.empty()) {
-    html += fmt::format("<div class='banner leak'>LEAKAGE: {} test images were also used for training or calibration. These figures are not a result.</div>", e.leaked.size());
+    html += fmt::format(
+        "<div class='banner leak'>LEAKAGE: {} test images were also used for training or calibration. These "
+        "figures are not a result.</div>",
+        e.leaked.size());
   }
-  html += fmt::format("<h1>{}: can this detector be trusted?</h1><p class='soft'>{} ({} recipe) on {}, {} test images. Higher scores are more anomalous.</p>",
-                      escape_html(name), escape_html(model.method), escape_html(model.record.value("recipe", "?")),
-                      escape_html(model.backbone.name), e.images.size());
-  for (const std::string& warning : e.warnings) html += fmt::format("<div class='banner'>{}</div>", escape_html(warning));
+  html += fmt::format(
+      "<h1>{}: can this detector be trusted?</h1><p class='soft'>{} ({} recipe) on {}, {} test images. "
+      "Higher scores are more anomalous.</p>",
+      escape_html(name), escape_html(model.method), escape_html(model.record.value("recipe", "?")),
+      escape_html(model.backbone.name), e.images.size());
+  for (const std::string& warning : e.warnings)
+    html += fmt::format("<div class='banner'>{}</div>", escape_html(warning));
   html += verdict_section(e);
-  html += "<div class='cards'>" + card("image AUROC", e.image_auroc) + card("pixel AUROC", e.pixel.auroc) + card("AUPRO (30 % FPR)", e.pixel.aupro) +
-          card("image average precision", e.image_ap) + card("pixel average precision", e.pixel.average_precision) +
-          card("image F1, best", e.image_f1max) + card("pixel F1, best", e.pixel.f1max) + "</div>";
-  html += "<p class='soft'>Intervals: DeLong for image AUROC, stratified bootstrap over images for the others, Wilson for rates. Best F1 chooses its threshold on the test set and is an upper bound, not what the line would see.</p>";
+  html += "<div class='cards'>" + card("image AUROC", e.image_auroc) + card("pixel AUROC", e.pixel.auroc) +
+          card("AUPRO (30 % FPR)", e.pixel.aupro) + card("image average precision", e.image_ap) +
+          card("pixel average precision", e.pixel.average_precision) + card("image F1, best", e.image_f1max) +
+          card("pixel F1, best", e.pixel.f1max) + "</div>";
+  html +=
+      "<p class='soft'>Intervals: DeLong for image AUROC, stratified bootstrap over images for the others, "
+      "Wilson for rates. Best F1 chooses its threshold on the test set and is an upper bound, not what the "
+      "line would see.</p>";
   if (!extra.empty()) html += fmt::format("<div class='banner'>{}</div>", escape_html(extra));
   html += class_table(e) + curve_section(e) + training_section(model);
-  html += "<h2>Gallery</h2><p class='soft'>Part, mask outline (green), anomaly map with regions above the threshold. One colour scale for all; worst mistakes first.</p>";
+  html +=
+      "<h2>Gallery</h2><p class='soft'>Part, mask outline (green), anomaly map with regions above the "
+      "threshold. One colour scale for all; worst mistakes first.</p>";
   const ColourScale scale = colour_scale(e);
   for (const ScoredImage* image : gallery_order(e)) html += gallery_row(*image, e, inspector, scale);
   nlohmann::json record = model.record;
   if (record.contains("dataset")) record["dataset"].erase("images");
   if (record.contains("training")) record["training"].erase("series");
-  html += fmt::format("<h2>Provenance</h2><p>Dataset fingerprint <code>{}</code>, {:.1f} ms per image with decoding.</p><details open><summary>Configuration and model record</summary><pre>{}</pre></details></main></body></html>\n",
-                      dataset.fingerprint().substr(0, 16), 1000 * e.seconds_per_image, escape_html(record.dump(2)));
+  html += fmt::format(
+      "<h2>Provenance</h2><p>Dataset fingerprint <code>{}</code>, {:.1f} ms per image with "
+      "decoding.</p><details open><summary>Configuration and model "
+      "record</summary><pre>{}</pre></details></main></body></html>\n",
+      dataset.fingerprint().substr(0, 16), 1000 * e.seconds_per_image, escape_html(record.dump(2)));
   return html;
 }
 

@@ -1,5 +1,5 @@
-// Small figures as inline SVG text: curves, histogram, bars. Colours come from the page's CSS variables, so that one
-// figure serves light, dark and print.
+// Small figures as inline SVG text: curves, histogram, bars. Colours come from the page's CSS variables, so
+// that one figure serves light, dark and print.
 #pragma once
 
 #include <string>
@@ -23,10 +23,12 @@ struct Axes {
 };
 
 /// Line chart; `guides_x` are dashed vertical lines.
-std::string line_chart(const Axes& axes, const std::vector<Series>& series, const std::vector<double>& guides_x = {});
+std::string line_chart(const Axes& axes, const std::vector<Series>& series,
+                       const std::vector<double>& guides_x = {});
 
 /// Two overlaid histograms of scores with the threshold.
-std::string score_histogram(const std::vector<double>& good, const std::vector<double>& anomalous, double threshold);
+std::string score_histogram(const std::vector<double>& good, const std::vector<double>& anomalous,
+                            double threshold);
 
 /// Horizontal bars of rates in [0, 1] with their intervals.
 std::string rate_bars(const std::vector<std::pair<std::string, Estimate>>& rows);

@@ -21,12 +21,14 @@ Window adaptive_window(int in, int out, int i) {
   return {static_cast<int>(first), static_cast<int>(last)};
 }
 
-/// Composition of 9C -> pretrain and (joined 2*pretrain) -> target for the layer whose joined values start at `offset`.
+/// Composition of 9C -> pretrain and (joined 2*pretrain) -> target for the layer whose joined values start at
+/// `offset`.
 std::vector<PooledRow> compose(int channels, int pretrain, int target, int offset) {
   std::vector<PooledRow> rows;
   for (int t = 0; t < target; ++t) {
     const Window joined = adaptive_window(2 * pretrain, target, t);
-    const int low = std::max(joined.first, offset) - offset, high = std::min(joined.last, offset + pretrain) - offset;
+    const int low = std::max(joined.first, offset) - offset,
+              high = std::min(joined.last, offset + pretrain) - offset;
     if (low >= high) continue;
     const int first = adaptive_window(9 * channels, pretrain, low).first;
     const int last = adaptive_window(9 * channels, pretrain, high - 1).last;
@@ -89,16 +91,24 @@ PatchEmbedding::PatchEmbedding(int channels2, int channels3, int pretrain, int t
       rows2_(compose(channels2, pretrain, target, 0)),
       rows3_(compose(channels3, pretrain, target, pretrain)) {}
 
-std::vector<std::int64_t> PatchEmbedding::targets2() const { return targets(rows2_); }
-std::vector<std::int64_t> PatchEmbedding::targets3() const { return targets(rows3_); }
-torch::Tensor PatchEmbedding::pool2(const torch::Tensor& layer2) const { return pool(layer2, channels2_, rows2_); }
-torch::Tensor PatchEmbedding::pool3(const torch::Tensor& layer3) const { return pool(layer3, channels3_, rows3_); }
+std::vector<std::int64_t> PatchEmbedding::targets2() const {
+  return targets(rows2_);
+}
+std::vector<std::int64_t> PatchEmbedding::targets3() const {
+  return targets(rows3_);
+}
+torch::Tensor PatchEmbedding::pool2(const torch::Tensor& layer2) const {
+  return pool(layer2, channels2_, rows2_);
+}
+torch::Tensor PatchEmbedding::pool3(const torch::Tensor& layer3) const {
+  return pool(layer3, channels3_, rows3_);
+}
 
 torch::Tensor PatchEmbedding::embed(const torch::Tensor& layer2, const torch::Tensor& layer3) const {
   const torch::Tensor p2 = pool2(layer2.cpu());
-  const torch::Tensor p3 = upsample_positions(pool3(layer3.cpu()), static_cast<int>(layer3.size(2)),
-                                              static_cast<int>(layer3.size(3)), static_cast<int>(layer2.size(2)),
-                                              static_cast<int>(layer2.size(3)));
+  const torch::Tensor p3 = upsample_positions(
+      pool3(layer3.cpu()), static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)),
+      static_cast<int>(layer2.size(2)), static_cast<int>(layer2.size(3)));
   torch::Tensor out = torch::zeros({p2.size(0), p2.size(1), target_});
   out.index_add_(2, torch::tensor(targets2()), p2);
   out.index_add_(2, torch::tensor(targets3()), p3);
@@ -109,12 +119,13 @@ torch::Tensor upsample_positions(const torch::Tensor& columns, int h, int w, int
   if (h == H && w == W) return columns;
   const torch::Tensor planes = columns.permute({0, 2, 1}).reshape({columns.size(0), columns.size(2), h, w});
   // channels-last memory: the interpolation then runs over contiguous columns
-  const torch::Tensor large =
-      at::upsample_bilinear2d(planes.contiguous(at::MemoryFormat::ChannelsLast), {H, W}, /*align_corners=*/false);
+  const torch::Tensor large = at::upsample_bilinear2d(planes.contiguous(at::MemoryFormat::ChannelsLast),
+                                                      {H, W}, /*align_corners=*/false);
   return large.permute({0, 2, 3, 1}).reshape({columns.size(0), H * W, columns.size(2)}).contiguous();
 }
 
-torch::Tensor embed_literal(const torch::Tensor& layer2, const torch::Tensor& layer3, int pretrain, int target) {
+torch::Tensor embed_literal(const torch::Tensor& layer2, const torch::Tensor& layer3, int pretrain,
+                            int target) {
   const std::int64_t batch = layer2.size(0), h = layer2.size(2), w = layer2.size(3);
   // [B, 9C, H*W] with (channel, row, column) order
   const torch::Tensor p2 = at::im2col(layer2, {3, 3}, {1, 1}, {1, 1}, {1, 1});

@@ -1,10 +1,10 @@
-// Patch embedding of SimpleNet and PatchCore (published code): 3x3 neighbourhoods of layer2 and layer3 flattened as
-// (channel, row, column), adaptively averaged to `pretrain` values each, layer3 brought to layer2's grid by bilinear
-// interpolation, both joined and adaptively averaged to `target` values.
+// Patch embedding of SimpleNet and PatchCore (published code): 3x3 neighbourhoods of layer2 and layer3
+// flattened as (channel, row, column), adaptively averaged to `pretrain` values each, layer3 brought to
+// layer2's grid by bilinear interpolation, both joined and adaptively averaged to `target` values.
 //
-// Averaging and interpolation are linear, so each layer is pooled on its own grid straight to the target's rows (the two
-// averages are composed into one sparse map), and only the pooled layer3 is interpolated. A test compares with the
-// literal procedure.
+// Averaging and interpolation are linear, so each layer is pooled on its own grid straight to the target's
+// rows (the two averages are composed into one sparse map), and only the pooled layer3 is interpolated. A
+// test compares with the literal procedure.
 #pragma once
 
 #include <torch/types.h>
@@ -22,7 +22,8 @@ struct PooledRow {
   std::vector<float> weights;
 };
 
-/// Features of one image on both grids, pooled: layer2 part [h2*w2, R2], layer3 part [h3*w3, R3], row-major positions.
+/// Features of one image on both grids, pooled: layer2 part [h2*w2, R2], layer3 part [h3*w3, R3], row-major
+/// positions.
 struct PooledFeatures {
   torch::Tensor layer2, layer3;
   int h2 = 0, w2 = 0, h3 = 0, w3 = 0;
@@ -54,6 +55,7 @@ class PatchEmbedding {
 torch::Tensor upsample_positions(const torch::Tensor& columns, int h, int w, int H, int W);
 
 /// The literal procedure, for tests and for the benchmark's plain path.
-torch::Tensor embed_literal(const torch::Tensor& layer2, const torch::Tensor& layer3, int pretrain, int target);
+torch::Tensor embed_literal(const torch::Tensor& layer2, const torch::Tensor& layer3, int pretrain,
+                            int target);
 
 }  // namespace glint

@@ -40,8 +40,11 @@ void FeatureStore::put(std::int64_t key, const void* data) {
     return;
   }
   for (std::int64_t done = 0; done < block_bytes_;) {
-    const auto n = ::pwrite(file_, bytes + done, block_bytes_ - done, (key - in_memory_) * block_bytes_ + done);
-    if (n <= 0) fail(ErrorCode::kIo, "the temporary feature file cannot be written ({}); free disk space", std::strerror(errno));
+    const auto n =
+        ::pwrite(file_, bytes + done, block_bytes_ - done, (key - in_memory_) * block_bytes_ + done);
+    if (n <= 0)
+      fail(ErrorCode::kIo, "the temporary feature file cannot be written ({}); free disk space",
+           std::strerror(errno));
     done += n;
   }
 }

@@ -13,7 +13,8 @@
 namespace glint {
 namespace {
 
-constexpr std::int64_t kChunk = 256;  // rows per partial sum; fixed, so that sums do not depend on the thread count
+constexpr std::int64_t kChunk =
+    256;  // rows per partial sum; fixed, so that sums do not depend on the thread count
 
 torch::Tensor normal_tensor(std::int64_t rows, std::int64_t columns, double std, Rng& rng) {
   torch::Tensor t = torch::empty({rows, columns});
@@ -46,7 +47,8 @@ class ColumnSums {
   float* chunk(std::int64_t c) { return &partial_[static_cast<std::size_t>(c * width_)]; }
   std::vector<float> total() const {
     std::vector<double> sums(static_cast<std::size_t>(width_), 0.0);
-    for (std::size_t i = 0; i < partial_.size(); ++i) sums[i % static_cast<std::size_t>(width_)] += partial_[i];
+    for (std::size_t i = 0; i < partial_.size(); ++i)
+      sums[i % static_cast<std::size_t>(width_)] += partial_[i];
     return {sums.begin(), sums.end()};
   }
 
@@ -55,11 +57,12 @@ class ColumnSums {
   std::vector<float> partial_;
 };
 
-/// The element-wise middle of the step: hidden pre-activations of real features and of the noise in, gradients with
-/// respect to them out. T is float or Bf16.
+/// The element-wise middle of the step: hidden pre-activations of real features and of the noise in,
+/// gradients with respect to them out. T is float or Bf16.
 template <class T>
-StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch::Tensor& noise, double margin,
-                       HeadGradients& gradients, torch::Tensor& grad_sum, torch::Tensor& grad_fake) {
+StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch::Tensor& noise,
+                       double margin, HeadGradients& gradients, torch::Tensor& grad_sum,
+                       torch::Tensor& grad_fake) {
   const auto* r = static_cast<const T*>(real.data_ptr());
   const auto* e = static_cast<const T*>(noise.data_ptr());
   const std::int64_t rows = real.size(0), width = real.size(1);
@@ -89,13 +92,15 @@ StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch
   }
   ++head.batches_tracked;
 
-  const HiddenColumns constants{width,         mean.data(),   inverse_std.data(),
-                                scale.data(),  offset.data(), head.tail_weight.data_ptr<float>()};
+  const HiddenColumns constants{width,        mean.data(),   inverse_std.data(),
+                                scale.data(), offset.data(), head.tail_weight.data_ptr<float>()};
   std::vector<float> real_score(static_cast<std::size_t>(rows)), fake_score(static_cast<std::size_t>(rows));
   for_chunks(rows, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    score_rows(r + begin * width, e + begin * width, end - begin, constants, &real_score[begin], &fake_score[begin]);
+    score_rows(r + begin * width, e + begin * width, end - begin, constants, &real_score[begin],
+               &fake_score[begin]);
   });
-  // Hinge: d loss / d score is -1/N for real features below the margin, +1/N for fake ones above minus the margin.
+  // Hinge: d loss / d score is -1/N for real features below the margin, +1/N for fake ones above minus the
+  // margin.
   StepResult result;
   double loss = 0;
   std::int64_t real_past = 0, fake_past = 0;
@@ -130,18 +135,22 @@ StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch
   auto* out_fake = static_cast<T*>(grad_fake.data_ptr());
   for_chunks(rows, [&](std::int64_t c, std::int64_t begin, std::int64_t end) {
     const std::int64_t at = begin * width;
-    input_gradient_rows(r + at, e + at, end - begin, constants, &real_grad[begin], &fake_grad[begin], common.data(),
-                        spread.data(), out_sum + at, out_fake + at, bias.chunk(c));
+    input_gradient_rows(r + at, e + at, end - begin, constants, &real_grad[begin], &fake_grad[begin],
+                        common.data(), spread.data(), out_sum + at, out_fake + at, bias.chunk(c));
   });
   gradients.hidden_bias = torch::tensor(bias.total());
   return result;
 }
 
-std::vector<torch::Tensor*> adapter_gradients(HeadGradients& g) { return {&g.adapter_weight, &g.adapter_bias}; }
+std::vector<torch::Tensor*> adapter_gradients(HeadGradients& g) {
+  return {&g.adapter_weight, &g.adapter_bias};
+}
 std::vector<torch::Tensor*> discriminator_gradients(HeadGradients& g) {
   return {&g.hidden_weight, &g.hidden_bias, &g.norm_weight, &g.norm_bias, &g.tail_weight};
 }
-std::vector<torch::Tensor> adapter_parameters(const HeadWeights& h) { return {h.adapter_weight, h.adapter_bias}; }
+std::vector<torch::Tensor> adapter_parameters(const HeadWeights& h) {
+  return {h.adapter_weight, h.adapter_bias};
+}
 std::vector<torch::Tensor> discriminator_parameters(const HeadWeights& h) {
   return {h.hidden_weight, h.hidden_bias, h.norm_weight, h.norm_bias, h.tail_weight};
 }
@@ -158,7 +167,8 @@ double clip(const std::vector<torch::Tensor*>& gradients, double limit) {
   return norm;
 }
 
-/// Adam (Kingma and Ba 2015) with coupled decay, or AdamW (Loshchilov and Hutter 2019); betas and eps of torch.
+/// Adam (Kingma and Ba 2015) with coupled decay, or AdamW (Loshchilov and Hutter 2019); betas and eps of
+/// torch.
 void adam(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
           const std::vector<torch::Tensor*>& gradients) {
   constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
@@ -172,7 +182,8 @@ void adam(AdamState& state, const AdamOptions& options, const std::vector<torch:
     auto* v = state.v[i].data_ptr<float>();
     const auto lr = static_cast<float>(options.learning_rate / correction1);
     const auto root = static_cast<float>(1 / std::sqrt(correction2));
-    const auto shrink = static_cast<float>(options.decoupled ? 1 - options.learning_rate * options.weight_decay : 1);
+    const auto shrink =
+        static_cast<float>(options.decoupled ? 1 - options.learning_rate * options.weight_decay : 1);
     const auto coupled = static_cast<float>(options.decoupled ? 0 : options.weight_decay);
     for (std::int64_t k = 0; k < parameters[i].numel(); ++k) {
       p[k] *= shrink;
@@ -184,10 +195,14 @@ void adam(AdamState& state, const AdamOptions& options, const std::vector<torch:
   }
 }
 
-const char* const kNames[] = {"projection.layers.0fc.weight",         "projection.layers.0fc.bias",
-                              "discriminator.body.block1.0.weight",   "discriminator.body.block1.0.bias",
-                              "discriminator.body.block1.1.weight",   "discriminator.body.block1.1.bias",
-                              "discriminator.body.block1.1.running_mean", "discriminator.body.block1.1.running_var",
+const char* const kNames[] = {"projection.layers.0fc.weight",
+                              "projection.layers.0fc.bias",
+                              "discriminator.body.block1.0.weight",
+                              "discriminator.body.block1.0.bias",
+                              "discriminator.body.block1.1.weight",
+                              "discriminator.body.block1.1.bias",
+                              "discriminator.body.block1.1.running_mean",
+                              "discriminator.body.block1.1.running_var",
                               "discriminator.tail.weight"};
 const char* const kTracked = "discriminator.body.block1.1.num_batches_tracked";
 
@@ -241,7 +256,8 @@ HeadWeights HeadWeights::from_dict(const TensorDict& tensors, const std::string&
     fail(ErrorCode::kBadInput, "{}: adapter and hidden weights must be matrices", file);
   }
   const std::int64_t d = h.dimension(), n = h.hidden();
-  const std::vector<std::vector<std::int64_t>> shapes = {{d, d}, {d}, {n, d}, {n}, {n}, {n}, {n}, {n}, {1, n}};
+  const std::vector<std::vector<std::int64_t>> shapes = {{d, d}, {d}, {n, d}, {n},   {n},
+                                                         {n},    {n}, {n},    {1, n}};
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i]->sizes().vec() != shapes[i]) {
       fail(ErrorCode::kBadInput, "{}: tensor '{}' has shape [{}], [{}] is needed", file, kNames[i],
@@ -255,8 +271,8 @@ HeadWeights HeadWeights::from_dict(const TensorDict& tensors, const std::string&
   return h;
 }
 
-StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise, double margin,
-                          HeadGradients& gradients) {
+StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
+                          double margin, HeadGradients& gradients) {
   const torch::NoGradGuard no_grad;
   const auto type = z.scalar_type();
   GLINT_CHECK(noise.scalar_type() == type && z.is_contiguous() && noise.is_contiguous());
@@ -271,7 +287,9 @@ StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch
   } else {
     result = hidden_pass<float>(head, real, noise_hidden, margin, gradients, grad_sum, grad_fake);
   }
-  auto product = [](const torch::Tensor& a, const torch::Tensor& b) { return at::mm(a.t(), b).to(torch::kFloat); };
+  auto product = [](const torch::Tensor& a, const torch::Tensor& b) {
+    return at::mm(a.t(), b).to(torch::kFloat);
+  };
   gradients.hidden_weight = product(grad_sum, q) + product(grad_fake, noise);
   const torch::Tensor grad_q = at::mm(grad_sum, hidden);
   gradients.adapter_weight = product(grad_q, z);
@@ -279,8 +297,8 @@ StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch
   return result;
 }
 
-StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise, double margin,
-                           HeadGradients& gradients) {
+StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
+                           double margin, HeadGradients& gradients) {
   std::vector<torch::Tensor> parameters = adapter_parameters(head);
   for (const torch::Tensor& p : discriminator_parameters(head)) parameters.push_back(p);
   for (torch::Tensor& p : parameters) p.requires_grad_(true);
@@ -331,7 +349,8 @@ void HeadOptimizer::step(HeadWeights& head, HeadGradients& gradients, StepResult
 }
 
 void HeadOptimizer::save(TensorDict& tensors) const {
-  for (const auto& [name, state] : {std::pair("adapter", &adapter_), std::pair("discriminator", &discriminator_)}) {
+  for (const auto& [name, state] :
+       {std::pair("adapter", &adapter_), std::pair("discriminator", &discriminator_)}) {
     for (std::size_t i = 0; i < state->m.size(); ++i) {
       tensors[fmt::format("adam.{}.m{}", name, i)] = to_host(state->m[i]);
       tensors[fmt::format("adam.{}.v{}", name, i)] = to_host(state->v[i]);
@@ -346,7 +365,8 @@ void HeadOptimizer::load(const TensorDict& tensors, const std::string& file) {
       state->m[i].copy_(to_tensor(require_tensor(tensors, fmt::format("adam.{}.m{}", name, i), file)));
       state->v[i].copy_(to_tensor(require_tensor(tensors, fmt::format("adam.{}.v{}", name, i), file)));
     }
-    state->step = to_tensor(require_tensor(tensors, fmt::format("adam.{}.step", name), file)).item<std::int64_t>();
+    state->step =
+        to_tensor(require_tensor(tensors, fmt::format("adam.{}.step", name), file)).item<std::int64_t>();
   }
 }
 
@@ -357,8 +377,8 @@ torch::Tensor adapt(const HeadWeights& head, const torch::Tensor& z) {
 torch::Tensor discriminate(const HeadWeights& head, const torch::Tensor& q) {
   const torch::Tensor hidden = at::linear(q, head.hidden_weight, head.hidden_bias);
   const torch::Tensor normed =
-      at::batch_norm(hidden, head.norm_weight, head.norm_bias, head.norm_running_mean, head.norm_running_var, false,
-                     kHeadBatchNormMomentum, kHeadBatchNormEps, false);
+      at::batch_norm(hidden, head.norm_weight, head.norm_bias, head.norm_running_mean, head.norm_running_var,
+                     false, kHeadBatchNormMomentum, kHeadBatchNormEps, false);
   return at::linear(at::leaky_relu(normed, kLeakySlope), head.tail_weight).squeeze(1);
 }
 
@@ -366,9 +386,9 @@ FoldedHead fold_head(const HeadWeights& head) {
   auto d = [](const torch::Tensor& t) { return t.to(torch::kDouble); };
   const torch::Tensor scale = d(head.norm_weight) / (d(head.norm_running_var) + kHeadBatchNormEps).sqrt();
   const torch::Tensor weight = scale.unsqueeze(1) * at::mm(d(head.hidden_weight), d(head.adapter_weight));
-  const torch::Tensor bias =
-      scale * (at::mv(d(head.hidden_weight), d(head.adapter_bias)) + d(head.hidden_bias) - d(head.norm_running_mean)) +
-      d(head.norm_bias);
+  const torch::Tensor bias = scale * (at::mv(d(head.hidden_weight), d(head.adapter_bias)) +
+                                      d(head.hidden_bias) - d(head.norm_running_mean)) +
+                             d(head.norm_bias);
   return {weight.to(torch::kFloat), bias.to(torch::kFloat), head.tail_weight.squeeze(0)};
 }
 

@@ -1,6 +1,6 @@
-// Adapter and discriminator of SimpleNet: weights, the training step, the scores. Two paths compute the same step: a
-// plain one through autograd, and a fast one with hand-written gradients that shares products between real and fake
-// features and may use bfloat16 products. Not the training loop: simplenet/trainer.h.
+// Adapter and discriminator of SimpleNet: weights, the training step, the scores. Two paths compute the same
+// step: a plain one through autograd, and a fast one with hand-written gradients that shares products between
+// real and fake features and may use bfloat16 products. Not the training loop: simplenet/trainer.h.
 #pragma once
 
 #include <torch/types.h>
@@ -15,11 +15,11 @@ namespace glint {
 
 /// Parameters in the published code's order and names. D = embedding, H = hidden dimension. All float32.
 struct HeadWeights {
-  torch::Tensor adapter_weight, adapter_bias;          ///< [D, D], [D]
-  torch::Tensor hidden_weight, hidden_bias;            ///< [H, D], [H]
-  torch::Tensor norm_weight, norm_bias;                ///< [H]
-  torch::Tensor norm_running_mean, norm_running_var;   ///< [H]
-  torch::Tensor tail_weight;                           ///< [1, H]
+  torch::Tensor adapter_weight, adapter_bias;         ///< [D, D], [D]
+  torch::Tensor hidden_weight, hidden_bias;           ///< [H, D], [H]
+  torch::Tensor norm_weight, norm_bias;               ///< [H]
+  torch::Tensor norm_running_mean, norm_running_var;  ///< [H]
+  torch::Tensor tail_weight;                          ///< [1, H]
   std::int64_t batches_tracked = 0;
 
   std::int64_t dimension() const { return adapter_weight.size(0); }
@@ -53,13 +53,13 @@ struct HeadGradients {
   torch::Tensor adapter_weight, adapter_bias, hidden_weight, hidden_bias, norm_weight, norm_bias, tail_weight;
 };
 
-/// Loss and gradients of one step: z [N, D] features, noise [N, D]. Updates the running statistics. Products in the type
-/// of `z` (float32 or bfloat16); sums and gradients in float32.
-StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise, double margin,
-                          HeadGradients& gradients);
+/// Loss and gradients of one step: z [N, D] features, noise [N, D]. Updates the running statistics. Products
+/// in the type of `z` (float32 or bfloat16); sums and gradients in float32.
+StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
+                          double margin, HeadGradients& gradients);
 /// The same through autograd, float32.
-StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise, double margin,
-                           HeadGradients& gradients);
+StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
+                           double margin, HeadGradients& gradients);
 
 /// Clips, then updates adapter and discriminator.
 class HeadOptimizer {

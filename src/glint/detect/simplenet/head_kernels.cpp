@@ -16,24 +16,31 @@ namespace {
 
 constexpr float kSlope = 0.2F;  // leaky ReLU of the published code
 
-GLINT_INLINE float load(float v) { return v; }
-GLINT_INLINE float load(Bf16 v) { return std::bit_cast<float>(static_cast<std::uint32_t>(v.bits) << 16); }
-GLINT_INLINE void store(float& out, float v) { out = v; }
+GLINT_INLINE float load(float v) {
+  return v;
+}
+GLINT_INLINE float load(Bf16 v) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(v.bits) << 16);
+}
+GLINT_INLINE void store(float& out, float v) {
+  out = v;
+}
 GLINT_INLINE void store(Bf16& out, float v) {  // round to nearest even; the values here are never NaN
   const auto bits = std::bit_cast<std::uint32_t>(v);
   out.bits = static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
 template <class T>
-GLINT_INLINE void sum_body(const T* r, const T* e, std::int64_t rows, std::int64_t width, float* __restrict sum) {
+GLINT_INLINE void sum_body(const T* r, const T* e, std::int64_t rows, std::int64_t width,
+                           float* __restrict sum) {
   for (std::int64_t i = 0; i < rows; ++i, r += width, e += width) {
     for (std::int64_t j = 0; j < width; ++j) sum[j] += 2 * load(r[j]) + load(e[j]);
   }
 }
 
 template <class T>
-GLINT_INLINE void square_body(const T* r, const T* e, std::int64_t rows, std::int64_t width, const float* mean,
-                              float* __restrict sum) {
+GLINT_INLINE void square_body(const T* r, const T* e, std::int64_t rows, std::int64_t width,
+                              const float* mean, float* __restrict sum) {
   for (std::int64_t i = 0; i < rows; ++i, r += width, e += width) {
     for (std::int64_t j = 0; j < width; ++j) {
       const float a = load(r[j]) - mean[j], b = a + load(e[j]);
@@ -63,7 +70,8 @@ template <class T>
 GLINT_INLINE void parameter_body(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,
                                  const float* real_grad, const float* fake_grad, float* __restrict norm_bias,
                                  float* __restrict norm_weight, float* __restrict tail_grad) {
-  const float *scale = c.scale, *offset = c.offset, *tail = c.tail, *mean = c.mean, *inverse_std = c.inverse_std;
+  const float *scale = c.scale, *offset = c.offset, *tail = c.tail, *mean = c.mean,
+              *inverse_std = c.inverse_std;
   for (std::int64_t i = 0; i < rows; ++i, r += c.width, e += c.width) {
     const float dr = real_grad[i], df = fake_grad[i];
     if (dr == 0 && df == 0) continue;  // both past their margin
@@ -79,9 +87,10 @@ GLINT_INLINE void parameter_body(const T* r, const T* e, std::int64_t rows, cons
 }
 
 template <class T>
-GLINT_INLINE void input_body(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c, const float* real_grad,
-                             const float* fake_grad, const float* common, const float* spread, T* __restrict grad_sum,
-                             T* __restrict grad_fake, float* __restrict bias) {
+GLINT_INLINE void input_body(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,
+                             const float* real_grad, const float* fake_grad, const float* common,
+                             const float* spread, T* __restrict grad_sum, T* __restrict grad_fake,
+                             float* __restrict bias) {
   const float *scale = c.scale, *offset = c.offset, *tail = c.tail, *mean = c.mean;
   for (std::int64_t i = 0; i < rows; ++i) {
     const T *ri = r + i * c.width, *ei = e + i * c.width;
@@ -90,8 +99,10 @@ GLINT_INLINE void input_body(const T* r, const T* e, std::int64_t rows, const Hi
     for (std::int64_t j = 0; j < c.width; ++j) {
       const float hr = load(ri[j]), hf = hr + load(ei[j]);
       const float yr = hr * scale[j] + offset[j], yf = hf * scale[j] + offset[j];
-      const float real_part = dr * tail[j] * (yr > 0 ? 1.0F : kSlope) - common[j] - (hr - mean[j]) * spread[j];
-      const float fake_part = df * tail[j] * (yf > 0 ? 1.0F : kSlope) - common[j] - (hf - mean[j]) * spread[j];
+      const float real_part =
+          dr * tail[j] * (yr > 0 ? 1.0F : kSlope) - common[j] - (hr - mean[j]) * spread[j];
+      const float fake_part =
+          df * tail[j] * (yf > 0 ? 1.0F : kSlope) - common[j] - (hf - mean[j]) * spread[j];
       const float fake = scale[j] * fake_part, both = scale[j] * real_part + fake;
       bias[j] += both;
       store(gs[j], both);
@@ -109,7 +120,8 @@ GLINT_INLINE std::uint32_t mix32(std::uint32_t x) {
   return x ^ (x >> 15);
 }
 
-/// Natural logarithm for positive normal floats, relative error below 1e-6 (Cephes' polynomial), without branches.
+/// Natural logarithm for positive normal floats, relative error below 1e-6 (Cephes' polynomial), without
+/// branches.
 GLINT_INLINE float fast_log(float v) {
   const auto bits = std::bit_cast<std::uint32_t>(v);
   // mantissa in [sqrt(1/2), sqrt(2))
@@ -135,7 +147,8 @@ GLINT_INLINE void fast_sincos(float turn, float& sine, float& cosine) {
   const float x = 6.28318530717958647692F * (turn - 0.25F * static_cast<float>(quarter));
   const float z = x * x;
   const float s = ((-1.9515295891e-4F * z + 8.3321608736e-3F) * z - 1.6666654611e-1F) * z * x + x;
-  const float c = ((2.443315711809948e-5F * z - 1.388731625493765e-3F) * z + 4.166664568298827e-2F) * z * z - 0.5F * z + 1.0F;
+  const float c = ((2.443315711809948e-5F * z - 1.388731625493765e-3F) * z + 4.166664568298827e-2F) * z * z -
+                  0.5F * z + 1.0F;
   const bool swap = (quarter & 1) != 0;
   const float a = swap ? c : s, b = swap ? s : c;
   sine = (quarter & 2) != 0 ? -a : a;
@@ -152,7 +165,8 @@ GLINT_INLINE void normal_body(std::uint64_t seed, std::int64_t first, std::int64
     float a[kBlock], b[kBlock];
     for (std::int64_t k = 0; k < n; ++k) {
       const auto index = static_cast<std::uint32_t>(first / 2 + base + k);
-      const std::uint32_t u = mix32(mix32(index ^ low) + high), v = mix32(u ^ mix32(index + 0x9e3779b9U + low));
+      const std::uint32_t u = mix32(mix32(index ^ low) + high),
+                          v = mix32(u ^ mix32(index + 0x9e3779b9U + low));
       const float uniform = (static_cast<float>(u >> 8) + 0.5F) * 0x1p-24F;
       const float radius = std * std::sqrt(-2.0F * fast_log(uniform));
       float sine = 0, cosine = 0;
@@ -170,36 +184,37 @@ GLINT_INLINE void normal_body(std::uint64_t seed, std::int64_t first, std::int64
 
 }  // namespace
 
-#define GLINT_KERNELS(T)                                                                                              \
-  template <>                                                                                                         \
-  GLINT_CLONES void sum_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width, float* sum) {             \
-    sum_body(r, e, rows, width, sum);                                                                                 \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  GLINT_CLONES void square_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width, const float* mean,     \
-                                float* sum) {                                                                         \
-    square_body(r, e, rows, width, mean, sum);                                                                        \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  GLINT_CLONES void score_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c, float* real,        \
-                               float* fake) {                                                                         \
-    score_body(r, e, rows, c, real, fake);                                                                            \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  GLINT_CLONES void parameter_gradient_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,        \
-                                            const float* real_grad, const float* fake_grad, float* norm_bias,         \
-                                            float* norm_weight, float* tail) {                                        \
-    parameter_body(r, e, rows, c, real_grad, fake_grad, norm_bias, norm_weight, tail);                                \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  GLINT_CLONES void input_gradient_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,            \
-                                        const float* real_grad, const float* fake_grad, const float* common,          \
-                                        const float* spread, T* grad_sum, T* grad_fake, float* bias) {                \
-    input_body(r, e, rows, c, real_grad, fake_grad, common, spread, grad_sum, grad_fake, bias);                       \
-  }                                                                                                                   \
-  template <>                                                                                                         \
-  GLINT_CLONES void normal_values(std::uint64_t seed, std::int64_t first, std::int64_t count, float std, T* out) {    \
-    normal_body(seed, first, count, std, out);                                                                        \
+#define GLINT_KERNELS(T)                                                                                     \
+  template <>                                                                                                \
+  GLINT_CLONES void sum_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width, float* sum) {    \
+    sum_body(r, e, rows, width, sum);                                                                        \
+  }                                                                                                          \
+  template <>                                                                                                \
+  GLINT_CLONES void square_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width,               \
+                                const float* mean, float* sum) {                                             \
+    square_body(r, e, rows, width, mean, sum);                                                               \
+  }                                                                                                          \
+  template <>                                                                                                \
+  GLINT_CLONES void score_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,            \
+                               float* real, float* fake) {                                                   \
+    score_body(r, e, rows, c, real, fake);                                                                   \
+  }                                                                                                          \
+  template <>                                                                                                \
+  GLINT_CLONES void parameter_gradient_rows(                                                                 \
+      const T* r, const T* e, std::int64_t rows, const HiddenColumns& c, const float* real_grad,             \
+      const float* fake_grad, float* norm_bias, float* norm_weight, float* tail) {                           \
+    parameter_body(r, e, rows, c, real_grad, fake_grad, norm_bias, norm_weight, tail);                       \
+  }                                                                                                          \
+  template <>                                                                                                \
+  GLINT_CLONES void input_gradient_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,   \
+                                        const float* real_grad, const float* fake_grad, const float* common, \
+                                        const float* spread, T* grad_sum, T* grad_fake, float* bias) {       \
+    input_body(r, e, rows, c, real_grad, fake_grad, common, spread, grad_sum, grad_fake, bias);              \
+  }                                                                                                          \
+  template <>                                                                                                \
+  GLINT_CLONES void normal_values(std::uint64_t seed, std::int64_t first, std::int64_t count, float std,     \
+                                  T* out) {                                                                  \
+    normal_body(seed, first, count, std, out);                                                               \
   }
 
 GLINT_KERNELS(float)

@@ -9,12 +9,13 @@ namespace glint {
 enum class AdapterOptimizer { kAdam, kAdamW };
 template <>
 struct EnumNames<AdapterOptimizer> {
-  static constexpr std::pair<AdapterOptimizer, std::string_view> table[] = {{AdapterOptimizer::kAdam, "adam"},
-                                                                            {AdapterOptimizer::kAdamW, "adamw"}};
+  static constexpr std::pair<AdapterOptimizer, std::string_view> table[] = {
+      {AdapterOptimizer::kAdam, "adam"}, {AdapterOptimizer::kAdamW, "adamw"}};
 };
 
-/// relative: embeddings are divided by one number, so that their spread over the training images equals that of
-/// WideResNet-50-2 features, for which noise_std = 0.015 was published. absolute: as published, no scaling.
+/// relative: embeddings are divided by one number, so that their spread over the training images equals that
+/// of WideResNet-50-2 features, for which noise_std = 0.015 was published. absolute: as published, no
+/// scaling.
 enum class NoiseScale { kRelative, kAbsolute };
 template <>
 struct EnumNames<NoiseScale> {
@@ -23,33 +24,38 @@ struct EnumNames<NoiseScale> {
 };
 
 struct SimpleNetOptions {
-  int embedding_dimension = 0;          ///< 0 = the backbone's default
-  int hidden_dimension = 0;             ///< 0 = two thirds of the embedding's, as 1024 is of 1536
-  double noise_std = 0.015;             ///< published code
+  int embedding_dimension = 0;  ///< 0 = the backbone's default
+  int hidden_dimension = 0;     ///< 0 = two thirds of the embedding's, as 1024 is of 1536
+  double noise_std = 0.015;     ///< published code
   NoiseScale noise_scale = NoiseScale::kRelative;
-  double margin = 0.5;                  ///< published code
+  double margin = 0.5;  ///< published code
   AdapterOptimizer adapter_optimizer = AdapterOptimizer::kAdam;
-  double adapter_learning_rate = 1e-4;  ///< study and published code
-  double adapter_weight_decay = 1e-5;   ///< study; published code: 0.01, decoupled
+  double adapter_learning_rate = 1e-4;        ///< study and published code
+  double adapter_weight_decay = 1e-5;         ///< study; published code: 0.01, decoupled
   double discriminator_learning_rate = 5e-4;  ///< study; published code: 2e-4
   double discriminator_weight_decay = 1e-5;   ///< coupled
-  double clip_norm = 1.0;               ///< adapter and discriminator each; 0 = none (baseline)
-  int batch = 4;                        ///< images
+  double clip_norm = 1.0;                     ///< adapter and discriminator each; 0 = none (baseline)
+  int batch = 4;                              ///< images
   int meta_epochs = 40;
-  int passes = 4;                       ///< over the training images per meta-epoch
+  int passes = 4;  ///< over the training images per meta-epoch
 
   void describe(OptionTable& table) {
-    table.add("simplenet.embedding_dimension", embedding_dimension, "features per patch; 0 = the backbone's default", {0, 8192});
-    table.add("simplenet.hidden_dimension", hidden_dimension, "discriminator's hidden units; 0 = 2/3 of the embedding", {0, 8192});
-    table.add("simplenet.noise_std", noise_std, "standard deviation of the noise that makes fake features", {1e-6, 100});
-    table.add("simplenet.noise_scale", noise_scale, "noise relative to WideResNet-50-2's feature spread, or absolute");
+    table.add("simplenet.embedding_dimension", embedding_dimension,
+              "features per patch; 0 = the backbone's default", {0, 8192});
+    table.add("simplenet.hidden_dimension", hidden_dimension,
+              "discriminator's hidden units; 0 = 2/3 of the embedding", {0, 8192});
+    table.add("simplenet.noise_std", noise_std, "standard deviation of the noise that makes fake features",
+              {1e-6, 100});
+    table.add("simplenet.noise_scale", noise_scale,
+              "noise relative to WideResNet-50-2's feature spread, or absolute");
     table.add("simplenet.margin", margin, "hinge margin on both sides", {0, 100});
     table.add("simplenet.adapter_optimizer", adapter_optimizer, "optimiser of the adapter");
     table.add("simplenet.adapter_learning_rate", adapter_learning_rate, "step size", {0, 1});
     table.add("simplenet.adapter_weight_decay", adapter_weight_decay, "weight decay", {0, 1});
     table.add("simplenet.discriminator_learning_rate", discriminator_learning_rate, "step size", {0, 1});
     table.add("simplenet.discriminator_weight_decay", discriminator_weight_decay, "weight decay", {0, 1});
-    table.add("simplenet.clip_norm", clip_norm, "largest gradient norm of adapter and of discriminator; 0 = no limit", {0, 1e6});
+    table.add("simplenet.clip_norm", clip_norm,
+              "largest gradient norm of adapter and of discriminator; 0 = no limit", {0, 1e6});
     table.add("simplenet.batch", batch, "images per step", {1, 1024});
     table.add("simplenet.meta_epochs", meta_epochs, "tracker readings and resume points", {1, 100000});
     table.add("simplenet.passes", passes, "passes over the training images per meta-epoch", {1, 1000});

@@ -17,16 +17,16 @@
 namespace glint {
 namespace {
 
-constexpr int kFeatureBatch = 8;        // images per backbone call
-constexpr int kTrackerImages = 8;       // held-out images that the tracker scores
+constexpr int kFeatureBatch = 8;   // images per backbone call
+constexpr int kTrackerImages = 8;  // held-out images that the tracker scores
 constexpr const char* kScaleTensor = "simplenet.feature_scale";
 
 PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
   return {spec.channels(2), spec.channels(3), dimension, dimension};
 }
 
-/// Scores with everything linear folded: pooled columns of each layer go through their share of the folded map, layer3's
-/// before the interpolation.
+/// Scores with everything linear folded: pooled columns of each layer go through their share of the folded
+/// map, layer3's before the interpolation.
 class SimpleNetDetector : public Detector {
  public:
   SimpleNetDetector(const Backbone& backbone, const HeadWeights& head, double feature_scale)
@@ -45,7 +45,8 @@ class SimpleNetDetector : public Detector {
     const torch::Tensor layer2 = maps.layer2.cpu(), layer3 = maps.layer3.cpu();
     const auto h = static_cast<int>(layer2.size(2)), w = static_cast<int>(layer2.size(3));
     const torch::Tensor part3 = at::linear(embedding_.pool3(layer3), weight3_, bias_);
-    torch::Tensor hidden = upsample_positions(part3, static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)), h, w);
+    torch::Tensor hidden =
+        upsample_positions(part3, static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)), h, w);
     hidden = hidden.reshape({-1, hidden.size(2)});
     hidden.addmm_(embedding_.pool2(layer2).reshape({hidden.size(0), -1}), weight2_.t());
     const torch::Tensor score = at::mv(at::leaky_relu_(hidden, kLeakySlope), tail_).neg_();
@@ -66,7 +67,8 @@ class SimpleNetDetector : public Detector {
 };
 
 /// Embeddings of images, scaled, in the training type; [images * positions, D].
-torch::Tensor embed_images(const Backbone& backbone, const PatchEmbedding& embedding, const std::vector<RgbImage>& images) {
+torch::Tensor embed_images(const Backbone& backbone, const PatchEmbedding& embedding,
+                           const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
   const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
   return embedding.embed(maps.layer2, maps.layer3);
@@ -75,8 +77,8 @@ torch::Tensor embed_images(const Backbone& backbone, const PatchEmbedding& embed
 /// The frozen features of every (image, draw), computed once.
 class TrainingFeatures {
  public:
-  TrainingFeatures(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input, bool relative,
-                   torch::ScalarType type)
+  TrainingFeatures(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input,
+                   bool relative, torch::ScalarType type)
       : type_(type), images_(input.images) {
     const std::int64_t blocks = static_cast<std::int64_t>(input.images) * input.draws;
     input.progress->begin("computing features", blocks);
@@ -92,9 +94,11 @@ class TrainingFeatures {
       if (!store_) {
         positions_ = z.size(0) / n;
         dimension_ = z.size(1);
-        // The scale is fixed by the first batch's draw order, which does not depend on batching: see feature_scale_of.
+        // The scale is fixed by the first batch's draw order, which does not depend on batching: see
+        // feature_scale_of.
         scale_ = relative ? feature_scale_of(backbone, embedding, input) : 1.0;
-        const std::int64_t bytes = positions_ * dimension_ * static_cast<std::int64_t>(torch::elementSize(type));
+        const std::int64_t bytes =
+            positions_ * dimension_ * static_cast<std::int64_t>(torch::elementSize(type));
         store_ = std::make_unique<FeatureStore>(blocks, bytes, input.cache_bytes);
       }
       const torch::Tensor typed = (z * scale_).to(type_).contiguous();
@@ -120,12 +124,14 @@ class TrainingFeatures {
 
  private:
   /// Reference spread over the spread (standard deviation over all values) of up to 16 training images.
-  double feature_scale_of(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input) const {
+  double feature_scale_of(const Backbone& backbone, const PatchEmbedding& embedding,
+                          const FitInput& input) const {
     std::vector<RgbImage> sample;
     const int n = std::min(16, input.images);
     for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
     const double spread = embed_images(backbone, embedding, sample).to(torch::kDouble).std().item<double>();
-    if (!(spread > 0)) fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
+    if (!(spread > 0))
+      fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
     return kWideResNetSpread / spread;
   }
 
@@ -153,12 +159,15 @@ torch::Tensor noise_like(const torch::Tensor& z, double std, std::uint64_t seed)
   return out;
 }
 
-/// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from them.
-nlohmann::json tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std, std::uint64_t seed) {
+/// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from
+/// them.
+nlohmann::json tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std,
+                               std::uint64_t seed) {
   if (!held_out.defined()) return nlohmann::json::object();
   const torch::NoGradGuard no_grad;
   const torch::Tensor q = adapt(head, held_out);
-  const torch::Tensor real = discriminate(head, q), fake = discriminate(head, q + noise_like(q, noise_std, seed));
+  const torch::Tensor real = discriminate(head, q),
+                      fake = discriminate(head, q + noise_like(q, noise_std, seed));
   return {{"real_mean", real.mean().item<double>()},
           {"real_std", real.std().item<double>()},
           {"fake_mean", fake.mean().item<double>()},
@@ -179,8 +188,8 @@ class SimpleNet : public Method {
     auto seconds = [&] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
-    const int dimension = options_.embedding_dimension > 0 ? options_.embedding_dimension
-                                                            : backbone.spec().simplenet_dimension;
+    const int dimension =
+        options_.embedding_dimension > 0 ? options_.embedding_dimension : backbone.spec().simplenet_dimension;
     const int hidden = options_.hidden_dimension > 0 ? options_.hidden_dimension : dimension * 2 / 3;
     const PatchEmbedding embedding = make_embedding(backbone.spec(), dimension);
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
@@ -200,26 +209,31 @@ class SimpleNet : public Method {
     }
     torch::Tensor held_out;
     if (!input.held_out.empty()) {
-      const std::vector<RgbImage> some(input.held_out.begin(),
-                                       input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
+      const std::vector<RgbImage> some(
+          input.held_out.begin(),
+          input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
       held_out = embed_images(backbone, embedding, some).clone() * features.scale();
     }
 
     const int steps_per_pass = (input.images + options_.batch - 1) / options_.batch;
-    input.progress->begin("training", static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass);
+    input.progress->begin("training",
+                          static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass);
     for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
       StepResult sum;
       std::int64_t steps = 0;
       for (int pass = 0; pass < options_.passes; ++pass) {
         const int global_pass = epoch * options_.passes + pass;
-        const std::vector<int> order = permutation(input.images, Rng(input.seed, "simplenet.order", global_pass));
+        const std::vector<int> order =
+            permutation(input.images, Rng(input.seed, "simplenet.order", global_pass));
         for (int s = 0; s < steps_per_pass; ++s, ++steps) {
           throw_if_cancelled();
           const auto begin = order.begin() + static_cast<std::ptrdiff_t>(s) * options_.batch;
-          const auto end = order.begin() + std::min<std::ptrdiff_t>(input.images, static_cast<std::ptrdiff_t>(s + 1) * options_.batch);
+          const auto end =
+              order.begin() +
+              std::min<std::ptrdiff_t>(input.images, static_cast<std::ptrdiff_t>(s + 1) * options_.batch);
           const torch::Tensor z = features.gather({begin, end}, global_pass % input.draws);
-          const torch::Tensor noise =
-              noise_like(z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), global_pass, s));
+          const torch::Tensor noise = noise_like(
+              z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), global_pass, s));
           HeadGradients gradients;
           StepResult step = fast_gradients(head, z, noise, options_.margin, gradients);
           optimizer.step(head, gradients, step);
@@ -233,8 +247,9 @@ class SimpleNet : public Method {
         }
       }
       const auto n = static_cast<double>(steps);
-      nlohmann::json reading = tracker_reading(head, held_out, options_.noise_std,
-                                               derive_seed(input.seed, stream_key("simplenet.tracker"), epoch));
+      nlohmann::json reading =
+          tracker_reading(head, held_out, options_.noise_std,
+                          derive_seed(input.seed, stream_key("simplenet.tracker"), epoch));
       reading["meta_epoch"] = epoch + 1;
       reading["loss"] = sum.loss / n;
       reading["real_margin_accuracy"] = sum.real_margin_accuracy / n;
@@ -273,7 +288,8 @@ class SimpleNet : public Method {
                                  const std::string& file) const override {
     const HeadWeights head = HeadWeights::from_dict(weights, file);
     const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
-    if (scale.numel() != 1) fail(ErrorCode::kBadInput, "{}: tensor '{}' must have one value", file, kScaleTensor);
+    if (scale.numel() != 1)
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' must have one value", file, kScaleTensor);
     return std::make_unique<SimpleNetDetector>(backbone, head, to_floats(scale)[0]);
   }
 
@@ -283,6 +299,8 @@ class SimpleNet : public Method {
 
 }  // namespace
 
-std::unique_ptr<Method> make_simplenet() { return std::make_unique<SimpleNet>(); }
+std::unique_ptr<Method> make_simplenet() {
+  return std::make_unique<SimpleNet>();
+}
 
 }  // namespace glint

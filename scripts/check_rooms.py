@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Fails when a file of src/glint includes a room that its own room may not include (see ARCHITECTURE.md)."""
+import pathlib
+import re
+import sys
+
+MAY_INCLUDE = {
+    "base": set(),
+    "image": {"base"},
+    "data": {"base", "image"},
+    "metrics": {"base", "image"},
+    "nn": {"base", "image"},
+    "detect": {"base", "image", "nn"},
+    "eval": {"base", "image", "data", "metrics", "nn", "detect"},
+    "report": {"base", "image", "metrics", "eval"},
+    "cli": {"base", "image", "data", "metrics", "nn", "detect", "eval", "report"},
+}
+# Public headers outside nn and detect must not pull in libtorch directly.
+TORCH_ROOMS = {"nn", "detect"}
+
+root = pathlib.Path(__file__).resolve().parent.parent / "src" / "glint"
+faults = []
+for path in sorted(root.rglob("*.h")) + sorted(root.rglob("*.cpp")):
+    room = path.relative_to(root).parts[0]
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        include = re.match(r'\s*#include\s+[<"]([^>"]+)[>"]', line)
+        if not include:
+            continue
+        target = include.group(1)
+        where = f"{path.relative_to(root.parent.parent)}:{number}"
+        ours = re.match(r"glint/([a-z]+)/", target)
+        if ours and ours.group(1) != room and ours.group(1) not in MAY_INCLUDE[room]:
+            faults.append(f"{where}: room '{room}' must not include '{ours.group(1)}'")
+        if re.match(r"(torch|ATen|c10)/", target) and path.suffix == ".h" and room not in TORCH_ROOMS:
+            faults.append(f"{where}: libtorch in a public header of room '{room}'")
+print("\n".join(faults) or "rooms: all includes point the right way")
+sys.exit(1 if faults else 0)
