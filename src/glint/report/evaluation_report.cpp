@@ -28,7 +28,7 @@ p{margin:6px 0}.soft{color:var(--soft)}.banner{padding:12px 16px;border-radius:8
 .card span{color:var(--soft);font-size:14px}.wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:15px}th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;break-inside:avoid}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;break-inside:avoid}
 figcaption{color:var(--soft);font-size:14px;margin-bottom:6px}svg{width:100%;height:auto;display:block}
 .grid{stroke:var(--line);stroke-width:1}.tick{fill:var(--soft);font-size:11px}.label{fill:var(--fg);font-size:12px}
 .line{fill:none;stroke-width:2}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}.s4{stroke:var(--s4)}.s1fill{fill:var(--s1)}
@@ -154,6 +154,7 @@ std::string training_section(const Model& model) {
       }
     }
     if (!(axes.y_max > axes.y_min)) axes.y_max = axes.y_min + 1;
+    if (all.size() > 1) axes.y_max += 0.45 * (axes.y_max - axes.y_min);  // room for the legend
     return axes;
   };
   const std::vector<Series> loss = {{"loss", "s1", curve("loss")}};
@@ -169,7 +170,7 @@ std::string training_section(const Model& model) {
   out += figure("Hinge loss per meta-epoch", line_chart(loss_axes, loss));
   out +=
       figure("Share of features past their margin (both at 1: saturation)",
-             line_chart({"meta-epoch", "share", 1, std::max(2.0, static_cast<double>(series.size())), 0, 1},
+             line_chart({"meta-epoch", "share", 1, std::max(2.0, static_cast<double>(series.size())), 0, 1.3},
                         shares));
   if (!tracker[0].points.empty()) {
     out += figure(
@@ -204,7 +205,7 @@ std::string gallery_row(const ScoredImage& image, const Evaluation& e, const Ins
       "alt='anomaly map' src='{}'>"
       "<div><span class='verdict {}'>{}</span>{}<br>{}<br>score {:.4f}, threshold {:.4f}<br>p under good "
       "{:.4f}{}</div></div>",
-      data_uri(small), data_uri(marked), data_uri(overlay), image.rejected ? "nok" : "okv",
+      data_uri(small), data_uri(marked), data_uri(overlay), wrong ? "nok" : "okv",
       image.rejected ? "NOK" : "OK",
       wrong ? (image.sample.anomalous() ? " – escaped" : " – false reject") : "",
       escape_html(image.sample.id), image.score, e.decision.conformal.threshold, image.p_value, details);

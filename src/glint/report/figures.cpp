@@ -92,7 +92,7 @@ std::string line_chart(const Axes& axes, const std::vector<Series>& series,
   for (const Series& s : series) {
     std::string path;
     for (const CurvePoint& p : s.points) {
-      if (!std::isfinite(p.x) || !std::isfinite(p.y)) continue;
+      if (!std::isfinite(p.x) || !std::isfinite(p.y) || p.x > axes.x_max) continue;
       path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L",
                           x_of(axes, std::clamp(p.x, axes.x_min, axes.x_max)),
                           y_of(axes, std::clamp(p.y, axes.y_min, axes.y_max)));

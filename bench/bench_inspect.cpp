@@ -1,0 +1,110 @@
+// Image to verdict, stage by stage, beside the plain float32 path in the same run.
+// usage: bench_inspect MODEL IMAGE... ; prints medians, p99, throughput at batch 1, and the score difference.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "glint/base/files.h"
+#include "glint/detect/simplenet/embedding.h"
+#include "glint/detect/simplenet/head.h"
+#include "glint/eval/decision.h"
+#include "glint/image/codec.h"
+#include "glint/nn/tensors.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double quantile(std::vector<double> v, double q) {
+  std::sort(v.begin(), v.end());
+  return v[static_cast<std::size_t>(q * static_cast<double>(v.size() - 1))];
+}
+
+/// Literal published procedure in float32: unfold, average, adapter, discriminator, one after the other.
+class PlainPath {
+ public:
+  explicit PlainPath(const glint::Model& model)
+      : backbone_(model.backbone, model.backbone_weights),
+        head_(glint::HeadWeights::from_dict(model.method_weights, "model")),
+        scale_(glint::to_floats(model.method_weights.at("simplenet.feature_scale"))[0]) {
+    backbone_.to(torch::kCPU, glint::Precision::kFloat32);
+  }
+  glint::ScoreMap operator()(const glint::RgbImage& input) const {
+    const torch::InferenceMode inference;
+    const auto maps =
+        backbone_.features(glint::images_to_tensor({input}, glint::kImageNetMean, glint::kImageNetStd));
+    const auto d = static_cast<int>(head_.dimension());
+    const torch::Tensor z = glint::embed_literal(maps.layer2, maps.layer3, d, d) * scale_;
+    const torch::Tensor s = glint::discriminate(head_, glint::adapt(head_, z)).neg().contiguous();
+    glint::ScoreMap out(static_cast<int>(maps.layer2.size(3)), static_cast<int>(maps.layer2.size(2)));
+    std::copy_n(s.data_ptr<float>(), out.values.size(), out.values.begin());
+    return out;
+  }
+
+ private:
+  glint::Backbone backbone_;
+  glint::HeadWeights head_;
+  double scale_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace glint;
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: bench_inspect MODEL IMAGE...\n");
+    return 2;
+  }
+  prepare_runtime();
+  const Model model = load_model(argv[1]);
+  const Decision decision = make_decision(model);
+  const Inspector inspector(model, torch::kCPU, Precision::kAuto, argv[1]);
+  const Inspector float32(model, torch::kCPU, Precision::kFloat32, argv[1]);
+  const PlainPath plain(model);
+  std::vector<Bytes> files;
+  for (int i = 2; i < argc; ++i) files.push_back(read_file(argv[i]));
+  std::map<std::string, std::vector<double>> times;
+  double largest = 0, spread = 0;
+  const int rounds = std::max(60, static_cast<int>(files.size()));
+  for (int r = -5; r < rounds; ++r) {  // five to warm up
+    const Bytes& file = files[static_cast<std::size_t>(r + 5) % files.size()];
+    auto last = Clock::now();
+    auto lap = [&](const char* name) {
+      const auto now = Clock::now();
+      if (r >= 0) times[name].push_back(1000 * std::chrono::duration<double>(now - last).count());
+      last = now;
+    };
+    const RgbImage image = decode_image(file, "image");
+    lap("1 decode");
+    const RgbImage input = prepare_input(image, model.input);
+    lap("2 prepare");
+    const ScoreMap patches = inspector.patch_scores({image})[0];
+    lap("3 backbone and head (fast, with prepare)");
+    const ScoreMap map = inspector.map(patches, model.scoring);
+    const double score = image_score(patches, map, model.scoring);
+    lap("4 map and score");
+    regions_above(map_to_image(map, model.input, image.width, image.height),
+                  static_cast<float>(decision.conformal.threshold));
+    lap("5 regions at full size");
+    float32.patch_scores({image});
+    lap("6 the same fused path in float32");
+    const ScoreMap slow = plain(input);
+    lap("7 plain float32 path (literal published procedure)");
+    const double slow_score = image_score(slow, inspector.map(slow, model.scoring), model.scoring);
+    largest = std::max(largest, std::abs(slow_score - score));
+    spread = std::max(spread, std::abs(decision.good_scores.back() - decision.good_scores.front()));
+    last = Clock::now();
+    inspect_image(inspector, decision, model.scoring, decode_image(file, "image"), "image");
+    lap("8 image to verdict, all");
+  }
+  for (const auto& [name, v] : times)
+    std::printf("%-55s p50 %8.2f ms  p99 %8.2f ms\n", name.c_str(), quantile(v, 0.5), quantile(v, 0.99));
+  const double fast = quantile(times["3 backbone and head (fast, with prepare)"], 0.5);
+  const double slow = quantile(times["7 plain float32 path (literal published procedure)"], 0.5);
+  std::printf(
+      "throughput at batch 1: %.1f images/s; backbone and head %.2f times the plain float32 path's speed\n",
+      1000 / quantile(times["8 image to verdict, all"], 0.5), slow / fast);
+  std::printf("largest score difference to the plain path: %.5f (good scores span %.3f)\n", largest, spread);
+  return 0;
+}
