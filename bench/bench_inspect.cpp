@@ -79,23 +79,23 @@ int main(int argc, char** argv) {
     lap("1 decode");
     const RgbImage input = prepare_input(image, model.input);
     lap("2 prepare");
-    const ScoreMap patches = inspector.patch_scores({image})[0];
+    const PatchScores patches = inspector.patch_scores({image})[0];
     lap("3 backbone and head (fast, with prepare)");
-    const ScoreMap map = inspector.map(patches, model.scoring);
-    const double score = image_score(patches, map, model.scoring);
+    const ScoreMap map = decision.scorer.map(patches);
+    const double score = decision.scorer.score(patches, map);
     lap("4 map and score");
     regions_above(map_to_image(map, model.input, image.width, image.height),
                   static_cast<float>(decision.conformal.threshold));
     lap("5 regions at full size");
     float32.patch_scores({image});
     lap("6 the same fused path in float32");
-    const ScoreMap slow = plain(input);
+    const PatchScores slow{plain(input), {}};
     lap("7 plain float32 path (literal published procedure)");
-    const double slow_score = image_score(slow, inspector.map(slow, model.scoring), model.scoring);
+    const double slow_score = decision.scorer.score(slow);
     largest = std::max(largest, std::abs(slow_score - score));
     spread = std::max(spread, std::abs(decision.good_scores.back() - decision.good_scores.front()));
     last = Clock::now();
-    inspect_image(inspector, decision, model.scoring, decode_image(file, "image"), "image");
+    inspect_image(inspector, decision, decode_image(file, "image"), "image");
     lap("8 image to verdict, all");
   }
   for (const auto& [name, v] : times)

@@ -15,7 +15,7 @@ Model tiny_model() {
   model.method = "simplenet";
   model.backbone = {"resnet18", "00", "test", "none"};
   model.method_weights = HeadWeights::initial(8, 4, 1).to_dict();
-  model.calibration_patches = pack_calibration({ScoreMap(3, 2, 0.5F), ScoreMap(3, 2, 1.5F)});
+  model.calibration_patches = pack_calibration({{ScoreMap(3, 2, 0.5F), {}}, {ScoreMap(3, 2, 1.5F), {}}});
   model.scoring.smoothing_sigma = 1.25;
   model.input.size = 96;
   model.record = {{"decision", {{"mode", "holdout"}, {"wished_rate", 0.1}}}};
@@ -27,7 +27,7 @@ TEST(ModelFile, RoundTripsAndIsCanonical) {
   const Model back = model_from_file(parse_safetensors(bytes, "x"), "x");
   EXPECT_EQ(back.scoring.smoothing_sigma, 1.25);
   EXPECT_EQ(back.input.size, 96);
-  EXPECT_EQ(calibration_maps(back)[1].values[5], 1.5F);
+  EXPECT_EQ(calibration_scores(back)[1].map.values[5], 1.5F);
   EXPECT_EQ(serialize_safetensors(model_to_file(back)), bytes);
 }
 
@@ -69,7 +69,7 @@ TEST(ModelFile, RandomDamageIsRefusedOrHarmless) {
     if (rng.below(4) == 0) bytes.resize(rng.below(bytes.size()));
     try {
       const Model model = model_from_file(parse_safetensors(bytes, "x"), "x");
-      calibration_maps(model);
+      calibration_scores(model);
       HeadWeights::from_dict(model.method_weights, "x");
     } catch (const Error&) {
       ++refused;

@@ -8,21 +8,14 @@
 #include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/detect/simplenet/embedding.h"
-#include "glint/detect/simplenet/feature_store.h"
+#include "glint/detect/feature_store.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/head_kernels.h"
 #include "golden.h"
+#include "tensor_compare.h"
 
 namespace glint {
 namespace {
-
-void expect_close(const torch::Tensor& got, const torch::Tensor& want, double relative,
-                  const std::string& what) {
-  ASSERT_EQ(got.numel(), want.numel()) << what;
-  const torch::Tensor g = got.flatten().to(torch::kDouble), w = want.flatten().to(torch::kDouble);
-  const double scale = std::max(1e-12, w.abs().max().item<double>());
-  EXPECT_LT((g - w).abs().max().item<double>() / scale, relative) << what;
-}
 
 class GoldenEmbedding : public ::testing::TestWithParam<const char*> {};
 TEST_P(GoldenEmbedding, LiteralAndComposedMatch) {
@@ -54,14 +47,6 @@ TEST(Embedding, ComposedEqualsLiteralOnRaggedShapes) {
   }
 }
 
-TensorDict with_prefix(const TensorDict& tensors, const std::string& prefix) {
-  TensorDict out;
-  for (const auto& [name, tensor] : tensors) {
-    if (name.starts_with(prefix)) out[name.substr(prefix.size())] = tensor;
-  }
-  return out;
-}
-
 double double_at(const HostTensor& t, std::size_t i) {
   double v = 0;
   std::memcpy(&v, &t.data[8 * i], 8);
@@ -82,7 +67,7 @@ TEST_P(GoldenTraining, SixStepsMatch) {
     options.discriminator_learning_rate = 2e-4;
     options.clip_norm = 0;
   }
-  HeadWeights head = HeadWeights::from_dict(with_prefix(file.tensors, "initial."), name);
+  HeadWeights head = HeadWeights::from_dict(take_prefixed(file.tensors, "initial."), name);
   HeadOptimizer optimizer(options, head);
   const torch::Tensor features = to_tensor(file.tensors.at("features")),
                       noise = to_tensor(file.tensors.at("noise"));
@@ -100,7 +85,7 @@ TEST_P(GoldenTraining, SixStepsMatch) {
                 double_at(file.tensors.at("grad_norm_projection_discriminator"), 2 * i + 1), 2e-3)
         << i;
   }
-  const TensorDict got = head.to_dict(), want = with_prefix(file.tensors, "final.");
+  const TensorDict got = head.to_dict(), want = take_prefixed(file.tensors, "final.");
   for (const auto& [tensor_name, tensor] : got) {
     if (tensor.dtype != DType::kF32 || !want.count(tensor_name)) continue;
     // Batch norm removes whatever a bias before it adds: the gradients of both biases are pure rounding

@@ -109,9 +109,9 @@ TEST_F(EvalTest, CalibrationNeverSeesTrainingImages) {
   int calibrating = 0;
   for (const auto& image : model.record["dataset"]["images"]) calibrating += image["role"] == "calibration";
   EXPECT_EQ(calibrating, 6);
-  EXPECT_EQ(calibration_maps(model).size(), 6U);
+  EXPECT_EQ(calibration_scores(model).size(), 6U);
   const Model cross = train("calibration.mode=crossfit");
-  EXPECT_EQ(calibration_maps(cross).size(), 24U);
+  EXPECT_EQ(calibration_scores(cross).size(), 24U);
   EXPECT_NE(cross.record["decision"]["guarantee"].get<std::string>().find("cross-conformal"),
             std::string::npos);
 }

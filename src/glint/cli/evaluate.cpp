@@ -29,7 +29,7 @@ void write_maps(const Evaluation& evaluation, const Inspector& inspector, const 
   std::int64_t done = 0;
   for (const ScoredImage& image : evaluation.images) {
     throw_if_cancelled();
-    const ScoreMap map = full_map(image, inspector, evaluation.scoring);
+    const ScoreMap map = full_map(image, inspector, evaluation.decision.scorer);
     const RgbImage overlay = heat_overlay(read_image(image.sample.path), map, scale.low, scale.high);
     write_file(folder / image.sample.label / (image.sample.path.stem().string() + ".jpg"),
                encode_jpeg(overlay, 88));

@@ -66,15 +66,15 @@ int run(const Arguments& args) {
                             Precision::kAuto, args.model);
   const std::vector<fs::path> images = images_of(args.paths);
   // The picture's scale: from the middle good part to well above the threshold.
-  const auto low = static_cast<float>(decision.good_scores[decision.good_scores.size() / 2]);
-  const auto high = static_cast<float>(decision.conformal.threshold + (decision.conformal.threshold - low));
+  const auto low = static_cast<float>(decision.map_typical);
+  const auto high = static_cast<float>(decision.map_threshold + (decision.map_threshold - low));
   int rejected = 0;
   nlohmann::json all = nlohmann::json::array();
   if (args.format == "csv") std::printf("image,verdict,score,threshold,p_value,regions,largest_region_px\n");
   for (const fs::path& path : images) {
     throw_if_cancelled();
     const RgbImage image = read_image(path);
-    const InspectionResult result = inspect_image(inspector, decision, model.scoring, image, path.string());
+    const InspectionResult result = inspect_image(inspector, decision, image, path.string());
     rejected += result.rejected ? 1 : 0;
     if (args.format == "json") {
       all.push_back(to_json(result));

@@ -40,6 +40,21 @@ void apply(TrainConfig& config, const Arguments& args) {
   for (const std::string& assignment : args.set) table.set_assignment(assignment);
 }
 
+/// The tracker's readings of every tenth meta-epoch, by the names that model file and report use.
+void print_series(const nlohmann::json& training) {
+  if (training.contains("decision")) print_series(training["decision"]);
+  const auto& series = training.at("series");
+  for (const auto& reading : series) {
+    const int epoch = reading.at("meta_epoch").get<int>();
+    if (epoch % 10 != 0 && epoch != std::ssize(series) && epoch != 1) continue;
+    std::printf("meta-epoch %3d", epoch);
+    for (const auto& [key, value] : reading.items()) {
+      if (key != "meta_epoch") std::printf("  %s %.4f", key.c_str(), value.get<double>());
+    }
+    std::printf("\n");
+  }
+}
+
 int run(const Arguments& args) {
   TrainConfig config(args.method, args.backbone, parse_enum<Recipe>(args.recipe, "--recipe"));
   if (args.list_options) {
@@ -64,20 +79,7 @@ int run(const Arguments& args) {
   const Model model = fit_model(config, dataset, options, *progress);
   save_model(model, args.out);
 
-  const auto& series = model.record["training"]["series"];
-  for (const auto& reading : series) {
-    const int epoch = reading.at("meta_epoch").get<int>();
-    if (epoch % 10 != 0 && epoch != std::ssize(series) && epoch != 1) continue;
-    std::printf("meta-epoch %3d  loss %.4f  real past margin %.4f  fake past margin %.4f", epoch,
-                reading.at("loss").get<double>(), reading.at("real_margin_accuracy").get<double>(),
-                reading.at("fake_margin_accuracy").get<double>());
-    if (reading.contains("real_mean")) {
-      std::printf("  held-out real %+.3f sd %.3f  fake %+.3f sd %.3f", reading.at("real_mean").get<double>(),
-                  reading.at("real_std").get<double>(), reading.at("fake_mean").get<double>(),
-                  reading.at("fake_std").get<double>());
-    }
-    std::printf("\n");
-  }
+  print_series(model.record["training"]);
   std::printf("calibration: %s\n", model.record["decision"]["guarantee"].get<std::string>().c_str());
   const bool saturated = model.record["training"].value("saturated", false);
   std::printf(

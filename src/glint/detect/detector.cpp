@@ -1,6 +1,8 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/hybrid/hybrid.h"
+#include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/simplenet/simplenet.h"
 
 namespace glint {
@@ -14,6 +16,8 @@ struct MethodEntry {
 // The visible list of methods.
 const MethodEntry kMethods[] = {
     {"simplenet", &make_simplenet},
+    {"inp_former", &make_inp_former},
+    {"hybrid", &make_hybrid},
 };
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "glint/base/progress.h"
+#include "glint/detect/input.h"
+#include "glint/detect/scoring.h"
 #include "glint/image/image.h"
 #include "glint/nn/backbone.h"
 #include "glint/nn/tensor_dict.h"
@@ -22,6 +24,13 @@ template <>
 struct EnumNames<Recipe> {
   static constexpr std::pair<Recipe, std::string_view> table[] = {{Recipe::kRefined, "refined"},
                                                                   {Recipe::kBaseline, "baseline"}};
+};
+
+/// What a recipe fixes outside the method's own options.
+struct RecipeDefaults {
+  InputOptions input;
+  ScoringOptions scoring;
+  bool mild_augmentation = false;
 };
 
 /// Resumable state after a meta-epoch.
@@ -47,19 +56,19 @@ struct FitInput {
 };
 
 struct FitResult {
-  TensorDict weights;     ///< of the method's own parts, without the backbone
-  nlohmann::json record;  ///< series of the tracker, "saturated", timings; goes into model file and report
+  TensorDict weights;  ///< of the method's own parts, without the backbone
+  /// Goes into model file and report: "series" (one object of numbers per meta-epoch), "curves" (what of it to
+  /// draw together: title and keys), "saturated", timings.
+  nlohmann::json record;
 };
 
 /// A trained detector. Const methods may run from several threads.
 class Detector {
  public:
   virtual ~Detector() = default;
-  /// Raw patch scores of prepared inputs, one map each; higher is more anomalous.
-  virtual std::vector<ScoreMap> patch_scores(const std::vector<RgbImage>& inputs) const = 0;
+  /// Raw patch scores of prepared inputs; higher is more anomalous.
+  virtual std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const = 0;
 };
-
-class OptionTable;
 
 /// A method with its options, before training.
 class Method {
@@ -68,7 +77,7 @@ class Method {
   virtual std::string_view name() const = 0;
   virtual void describe(OptionTable& table) = 0;
   /// Sets the options that a recipe and a backbone fix; the user's own settings come after.
-  virtual void apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
+  virtual RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
   virtual FitResult fit(const Backbone& backbone, const FitInput& input) const = 0;
   /// Error(kBadInput) naming `file` when a tensor is missing or has the wrong shape.
   virtual std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,

@@ -16,6 +16,7 @@ struct CropPlan {
 
 CropPlan plan(int width, int height, const InputOptions& options) {
   const int shorter = std::min(width, height);
+  if (options.framing == Framing::kSquareCrop) width = height = shorter;
   const int w = width == shorter ? options.resize : options.resize * width / shorter;
   const int h = height == shorter ? options.resize : options.resize * height / shorter;
   // std::nearbyint rounds half to even, as the published code's language does: 20.5 -> 20
@@ -26,13 +27,13 @@ CropPlan plan(int width, int height, const InputOptions& options) {
 }  // namespace
 
 void InputOptions::describe(OptionTable& table) {
-  table.add("input.framing", framing, "whole image, or the published resize and centre crop");
+  table.add("input.framing", framing, "whole image, or the published resize and crop");
   table.add("input.size", size, "side of the network's input in pixels", {32, 4096});
   table.add("input.resize", resize, "shorter side before the centre crop in pixels", {32, 8192});
 }
 
 void InputOptions::validate() const {
-  if (framing == Framing::kCentreCrop && resize < size) {
+  if (framing != Framing::kWhole && resize < size) {
     fail(ErrorCode::kConfig, "input.resize = {}: must be at least input.size = {}", resize, size);
   }
 }
@@ -45,6 +46,8 @@ RgbImage prepare_input(const RgbImage& image, const InputOptions& options) {
 
 ScoreMap map_to_image(const ScoreMap& map, const InputOptions& options, int width, int height) {
   if (options.framing == Framing::kWhole) return resize_bilinear(map, width, height);
+  if (map.width != options.size || map.height != options.size)
+    return map_to_image(resize_bilinear(map, options.size, options.size), options, width, height);
   const CropPlan p = plan(width, height, options);
   ScoreMap canvas(p.width, p.height, *std::min_element(map.values.begin(), map.values.end()));
   for (int y = 0; y < map.height; ++y) {

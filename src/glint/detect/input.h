@@ -8,17 +8,19 @@ namespace glint {
 
 /// whole: the whole image is resized to size x size. centre_crop: the published preparation; the shorter side
 /// becomes `resize`, then the central size x size is cut out, so that the outer ring is never scored.
-enum class Framing { kWhole, kCentreCrop };
+/// square_crop: the same with both sides brought to `resize`, aspect ignored (published INP-Former).
+enum class Framing { kWhole, kCentreCrop, kSquareCrop };
 template <>
 struct EnumNames<Framing> {
   static constexpr std::pair<Framing, std::string_view> table[] = {{Framing::kWhole, "whole"},
-                                                                   {Framing::kCentreCrop, "centre_crop"}};
+                                                                   {Framing::kCentreCrop, "centre_crop"},
+                                                                   {Framing::kSquareCrop, "square_crop"}};
 };
 
 struct InputOptions {
   Framing framing = Framing::kWhole;
   int size = 288;    ///< side of the network's input, pixels
-  int resize = 329;  ///< shorter side before the crop; only with centre_crop
+  int resize = 329;  ///< shorter side (square_crop: both sides) before the crop
 
   void describe(OptionTable& table);
   void validate() const;

@@ -16,18 +16,6 @@ constexpr const char* kBackbonePrefix = "backbone.";
 constexpr const char* kMethodPrefix = "method.";
 constexpr const char* kCalibrationPrefix = "calibration.";
 
-void add_prefixed(TensorDict& target, const std::string& prefix, const TensorDict& source) {
-  for (const auto& [name, tensor] : source) target[prefix + name] = tensor;
-}
-
-TensorDict take_prefixed(const TensorDict& source, const std::string& prefix) {
-  TensorDict out;
-  for (const auto& [name, tensor] : source) {
-    if (name.starts_with(prefix)) out[name.substr(prefix.size())] = tensor;
-  }
-  return out;
-}
-
 std::string text_at(const json& object, const char* key, const std::string& name) {
   if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
     fail(ErrorCode::kBadInput, "{}: not a usable glint model (its record lacks '{}'); train it again", name,
@@ -51,6 +39,23 @@ void read_options(Options& options, const json& record, const char* section, con
     fail(ErrorCode::kBadInput, "{}: the record lacks '{}'; train it again", name, section);
   try {
     table.set_all(json{{section, record[section]}});
+  } catch (const Error& e) {
+    fail(ErrorCode::kBadInput, "{}: not a usable glint model ({}); train it again", name, e.what());
+  }
+}
+
+/// The options that the method was trained with, where the record has them.
+void read_method_options(Method& method, const json& config, const std::string& name) {
+  OptionTable table;
+  method.describe(table);
+  try {
+    for (const OptionField& field : table.fields()) {
+      const auto dot = field.name.find('.');
+      const std::string section = field.name.substr(0, dot), key = field.name.substr(dot + 1);
+      if (config.is_object() && config.contains(section) && config[section].is_object() &&
+          config[section].contains(key))
+        field.set(config[section][key]);
+    }
   } catch (const Error& e) {
     fail(ErrorCode::kBadInput, "{}: not a usable glint model ({}); train it again", name, e.what());
   }
@@ -131,45 +136,63 @@ Inspector::Inspector(const Model& model, const torch::Device& device, Precision 
          model.backbone.name, model.backbone.sha256, hash);
   }
   backbone.to(device, resolve_precision(precision, device));
+  read_method_options(*method_, model.record.value("config", json()), name);
   detector_ = method_->load(backbone, model.method_weights, name);
 }
 
-std::vector<ScoreMap> Inspector::patch_scores(const std::vector<RgbImage>& photographs) const {
+std::vector<PatchScores> Inspector::patch_scores(const std::vector<RgbImage>& photographs) const {
   std::vector<RgbImage> inputs;
   inputs.reserve(photographs.size());
   for (const RgbImage& image : photographs) inputs.push_back(prepare_input(image, input_));
   return detector_->patch_scores(inputs);
 }
 
-ScoreMap Inspector::map(const ScoreMap& patches, const ScoringOptions& scoring) const {
-  return anomaly_map(patches, input_.size, scoring);
-}
+namespace {
 
-TensorDict pack_calibration(const std::vector<ScoreMap>& maps) {
-  if (maps.empty()) return {};
-  std::vector<float> all;
-  for (const ScoreMap& map : maps) {
-    GLINT_CHECK(map.width == maps[0].width && map.height == maps[0].height);
-    all.insert(all.end(), map.values.begin(), map.values.end());
+constexpr const char* kMapScores = "patch_scores";
+constexpr const char* kDecisionScores = "decision_scores";
+
+HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::* part) {
+  const ScoreMap& first = all[0].*part;
+  std::vector<float> values;
+  for (const PatchScores& patches : all) {
+    const ScoreMap& map = patches.*part;
+    GLINT_CHECK(map.width == first.width && map.height == first.height);
+    values.insert(values.end(), map.values.begin(), map.values.end());
   }
-  return {{"patch_scores", from_floats(all, {std::ssize(maps), maps[0].height, maps[0].width})}};
+  return from_floats(values, {std::ssize(all), first.height, first.width});
 }
 
-std::vector<ScoreMap> calibration_maps(const Model& model) {
-  const auto it = model.calibration_patches.find("patch_scores");
-  if (it == model.calibration_patches.end()) return {};
-  const HostTensor& t = it->second;
-  if (t.shape.size() != 3 || t.shape[1] < 1 || t.shape[2] < 1 || t.shape[1] > 4096 || t.shape[2] > 4096) {
+void unpack_maps(const HostTensor& t, std::vector<PatchScores>& all, ScoreMap PatchScores::* part) {
+  if (t.shape.size() != 3 || t.shape[1] < 1 || t.shape[2] < 1 || t.shape[1] > 4096 || t.shape[2] > 4096 ||
+      t.shape[0] != std::ssize(all)) {
     fail(ErrorCode::kBadInput, "the model's calibration scores have an impossible shape; train it again");
   }
   const std::vector<float> values = to_floats(t);
-  std::vector<ScoreMap> out;
   const auto n = static_cast<std::size_t>(t.shape[1] * t.shape[2]);
-  for (std::int64_t i = 0; i < t.shape[0]; ++i) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
     ScoreMap map(static_cast<int>(t.shape[2]), static_cast<int>(t.shape[1]));
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * n), n, map.values.begin());
-    out.push_back(std::move(map));
+    all[i].*part = std::move(map);
   }
+}
+
+}  // namespace
+
+TensorDict pack_calibration(const std::vector<PatchScores>& scores) {
+  if (scores.empty()) return {};
+  TensorDict out = {{kMapScores, pack_maps(scores, &PatchScores::map)}};
+  if (!scores[0].decision.values.empty()) out[kDecisionScores] = pack_maps(scores, &PatchScores::decision);
+  return out;
+}
+
+std::vector<PatchScores> calibration_scores(const Model& model) {
+  const auto it = model.calibration_patches.find(kMapScores);
+  if (it == model.calibration_patches.end() || it->second.shape.empty()) return {};
+  std::vector<PatchScores> out(static_cast<std::size_t>(it->second.shape[0]));
+  unpack_maps(it->second, out, &PatchScores::map);
+  const auto decision = model.calibration_patches.find(kDecisionScores);
+  if (decision != model.calibration_patches.end()) unpack_maps(decision->second, out, &PatchScores::decision);
   return out;
 }
 

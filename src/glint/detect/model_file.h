@@ -22,7 +22,7 @@ struct Model {
   BackboneIdentity backbone;
   TensorDict backbone_weights;  ///< folded; empty when the file was written without them
   TensorDict method_weights;
-  TensorDict calibration_patches;  ///< "patch_scores" [n, h, w] of the calibration images
+  TensorDict calibration_patches;  ///< "patch_scores", "decision_scores" [n, h, w]
   InputOptions input;
   ScoringOptions scoring;
   /// Configuration, decision, calibration, dataset, training record, versions: see docs/model-file.md.
@@ -41,9 +41,7 @@ class Inspector {
   Inspector(const Model& model, const torch::Device& device, Precision precision, const std::string& name);
 
   /// Raw patch scores of photographs of any size.
-  std::vector<ScoreMap> patch_scores(const std::vector<RgbImage>& photographs) const;
-  /// Smoothed map over the network's input.
-  ScoreMap map(const ScoreMap& patches, const ScoringOptions& scoring) const;
+  std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& photographs) const;
   const InputOptions& input() const { return input_; }
 
  private:
@@ -52,8 +50,8 @@ class Inspector {
   std::unique_ptr<Detector> detector_;
 };
 
-/// The calibration images' raw patch scores, one map per image.
-std::vector<ScoreMap> calibration_maps(const Model& model);
-TensorDict pack_calibration(const std::vector<ScoreMap>& maps);
+/// The calibration images' raw patch scores.
+std::vector<PatchScores> calibration_scores(const Model& model);
+TensorDict pack_calibration(const std::vector<PatchScores>& scores);
 
 }  // namespace glint

@@ -16,10 +16,20 @@ void ScoringOptions::describe(OptionTable& table) {
   table.add("scoring.top_share", top_share, "share of the map that top_mean averages", {1e-6, 1});
   table.add("scoring.attention_temperature", attention_temperature, "score units per e-fold of attention",
             {1e-4, 1e4});
+  table.add("scoring.upsampling", upsampling, "where patch scores lie in the map");
+  table.add("scoring.smoothing_kernel", smoothing_kernel, "extent and border of the map's Gaussian");
+  table.add("scoring.map_size", map_size, "side of the smoothed map in pixels; 0 = the network's input",
+            {0, 4096});
 }
 
 ScoreMap anomaly_map(const ScoreMap& patch_scores, int size, const ScoringOptions& options) {
-  return gaussian_smooth(resize_bilinear(patch_scores, size, size), options.smoothing_sigma);
+  const auto alignment = options.upsampling == Upsampling::kAlignedCorners ? SampleAlignment::kCorners
+                                                                           : SampleAlignment::kPixelCentres;
+  ScoreMap map = resize_bilinear(patch_scores, size, size, alignment);
+  if (options.map_size > 0) map = resize_bilinear(map, options.map_size, options.map_size);
+  return options.smoothing_kernel == SmoothingKernel::kFull
+             ? gaussian_smooth(map, options.smoothing_sigma)
+             : gaussian_smooth_five(map, options.smoothing_sigma);
 }
 
 double image_score(const ScoreMap& patch_scores, const ScoreMap& map, const ScoringOptions& options) {
@@ -51,6 +61,55 @@ double image_score(const ScoreMap& patch_scores, const ScoreMap& map, const Scor
   }
   GLINT_CHECK(false);
   return 0;
+}
+
+TailProbability::TailProbability(std::vector<double> good_scores) : sorted_(std::move(good_scores)) {
+  GLINT_CHECK(!sorted_.empty());
+  constexpr double kTailShare = 0.2;
+  std::sort(sorted_.begin(), sorted_.end());
+  const std::size_t n = sorted_.size();
+  const auto tail = std::max<std::size_t>(1, static_cast<std::size_t>(kTailShare * static_cast<double>(n)));
+  start_ = sorted_[n - tail];
+  start_surprise_ = -std::log(static_cast<double>(tail + 1) / static_cast<double>(n + 1));
+  double excess = 0;
+  for (std::size_t i = n - tail; i < n; ++i) excess += sorted_[i] - start_;
+  // Ties at the top leave no excess to measure: any positive scale keeps the order.
+  mean_excess_ = excess > 0 ? excess / static_cast<double>(tail)
+                            : std::max(1e-12, std::abs(start_) * 1e-6);
+}
+
+double TailProbability::surprise(double score) const {
+  if (score >= start_) return start_surprise_ + (score - start_) / mean_excess_;
+  const auto n = static_cast<double>(sorted_.size());
+  const auto above = std::lower_bound(sorted_.begin(), sorted_.end(), score);  // first >= score
+  const auto rank = static_cast<double>(sorted_.end() - above);
+  const double here = -std::log((rank + 1) / (n + 1));
+  if (above == sorted_.begin()) return here;
+  // between two calibration scores: linear
+  const double low = *(above - 1), high = *above;
+  const double below = -std::log((rank + 2) / (n + 1));
+  return high > low ? below + (here - below) * (score - low) / (high - low) : here;
+}
+
+Scorer::Scorer(const ScoringOptions& options, int input_size, const std::vector<PatchScores>& calibration)
+    : options_(options), input_size_(input_size) {
+  if (calibration.empty() || calibration[0].decision.values.empty()) return;
+  std::vector<double> maps, decisions;
+  for (const PatchScores& patches : calibration) {
+    maps.push_back(image_score(patches.map, map(patches), options_));
+    decisions.push_back(decision_score(patches));
+  }
+  tails_ = {TailProbability(std::move(maps)), TailProbability(std::move(decisions))};
+}
+
+double Scorer::decision_score(const PatchScores& patches) const {
+  return image_score(patches.decision, anomaly_map(patches.decision, input_size_, options_), options_);
+}
+
+double Scorer::score(const PatchScores& patches, const ScoreMap& map) const {
+  const double from_map = image_score(patches.map, map, options_);
+  if (tails_.empty()) return from_map;
+  return tails_[0].surprise(from_map) + tails_[1].surprise(decision_score(patches));
 }
 
 }  // namespace glint

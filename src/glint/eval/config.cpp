@@ -17,10 +17,10 @@ const BackboneSpec& spec_for_defaults(const std::string& backbone) {
 
 TrainConfig::TrainConfig(const std::string& method_text, const std::string& backbone_text, Recipe chosen)
     : method_name(method_text), backbone(backbone_text), recipe(chosen), method(make_method(method_text)) {
-  const bool refined = recipe == Recipe::kRefined;
-  augment = refined ? AugmentRegime::kMild : AugmentRegime::kNone;
-  scoring.smoothing_sigma = refined ? 2 : 4;
-  method->apply_recipe(recipe, spec_for_defaults(backbone));
+  const RecipeDefaults defaults = method->apply_recipe(recipe, spec_for_defaults(backbone));
+  augment = defaults.mild_augmentation ? AugmentRegime::kMild : AugmentRegime::kNone;
+  input = defaults.input;
+  scoring = defaults.scoring;
 }
 
 OptionTable TrainConfig::table() {

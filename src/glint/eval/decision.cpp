@@ -7,7 +7,7 @@
 namespace glint {
 namespace {
 
-std::string guarantee_text(const std::string& mode, const ConformalThreshold& c) {
+std::string guarantee_text(const std::string& mode, const ConformalThreshold& c, bool two_scores) {
   if (mode == "crossfit") {
     return fmt::format(
         "cross-conformal over {} good images: the false-reject rate is close to {:.3g} on average and at "
@@ -15,11 +15,17 @@ std::string guarantee_text(const std::string& mode, const ConformalThreshold& c)
         "(twice) in theory, because each image was scored by a detector trained without it, not by this one",
         c.good_images, c.guaranteed_rate, std::min(1.0, 2 * c.guaranteed_rate));
   }
-  return fmt::format(
+  std::string text = fmt::format(
       "split-conformal over {} good images that the detector did not train on: a new good part like these is "
       "rejected "
       "with probability at most {:.3g}; with 95 % confidence the rate of this threshold is below {:.3g}",
       c.good_images, c.guaranteed_rate, c.realised_upper);
+  if (two_scores) {
+    text +=
+        ". Two scores were combined by p-values over the same good images, so that the bound holds "
+        "approximately";
+  }
+  return text;
 }
 
 }  // namespace
@@ -36,18 +42,25 @@ nlohmann::json Decision::to_json() const {
 }
 
 Decision make_decision(const Model& model, const ScoringOptions& scoring, double false_reject) {
-  Decision out;
+  const std::vector<PatchScores> scores = calibration_scores(model);
+  Decision out{"", "", {}, {}, Scorer(scoring, model.input.size, scores)};
   const auto& calibration = model.record.contains("decision") ? model.record["decision"] : nlohmann::json();
   if (!calibration.is_object() || !calibration.contains("mode") || !calibration["mode"].is_string()) {
     fail(ErrorCode::kBadInput, "the model's record lacks its calibration; train it again");
   }
   out.mode = calibration["mode"].get<std::string>();
-  for (const ScoreMap& patches : calibration_maps(model)) {
-    out.good_scores.push_back(image_score(patches, anomaly_map(patches, model.input.size, scoring), scoring));
+  std::vector<double> peaks;
+  for (const PatchScores& patches : scores) {
+    const ScoreMap map = out.scorer.map(patches);
+    out.good_scores.push_back(out.scorer.score(patches, map));
+    peaks.push_back(*std::max_element(map.values.begin(), map.values.end()));
   }
   std::sort(out.good_scores.begin(), out.good_scores.end());
+  std::sort(peaks.begin(), peaks.end());
   out.conformal = conformal_threshold(out.good_scores, false_reject);
-  out.guarantee = guarantee_text(out.mode, out.conformal);
+  out.map_threshold = conformal_threshold(peaks, false_reject).threshold;
+  out.map_typical = peaks[peaks.size() / 2];
+  out.guarantee = guarantee_text(out.mode, out.conformal, !scores[0].decision.values.empty());
   return out;
 }
 
@@ -59,19 +72,18 @@ Decision make_decision(const Model& model) {
   return make_decision(model, model.scoring, rate.get<double>());
 }
 
-InspectionResult inspect_image(const Inspector& inspector, const Decision& decision,
-                               const ScoringOptions& scoring, const RgbImage& image,
+InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,
                                const std::string& path) {
-  const ScoreMap patches = inspector.patch_scores({image})[0];
-  const ScoreMap map = inspector.map(patches, scoring);
+  const PatchScores patches = inspector.patch_scores({image})[0];
+  const ScoreMap map = decision.scorer.map(patches);
   InspectionResult out;
   out.path = path;
-  out.score = image_score(patches, map, scoring);
+  out.score = decision.scorer.score(patches, map);
   out.threshold = decision.conformal.threshold;
   out.p_value = decision.p_value(out.score);
   out.rejected = decision.rejects(out.score);
   out.map = map_to_image(map, inspector.input(), image.width, image.height);
-  out.regions = regions_above(out.map, static_cast<float>(out.threshold));
+  out.regions = regions_above(out.map, static_cast<float>(decision.map_threshold));
   return out;
 }
 

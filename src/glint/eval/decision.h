@@ -16,6 +16,10 @@ struct Decision {
   std::string guarantee;  ///< one sentence
   ConformalThreshold conformal;
   std::vector<double> good_scores;  ///< sorted
+  Scorer scorer;
+  /// The anomaly map's own scale: the maps' maxima over the same good images, and their conformal threshold.
+  /// Regions and colours refer to it; it equals `conformal.threshold` when the map's maximum is the score.
+  double map_threshold = 0, map_typical = 0;
 
   double p_value(double score) const { return conformal_p_value(good_scores, score); }
   bool rejects(double score) const { return score > conformal.threshold; }
@@ -32,12 +36,12 @@ struct InspectionResult {
   std::string path;
   double score = 0, threshold = 0, p_value = 0;
   bool rejected = false;
-  std::vector<Region> regions;  ///< in the photograph's pixels, where map > threshold
+  std::vector<Region> regions;  ///< in the photograph's pixels, where map > map_threshold
   ScoreMap map;                 ///< photograph size
 };
 
 /// Scores one photograph and decides.
-InspectionResult inspect_image(const Inspector& inspector, const Decision& decision,
-                               const ScoringOptions& scoring, const RgbImage& image, const std::string& path);
+InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,
+                               const std::string& path);
 
 }  // namespace glint

@@ -60,11 +60,11 @@ std::vector<int> strata(const std::vector<const ScoredImage*>& images) {
 }
 
 PixelMetrics pixel_metrics_of(const std::vector<const ScoredImage*>& images, const Inspector& inspector,
-                              const ScoringOptions& scoring, const PixelMetricOptions& options) {
+                              const Scorer& scorer, const PixelMetricOptions& options) {
   return pixel_metrics(
       static_cast<int>(images.size()),
       [&](int i) {
-        return MapAndMask{full_map(*images[i], inspector, scoring), *load_mask(images[i]->sample)};
+        return MapAndMask{full_map(*images[i], inspector, scorer), *load_mask(images[i]->sample)};
       },
       strata(images), options);
 }
@@ -144,7 +144,7 @@ std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspe
         result.mean_regions /= n;
         PixelMetricOptions pixel = options.pixel;
         pixel.bootstrap_replicates = 0;
-        result.pixel = pixel_metrics_of(with_mask, inspector, options.scoring, pixel);
+        result.pixel = pixel_metrics_of(with_mask, inspector, evaluation.decision.scorer, pixel);
       }
     }
     out.push_back(std::move(result));
@@ -173,16 +173,13 @@ void add_warnings(Evaluation& out) {
 
 }  // namespace
 
-ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const ScoringOptions& scoring) {
-  return map_to_image(inspector.map(image.patches, scoring), inspector.input(), image.sample.width,
-                      image.sample.height);
+ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const Scorer& scorer) {
+  return map_to_image(scorer.map(image.patches), inspector.input(), image.sample.width, image.sample.height);
 }
 
 Evaluation evaluate_model(const Model& model, const Inspector& inspector, const Dataset& dataset,
                           const EvaluateOptions& options, bool allow_leakage, ProgressSink& progress) {
-  Evaluation out;
-  out.scoring = options.scoring;
-  out.decision = make_decision(model, options.scoring, options.false_reject);
+  Evaluation out{make_decision(model, options.scoring, options.false_reject), options.scoring};
   out.warnings = dataset.warnings;
   check_not_trained_on(model, dataset, allow_leakage, out);
   if (model.record["training"].value("saturated", false)) {
@@ -203,8 +200,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
       ScoredImage scored;
       scored.sample = dataset.test[i];
       scored.patches = std::move(patches[i - first]);
-      scored.score =
-          image_score(scored.patches, inspector.map(scored.patches, options.scoring), options.scoring);
+      scored.score = out.decision.scorer.score(scored.patches);
       scored.p_value = out.decision.p_value(scored.score);
       scored.rejected = out.decision.rejects(scored.score);
       if (scored.sample.mask) {
@@ -230,7 +226,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
   }
   out.pixel_images = static_cast<int>(with_masks.size());
   progress.begin("pixel metrics", 1);
-  out.pixel = pixel_metrics_of(with_masks, inspector, options.scoring, options.pixel);
+  out.pixel = pixel_metrics_of(with_masks, inspector, out.decision.scorer, options.pixel);
   progress.end();
   out.classes = class_results(out, inspector, options, progress);
   add_warnings(out);
@@ -330,6 +326,7 @@ std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem
   Model copy = model;
   copy.input.framing = Framing::kWhole;  // the photographs are prepared already
   std::vector<OracleEpoch> out;
+  const Scorer scorer(scoring, model.input.size, calibration_scores(model));
   progress.begin("oracle epochs", static_cast<std::int64_t>(epochs.size()));
   for (const auto& [epoch, weights] : epochs) {
     throw_if_cancelled();
@@ -340,9 +337,8 @@ std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem
       const auto begin = photographs.begin() + static_cast<std::ptrdiff_t>(first);
       const auto end = photographs.begin() +
                        static_cast<std::ptrdiff_t>(std::min(photographs.size(), first + kScoreBatch));
-      for (const ScoreMap& patches : inspector.patch_scores({begin, end})) {
-        scores.push_back(image_score(patches, inspector.map(patches, scoring), scoring));
-      }
+      for (const PatchScores& patches : inspector.patch_scores({begin, end}))
+        scores.push_back(scorer.score(patches));
     }
     out.push_back({epoch, auroc(scores, labels)});
     progress.advance(std::ssize(out), "");

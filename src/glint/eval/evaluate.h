@@ -23,7 +23,7 @@ struct EvaluateOptions {
 
 struct ScoredImage {
   Sample sample;
-  ScoreMap patches;  ///< raw patch scores
+  PatchScores patches;
   double score = 0, p_value = 0;
   bool rejected = false;
   std::int64_t defect_area_px = 0;  ///< from the mask
@@ -62,7 +62,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
                           const EvaluateOptions& options, bool allow_leakage, ProgressSink& progress);
 
 /// Anomaly map of a scored image at its photograph's size.
-ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const ScoringOptions& scoring);
+ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const Scorer& scorer);
 
 /// results.json (docs/results.schema.json).
 nlohmann::json results_json(const Evaluation& evaluation, const Model& model, const Dataset& dataset);

@@ -36,14 +36,14 @@ std::vector<RgbImage> prepare_all(const std::vector<Sample>& samples, const Inpu
   return out;
 }
 
-std::vector<ScoreMap> score_prepared(const Detector& detector, const std::vector<RgbImage>& images,
-                                     const std::vector<int>& which) {
-  std::vector<ScoreMap> out;
+std::vector<PatchScores> score_prepared(const Detector& detector, const std::vector<RgbImage>& images,
+                                        const std::vector<int>& which) {
+  std::vector<PatchScores> out;
   for (std::size_t first = 0; first < which.size(); first += kScoreBatch) {
     std::vector<RgbImage> batch;
     for (std::size_t i = first; i < std::min(which.size(), first + kScoreBatch); ++i)
       batch.push_back(images[which[i]]);
-    for (ScoreMap& map : detector.patch_scores(batch)) out.push_back(std::move(map));
+    for (PatchScores& scores : detector.patch_scores(batch)) out.push_back(std::move(scores));
   }
   return out;
 }
@@ -183,6 +183,12 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   Backbone backbone = open_backbone(config.backbone);
   const torch::Device device = resolve_device(config.device);
   backbone.to(device, resolve_precision(config.precision, device));
+  if (const int multiple = backbone.spec().input_multiple(); config.input.size % multiple != 0) {
+    const int size = std::max(1, config.input.size / multiple) * multiple;
+    progress.message(fmt::format("input.size {} becomes {}: {} needs a multiple of {}", config.input.size, size,
+                                 backbone.spec().name, multiple));
+    config.input.size = size;
+  }
   const auto seed = static_cast<std::uint64_t>(config.seed);
   const std::string identity = run_identity(config, dataset, backbone.identity());
 
@@ -226,15 +232,15 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   model.method_weights = fitted.weights;
   model.input = config.input;
   model.scoring = config.scoring;
-  std::vector<ScoreMap> calibration;
+  std::vector<PatchScores> calibration;
   std::set<std::string> calibrating;
   if (plan.mode == CalibrationMode::kCrossfit) {
     for (const Split& fold : fold_splits(good, std::min(config.folds, good), seed)) {
       progress.message(fmt::format("crossfit: training without {} images", fold.held_out.size()));
       const FitResult part = trainer.train(fold.train, {}, seed, std::nullopt, {});
       const auto detector = config.method->load(backbone, part.weights, "crossfit");
-      for (ScoreMap& map : score_prepared(*detector, images, fold.held_out))
-        calibration.push_back(std::move(map));
+      for (PatchScores& scores : score_prepared(*detector, images, fold.held_out))
+        calibration.push_back(std::move(scores));
     }
   } else {
     const auto detector = config.method->load(backbone, fitted.weights, "trained weights");
@@ -262,7 +268,11 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
 
 std::string model_fingerprint(const Model& model) {
   Model copy = model;
-  for (const char* key : {"feature_seconds", "training_seconds"}) copy.record["training"].erase(key);
+  for (const char* part : {"/training", "/training/decision"}) {
+    const json::json_pointer at(part);
+    if (!copy.record.contains(at)) continue;
+    for (const char* key : {"feature_seconds", "training_seconds"}) copy.record[at].erase(key);
+  }
   return sha256_hex(serialize_safetensors(model_to_file(copy)));
 }
 

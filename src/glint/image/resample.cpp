@@ -104,17 +104,20 @@ RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift
   return result;
 }
 
-ScoreMap resize_bilinear(const ScoreMap& map, int width, int height) {
+ScoreMap resize_bilinear(const ScoreMap& map, int width, int height, SampleAlignment alignment) {
   if (map.width == width && map.height == height) return map;
   struct Tap {
     int low, high;
     float t;
   };
-  auto taps = [](int in, int out) {
+  auto taps = [alignment](int in, int out) {
     std::vector<Tap> result(static_cast<std::size_t>(out));
-    const float scale = static_cast<float>(in) / static_cast<float>(out);
+    const bool corners = alignment == SampleAlignment::kCorners;
+    const float scale = corners ? static_cast<float>(in - 1) / static_cast<float>(std::max(1, out - 1))
+                                : static_cast<float>(in) / static_cast<float>(out);
+    const float shift = corners ? 0.0F : 0.5F;
     for (int i = 0; i < out; ++i) {
-      const float pos = std::max(0.0F, (static_cast<float>(i) + 0.5F) * scale - 0.5F);
+      const float pos = std::max(0.0F, (static_cast<float>(i) + shift) * scale - shift);
       const int low = std::min(static_cast<int>(pos), in - 1);
       result[i] = {low, std::min(low + 1, in - 1), std::min(pos - static_cast<float>(low), 1.0F)};
     }
@@ -135,7 +138,10 @@ ScoreMap resize_bilinear(const ScoreMap& map, int width, int height) {
 
 std::vector<float> gaussian_taps(double sigma) {
   constexpr double kTruncate = 4.0;  // scipy.ndimage.gaussian_filter's default
-  const int radius = static_cast<int>(kTruncate * sigma + 0.5);
+  return gaussian_taps(sigma, static_cast<int>(kTruncate * sigma + 0.5));
+}
+
+std::vector<float> gaussian_taps(double sigma, int radius) {
   std::vector<double> taps;
   double sum = 0;
   for (int k = -radius; k <= radius; ++k) {
@@ -147,15 +153,26 @@ std::vector<float> gaussian_taps(double sigma) {
   return out;
 }
 
-ScoreMap gaussian_smooth(const ScoreMap& map, double sigma) {
-  GLINT_CHECK(sigma >= 0);
-  if (sigma == 0) return map;
-  const std::vector<float> taps = gaussian_taps(sigma);
+namespace {
+
+ScoreMap filter(const ScoreMap& map, const std::vector<float>& taps, int border) {
   const cv::Mat in(map.height, map.width, CV_32F, const_cast<float*>(map.values.data()));  // NOLINT: as above
   ScoreMap result(map.width, map.height);
   cv::Mat out(map.height, map.width, CV_32F, result.values.data());
-  cv::sepFilter2D(in, out, CV_32F, taps, taps, {-1, -1}, 0, cv::BORDER_REFLECT);
+  cv::sepFilter2D(in, out, CV_32F, taps, taps, {-1, -1}, 0, border);
   return result;
+}
+
+}  // namespace
+
+ScoreMap gaussian_smooth(const ScoreMap& map, double sigma) {
+  GLINT_CHECK(sigma >= 0);
+  return sigma == 0 ? map : filter(map, gaussian_taps(sigma), cv::BORDER_REFLECT);
+}
+
+ScoreMap gaussian_smooth_five(const ScoreMap& map, double sigma) {
+  GLINT_CHECK(sigma >= 0);
+  return sigma == 0 ? map : filter(map, gaussian_taps(sigma, 2), cv::BORDER_CONSTANT);
 }
 
 }  // namespace glint

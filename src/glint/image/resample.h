@@ -21,8 +21,16 @@ RgbImage crop(const RgbImage& image, int x, int y, int width, int height);
 RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift_x, double shift_y,
                            double scale, bool flip_horizontal);
 
-/// Bilinear, align_corners = false, no antialiasing (torch interpolate), for maps that grow.
-ScoreMap resize_bilinear(const ScoreMap& map, int width, int height);
+/// Where a resize lays its samples: on pixel centres (align_corners = false), or so that the corner samples of
+/// both maps coincide (align_corners = true).
+enum class SampleAlignment { kPixelCentres, kCorners };
+
+/// Bilinear without antialiasing (torch interpolate), for maps that grow.
+ScoreMap resize_bilinear(const ScoreMap& map, int width, int height,
+                         SampleAlignment alignment = SampleAlignment::kPixelCentres);
+
+/// Gaussian of `sigma` cut to 5 x 5 taps and renormalised, zero beyond the border (published INP-Former).
+ScoreMap gaussian_smooth_five(const ScoreMap& map, double sigma);
 
 /// Gaussian with standard deviation `sigma` pixels, radius int(4 sigma + 0.5), border mirrored with the edge
 /// pixel repeated: scipy.ndimage.gaussian_filter's defaults. sigma = 0 returns the map unchanged.
@@ -30,5 +38,6 @@ ScoreMap gaussian_smooth(const ScoreMap& map, double sigma);
 
 /// The normalised taps that gaussian_smooth uses, 2 * radius + 1 of them.
 std::vector<float> gaussian_taps(double sigma);
+std::vector<float> gaussian_taps(double sigma, int radius);
 
 }  // namespace glint

@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kBatchNormEps = 1e-5;  // torchvision's ResNets
 const char* const kTorchUrl = "https://download.pytorch.org/models/";
+const char* const kDinoUrl = "https://dl.fbaipublicfiles.com/dinov2/";
 const char* const kTorchvisionLicence = "BSD-3-Clause (torchvision)";
 
 std::string layer_name(int layer, int block) {
@@ -26,49 +27,60 @@ std::string batch_norm_name(const std::string& conv) {
   return out;
 }
 
+std::variant<BackboneNet, VisionTransformer> make_net(const BackboneSpec& spec, const TensorDict& folded,
+                                                      const std::string& source) {
+  if (spec.transformer) return VisionTransformer(*spec.transformer, folded, source);
+  return BackboneNet(spec, folded, source);
+}
+
+TensorDict check_transformer(const TensorDict& tensors, const TransformerShape& shape,
+                             const std::string& file) {
+  TensorDict out;
+  for (const TensorShape& wanted : transformer_tensors(shape)) {
+    const HostTensor& tensor = require_tensor(tensors, wanted.name, wanted.shape, file);
+    const std::vector<float> values = to_floats(tensor);
+    for (const float v : values) {
+      if (!std::isfinite(v))
+        fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite", file, wanted.name);
+    }
+    out[wanted.name] = from_floats(values, tensor.shape);
+  }
+  return out;
+}
+
 }  // namespace
 
 const std::vector<BackboneSpec>& backbone_specs() {
-  static const std::vector<BackboneSpec> specs = {{"compact",
-                                                   {2, 2, 2},
-                                                   {64, 128, 256},
-                                                   false,
-                                                   1,
-                                                   0.5,
-                                                   384,
-                                                   "",
-                                                   "",
-                                                   "BSD-3-Clause (student of torchvision's ResNet-18)"},
-                                                  {"resnet18",
-                                                   {2, 2, 2},
-                                                   {64, 128, 256},
-                                                   false,
-                                                   1,
-                                                   0,
-                                                   384,
-                                                   "resnet18-f37072fd.pth",
-                                                   kTorchUrl,
-                                                   kTorchvisionLicence},
-                                                  {"resnet50",
-                                                   {3, 4, 6},
-                                                   {64, 128, 256},
-                                                   true,
-                                                   4,
-                                                   0,
-                                                   1536,
-                                                   "resnet50-0676ba61.pth",
-                                                   kTorchUrl,
-                                                   kTorchvisionLicence},
-                                                  {"wide_resnet50_2",
-                                                   {3, 4, 6},
-                                                   {128, 256, 512},
-                                                   true,
-                                                   4,
-                                                   0,
-                                                   1536,
-                                                   "wide_resnet50_2-95faca4d.pth",
-                                                   kTorchUrl,
-                                                   kTorchvisionLicence}};
+  static const std::vector<BackboneSpec> specs = [] {
+    const std::array<int, 3> small = {64, 128, 256}, wide = {128, 256, 512};
+    auto torchvision = [&](const char* name, std::array<int, 3> blocks, std::array<int, 3> width,
+                           bool bottleneck, int dimension, const char* file) {
+      return BackboneSpec{name,      blocks, width,     bottleneck,          bottleneck ? 4 : 1, 0,
+                          dimension, file,   kTorchUrl, kTorchvisionLicence, std::nullopt};
+    };
+    auto dinov2 = [](const char* name, const TransformerShape& shape, const char* folder, const char* file) {
+      BackboneSpec spec;
+      spec.name = name;
+      spec.transformer = shape;
+      spec.official_file = file;
+      spec.official_url = std::string(kDinoUrl) + folder + "/";
+      spec.licence = "Apache-2.0 (DINOv2)";
+      return spec;
+    };
+    const std::vector<int> middle = {2, 3, 4, 5, 6, 7, 8, 9}, sparse = {4, 6, 8, 10, 12, 14, 16, 18};
+    TransformerShape vit_small{384, 6, 12}, vit_base{768, 12, 12}, vit_large{1024, 16, 24};
+    vit_small.target_blocks = vit_base.target_blocks = middle;
+    vit_large.target_blocks = sparse;
+    return std::vector<BackboneSpec>{
+        {"compact", {2, 2, 2}, small, false, 1, 0.5, 384, "", "",
+         "BSD-3-Clause (student of torchvision's ResNet-18)", std::nullopt},
+        torchvision("resnet18", {2, 2, 2}, small, false, 384, "resnet18-f37072fd.pth"),
+        torchvision("resnet50", {3, 4, 6}, small, true, 1536, "resnet50-0676ba61.pth"),
+        torchvision("wide_resnet50_2", {3, 4, 6}, wide, true, 1536, "wide_resnet50_2-95faca4d.pth"),
+        dinov2("dinov2reg_vit_small_14", vit_small, "dinov2_vits14", "dinov2_vits14_reg4_pretrain.pth"),
+        dinov2("dinov2reg_vit_base_14", vit_base, "dinov2_vitb14", "dinov2_vitb14_reg4_pretrain.pth"),
+        dinov2("dinov2reg_vit_large_14", vit_large, "dinov2_vitl14", "dinov2_vitl14_reg4_pretrain.pth")};
+  }();
   return specs;
 }
 
@@ -120,19 +132,11 @@ std::vector<ConvShape> conv_shapes(const BackboneSpec& spec) {
 BackboneNet::BackboneNet(const BackboneSpec& spec, const TensorDict& folded, const std::string& source)
     : spec_(spec) {
   for (const ConvShape& shape : conv_shapes(spec)) {
-    const HostTensor& weight = require_tensor(folded, shape.name + ".weight", source);
-    const std::vector<std::int64_t> expected = {shape.out, shape.in, shape.kernel, shape.kernel};
-    if (weight.shape != expected) {
-      fail(ErrorCode::kBadInput, "{}: tensor '{}.weight' has shape [{}], a {} needs [{}]", source, shape.name,
-           fmt::join(weight.shape, ", "), spec.name, fmt::join(expected, ", "));
-    }
+    const HostTensor& weight = require_tensor(folded, shape.name + ".weight",
+                                              {shape.out, shape.in, shape.kernel, shape.kernel}, source);
     torch::Tensor bias;
     if (shape.has_bias) {
-      const HostTensor& b = require_tensor(folded, shape.name + ".bias", source);
-      if (b.shape != std::vector<std::int64_t>{shape.out}) {
-        fail(ErrorCode::kBadInput, "{}: tensor '{}.bias' has the wrong shape", source, shape.name);
-      }
-      bias = to_tensor(b).to(torch::kFloat);
+      bias = to_tensor(require_tensor(folded, shape.name + ".bias", {shape.out}, source)).to(torch::kFloat);
     }
     convs_[shape.name] = {to_tensor(weight).to(torch::kFloat), bias};
   }
@@ -203,38 +207,52 @@ void BackboneNet::to(const torch::Device& device, torch::ScalarType type, bool c
 Backbone::Backbone(const BackboneIdentity& identity, const TensorDict& folded)
     : identity_(identity),
       weights_(std::make_shared<const TensorDict>(folded)),
-      net_(backbone_spec(identity.name), folded, identity.source) {}
+      spec_(&backbone_spec(identity.name)),
+      net_(make_net(*spec_, folded, identity.source)) {}
 
 void Backbone::to(const torch::Device& device, Precision precision) {
   GLINT_CHECK(precision != Precision::kAuto);
   device_ = device;
   precision_ = precision;
-  net_ =
-      BackboneNet(net_.spec(), *weights_, identity_.source);  // from the stored weights: no double rounding
+  net_ = make_net(*spec_, *weights_, identity_.source);  // from the stored weights: no double rounding
   const bool fast = precision == Precision::kBFloat16;
-  net_.to(device, fast ? torch::kBFloat16 : torch::kFloat, fast);
+  const auto type = fast ? torch::kBFloat16 : torch::kFloat;
+  if (auto* net = std::get_if<BackboneNet>(&net_)) {
+    net->to(device, type, fast);
+  } else {
+    std::get<VisionTransformer>(net_).to(device, type);
+  }
 }
 
 FeatureMaps Backbone::features(const torch::Tensor& images) const {
   const torch::InferenceMode inference;
   GLINT_CHECK(images.dim() == 4 && images.size(1) == 3);
+  const auto* net = std::get_if<BackboneNet>(&net_);
+  if (!net) {
+    fail(ErrorCode::kConfig, "backbone '{}' has no layer2 and layer3; choose a convolutional one, or inp_former",
+         spec_->name);
+  }
   torch::Tensor x = images.to(device_);
   if (precision_ == Precision::kBFloat16)
     x = x.to(torch::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
-  const FeatureMaps maps = net_.forward(x);
+  const FeatureMaps maps = net->forward(x);
   auto back = [](const torch::Tensor& t) { return t.to(torch::kFloat); };
   return {back(maps.layer1), back(maps.layer2), back(maps.layer3)};
 }
 
+std::vector<torch::Tensor> Backbone::target_outputs(const torch::Tensor& images) const {
+  const torch::InferenceMode inference;
+  const auto* net = std::get_if<VisionTransformer>(&net_);
+  GLINT_CHECK(net);
+  return net->target_outputs(images.to(device_));
+}
+
 TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, const std::string& file) {
+  if (spec.transformer) return check_transformer(tensors, *spec.transformer, file);
   TensorDict out;
   for (const ConvShape& shape : conv_shapes(spec)) {
-    const HostTensor& weight = require_tensor(tensors, shape.name + ".weight", file);
-    const std::vector<std::int64_t> expected = {shape.out, shape.in, shape.kernel, shape.kernel};
-    if (weight.shape != expected) {
-      fail(ErrorCode::kBadInput, "{}: tensor '{}.weight' has shape [{}], a {} needs [{}]", file, shape.name,
-           fmt::join(weight.shape, ", "), spec.name, fmt::join(expected, ", "));
-    }
+    const HostTensor& weight = require_tensor(tensors, shape.name + ".weight",
+                                              {shape.out, shape.in, shape.kernel, shape.kernel}, file);
     std::vector<float> w = to_floats(weight);
     if (!shape.has_bias) {
       out[shape.name + ".weight"] = from_floats(w, weight.shape);
@@ -242,11 +260,7 @@ TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, co
     }
     std::vector<float> bias(static_cast<std::size_t>(shape.out), 0.0F);
     auto vector_of = [&](const std::string& name) {
-      const HostTensor& t = require_tensor(tensors, name, file);
-      if (t.shape != std::vector<std::int64_t>{shape.out}) {
-        fail(ErrorCode::kBadInput, "{}: tensor '{}' must have {} values", file, name, shape.out);
-      }
-      return to_floats(t);
+      return to_floats(require_tensor(tensors, name, {shape.out}, file));
     };
     if (tensors.count(shape.name + ".bias")) bias = vector_of(shape.name + ".bias");
     const std::string bn = batch_norm_name(shape.name);
@@ -278,7 +292,15 @@ TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, co
 }
 
 const BackboneSpec& recognise_backbone(const TensorDict& tensors, const std::string& file) {
+  // A transformer is told by its stem's width; what else is missing or odd, the import then names.
+  const auto stem = tensors.find("patch_embed.proj.weight");
   for (const BackboneSpec& spec : backbone_specs()) {
+    if (spec.transformer) {
+      if (stem != tensors.end() && !stem->second.shape.empty() &&
+          stem->second.shape[0] == spec.transformer->dimension)
+        return spec;
+      continue;
+    }
     bool fits = tensors.count(layer_name(3, spec.blocks[2]) + ".conv1.weight") == 0;
     for (const ConvShape& shape : conv_shapes(spec)) {
       const auto it = tensors.find(shape.name + ".weight");

@@ -1,17 +1,20 @@
-// Frozen feature extractors: torchvision's ResNet-18, ResNet-50 and WideResNet-50-2 up to layer3, and glint's
-// compact student of ResNet-18. Batch norm is folded into the convolutions. Inference only; nn/distill.h
-// trains students.
+// Frozen feature extractors: torchvision's ResNet-18, ResNet-50 and WideResNet-50-2 up to layer3, glint's
+// compact student of ResNet-18, and DINOv2 transformers (nn/vision_transformer.h). Batch norm is folded into
+// the convolutions. Inference only; nn/distill.h trains students.
 #pragma once
 
 #include <torch/types.h>
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "glint/nn/tensor_dict.h"
 #include "glint/nn/tensors.h"
+#include "glint/nn/vision_transformer.h"
 
 namespace glint {
 
@@ -27,8 +30,12 @@ struct BackboneSpec {
   std::string official_file;    ///< where the framework publishes it; empty for ours
   std::string official_url;
   std::string licence;
+  /// Set for a vision transformer; the convolutional fields above mean nothing then.
+  std::optional<TransformerShape> transformer;
 
   int channels(int layer) const { return 64 * (1 << (layer - 1)) * expansion; }
+  /// Input sides must be multiples of this.
+  int input_multiple() const { return transformer ? transformer->patch : 1; }
 };
 
 /// The visible list of networks.
@@ -86,11 +93,13 @@ class Backbone {
   Backbone(const BackboneIdentity& identity, const TensorDict& folded);
 
   void to(const torch::Device& device, Precision precision);
-  /// Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient.
+  /// Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient. Convolutional ones only.
   FeatureMaps features(const torch::Tensor& images) const;
+  /// Outputs of a transformer's target blocks, each float32 [B, positions, D]; no gradient.
+  std::vector<torch::Tensor> target_outputs(const torch::Tensor& images) const;
 
   const BackboneIdentity& identity() const { return identity_; }
-  const BackboneSpec& spec() const { return net_.spec(); }
+  const BackboneSpec& spec() const { return *spec_; }
   const TensorDict& weights() const { return *weights_; }
   torch::Device device() const { return device_; }
   Precision precision() const { return precision_; }
@@ -98,13 +107,15 @@ class Backbone {
  private:
   BackboneIdentity identity_;
   std::shared_ptr<const TensorDict> weights_;
-  BackboneNet net_;
+  const BackboneSpec* spec_;
+  std::variant<BackboneNet, VisionTransformer> net_;
   torch::Device device_{torch::kCPU};
   Precision precision_ = Precision::kFloat32;
 };
 
-/// Folds batch norm (eps 1e-5) into the convolutions where it is present, drops layer4, fc and counters, and
-/// checks every name and shape against `spec`. Error(kBadInput) names the missing or odd tensor.
+/// The tensors that a network needs, as float32: every name and shape checked against `spec`, batch norm (eps
+/// 1e-5) folded into the convolutions where it is present, layer4, fc, mask token and the like dropped.
+/// Error(kBadInput) names the missing or odd tensor.
 TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, const std::string& file);
 
 /// The spec whose blocks and widths fit the tensors; Error(kBadInput) when none does.

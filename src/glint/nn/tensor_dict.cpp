@@ -47,6 +47,28 @@ std::int64_t HostTensor::numel() const {
   return checked_numel(shape, "");
 }
 
+const HostTensor& require_tensor(const TensorDict& tensors, const std::string& name,
+                                 const std::vector<std::int64_t>& shape, const std::string& file) {
+  const HostTensor& tensor = require_tensor(tensors, name, file);
+  if (tensor.shape != shape) {
+    fail(ErrorCode::kBadInput, "{}: tensor '{}' has shape [{}], [{}] is needed", file, name,
+         fmt::join(tensor.shape, ", "), fmt::join(shape, ", "));
+  }
+  return tensor;
+}
+
+void add_prefixed(TensorDict& out, const std::string& prefix, const TensorDict& part) {
+  for (const auto& [name, tensor] : part) out[prefix + name] = tensor;
+}
+
+TensorDict take_prefixed(const TensorDict& all, const std::string& prefix) {
+  TensorDict out;
+  for (const auto& [name, tensor] : all) {
+    if (name.starts_with(prefix)) out[name.substr(prefix.size())] = tensor;
+  }
+  return out;
+}
+
 float half_to_float(std::uint16_t half) {
   const std::uint32_t sign = (half & 0x8000U) << 16, exponent = (half >> 10) & 31, mantissa = half & 1023;
   if (exponent == 0) {

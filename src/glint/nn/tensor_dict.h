@@ -39,6 +39,15 @@ HostTensor from_floats(const std::vector<float>& values, std::vector<std::int64_
 /// The tensor called `name`; Error(kBadInput) says that it is missing from `file`.
 const HostTensor& require_tensor(const TensorDict& tensors, const std::string& name, const std::string& file);
 
+/// The same, and it must have that shape; the error names both shapes.
+const HostTensor& require_tensor(const TensorDict& tensors, const std::string& name,
+                                 const std::vector<std::int64_t>& shape, const std::string& file);
+
+/// Adds every tensor of `part` as prefix + name.
+void add_prefixed(TensorDict& out, const std::string& prefix, const TensorDict& part);
+/// The tensors whose names start with `prefix`, without it.
+TensorDict take_prefixed(const TensorDict& all, const std::string& prefix);
+
 float half_to_float(std::uint16_t half);
 std::uint16_t float_to_half(float value);  ///< round to nearest even, overflow to infinity
 

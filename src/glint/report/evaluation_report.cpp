@@ -133,56 +133,44 @@ std::string curve_section(const Evaluation& e) {
   return out + "</div>";
 }
 
-std::string training_section(const Model& model) {
-  const nlohmann::json series =
-      model.record.value(nlohmann::json::json_pointer("/training/series"), nlohmann::json::array());
-  if (series.empty()) return "";
-  auto curve = [&](const char* key) {
-    std::vector<CurvePoint> points;
-    for (const auto& reading : series) {
-      if (reading.contains(key))
-        points.push_back({reading.at("meta_epoch").get<double>(), reading.at(key).get<double>()});
-    }
-    return points;
-  };
-  auto axes_of = [&](const char* label, const std::vector<Series>& all) {
-    Axes axes{"meta-epoch", label, 1, std::max(2.0, static_cast<double>(series.size())), 1e9, -1e9};
-    for (const Series& s : all) {
-      for (const CurvePoint& p : s.points) {
-        axes.y_min = std::min(axes.y_min, p.y);
-        axes.y_max = std::max(axes.y_max, p.y);
+/// The curves that the method's record names, over meta-epochs.
+std::string training_figures(const nlohmann::json& training) {
+  const nlohmann::json series = training.value("series", nlohmann::json::array());
+  std::string out;
+  for (const auto& group : training.value("curves", nlohmann::json::array())) {
+    const double epochs = std::max(2.0, static_cast<double>(series.size()));
+    Axes axes{"meta-epoch", "", 1, epochs, 0, -1e9};
+    std::vector<Series> curves;
+    for (const auto& key : group.at("keys")) {
+      const auto name = key.get<std::string>();
+      Series curve{name, fmt::format("s{}", curves.size() + 1), {}};
+      for (const auto& reading : series) {
+        if (!reading.contains(name)) continue;
+        const double y = reading.at(name).get<double>();
+        curve.points.push_back({reading.at("meta_epoch").get<double>(), y});
+        axes.y_min = std::min(axes.y_min, y);
+        axes.y_max = std::max(axes.y_max, y);
       }
+      if (!curve.points.empty()) curves.push_back(std::move(curve));
     }
+    if (curves.empty()) continue;
     if (!(axes.y_max > axes.y_min)) axes.y_max = axes.y_min + 1;
-    if (all.size() > 1) axes.y_max += 0.45 * (axes.y_max - axes.y_min);  // room for the legend
-    return axes;
-  };
-  const std::vector<Series> loss = {{"loss", "s1", curve("loss")}};
-  const std::vector<Series> shares = {{"real past margin", "s1", curve("real_margin_accuracy")},
-                                      {"fake past margin", "s2", curve("fake_margin_accuracy")}};
-  const std::vector<Series> tracker = {{"held-out real, mean", "s1", curve("real_mean")},
-                                       {"held-out real, sd", "s3", curve("real_std")},
-                                       {"fake, mean", "s2", curve("fake_mean")},
-                                       {"fake, sd", "s4", curve("fake_std")}};
-  Axes loss_axes = axes_of("loss", loss);
-  loss_axes.y_min = 0;
-  std::string out = "<h2>Training</h2><div class='figures'>";
-  out += figure("Hinge loss per meta-epoch", line_chart(loss_axes, loss));
-  out +=
-      figure("Share of features past their margin (both at 1: saturation)",
-             line_chart({"meta-epoch", "share", 1, std::max(2.0, static_cast<double>(series.size())), 0, 1.3},
-                        shares));
-  if (!tracker[0].points.empty()) {
-    out += figure(
-        "Tracker: discriminator output on held-out good parts and on fakes made from them (diagnostic only)",
-        line_chart(axes_of("output", tracker), tracker));
+    if (curves.size() > 1) axes.y_max += 0.45 * (axes.y_max - axes.y_min);  // room for the legend
+    out += figure(group.at("title").get<std::string>(), line_chart(axes, curves));
   }
-  return out + "</div>";
+  return out;
+}
+
+std::string training_section(const Model& model) {
+  const nlohmann::json training = model.record.value("training", nlohmann::json::object());
+  std::string figures = training_figures(training);
+  if (training.contains("decision")) figures = training_figures(training["decision"]) + figures;
+  return figures.empty() ? "" : "<h2>Training</h2><div class='figures'>" + figures + "</div>";
 }
 
 std::string gallery_row(const ScoredImage& image, const Evaluation& e, const Inspector& inspector,
                         const ColourScale& scale) {
-  const ScoreMap map = full_map(image, inspector, e.scoring);
+  const ScoreMap map = full_map(image, inspector, e.decision.scorer);
   const double shrink = static_cast<double>(kGallerySide) / std::max(map.width, map.height);
   const int w = std::max(1, static_cast<int>(map.width * shrink)),
             h = std::max(1, static_cast<int>(map.height * shrink));
@@ -190,7 +178,7 @@ std::string gallery_row(const ScoredImage& image, const Evaluation& e, const Ins
   RgbImage small = resize_antialiased(photo, w, h), marked = small;
   if (const auto mask = load_mask(image.sample)) draw_mask_outline(marked, *mask);
   RgbImage overlay = heat_overlay(photo, map, scale.low, scale.high);
-  const auto regions = regions_above(map, static_cast<float>(e.decision.conformal.threshold));
+  const auto regions = regions_above(map, static_cast<float>(e.decision.map_threshold));
   draw_boxes(overlay, regions);
   overlay = resize_antialiased(overlay, w, h);
   std::string details;
@@ -229,9 +217,8 @@ std::vector<const ScoredImage*> gallery_order(const Evaluation& e) {
 }  // namespace
 
 ColourScale colour_scale(const Evaluation& e) {
-  const auto& good = e.decision.good_scores;
-  const auto low = static_cast<float>(good.empty() ? 0 : good[good.size() / 2]);
-  const auto threshold = static_cast<float>(e.decision.conformal.threshold);
+  const auto low = static_cast<float>(e.decision.map_typical);
+  const auto threshold = static_cast<float>(e.decision.map_threshold);
   const float reach = std::max(1e-6F, threshold - low);
   return {low - reach, threshold + 2 * reach};
 }
@@ -275,7 +262,12 @@ std::string evaluation_report(const Evaluation& e, const Model& model, const Dat
   for (const ScoredImage* image : gallery_order(e)) html += gallery_row(*image, e, inspector, scale);
   nlohmann::json record = model.record;
   if (record.contains("dataset")) record["dataset"].erase("images");
-  if (record.contains("training")) record["training"].erase("series");
+  for (const char* part : {"/training", "/training/decision"}) {
+    const nlohmann::json::json_pointer at(part);
+    if (!record.contains(at)) continue;
+    record[at].erase("series");
+    record[at].erase("curves");
+  }
   html += fmt::format(
       "<h2>Provenance</h2><p>Dataset fingerprint <code>{}</code>, {:.1f} ms per image with "
       "decoding.</p><details open><summary>Configuration and model "

@@ -7,17 +7,15 @@
 #include <cmath>
 
 #include "glint/base/error.h"
-#include "glint/base/parallel.h"
 #include "glint/base/random.h"
+#include "glint/detect/feature_cache.h"
 #include "glint/detect/simplenet/embedding.h"
-#include "glint/detect/simplenet/feature_store.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/head_kernels.h"
 
 namespace glint {
 namespace {
 
-constexpr int kFeatureBatch = 8;   // images per backbone call
 constexpr int kTrackerImages = 8;  // held-out images that the tracker scores
 constexpr const char* kScaleTensor = "simplenet.feature_scale";
 
@@ -39,7 +37,7 @@ class SimpleNetDetector : public Detector {
     tail_ = folded.tail;
   }
 
-  std::vector<ScoreMap> patch_scores(const std::vector<RgbImage>& inputs) const override {
+  std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
     const FeatureMaps maps = backbone_.features(images_to_tensor(inputs, kImageNetMean, kImageNetStd));
     const torch::Tensor layer2 = maps.layer2.cpu(), layer3 = maps.layer3.cpu();
@@ -51,11 +49,11 @@ class SimpleNetDetector : public Detector {
     hidden.addmm_(embedding_.pool2(layer2).reshape({hidden.size(0), -1}), weight2_.t());
     const torch::Tensor score = at::mv(at::leaky_relu_(hidden, kLeakySlope), tail_).neg_();
     const auto* values = score.data_ptr<float>();
-    std::vector<ScoreMap> out;
+    std::vector<PatchScores> out;
     for (std::size_t b = 0; b < inputs.size(); ++b) {
       ScoreMap map(w, h);
       std::copy_n(values + b * map.values.size(), map.values.size(), map.values.begin());
-      out.push_back(std::move(map));
+      out.push_back({std::move(map), {}});
     }
     return out;
   }
@@ -66,81 +64,25 @@ class SimpleNetDetector : public Detector {
   torch::Tensor weight2_, weight3_, bias_, tail_;
 };
 
-/// Embeddings of images, scaled, in the training type; [images * positions, D].
+/// Embeddings of images; [images, positions, D].
 torch::Tensor embed_images(const Backbone& backbone, const PatchEmbedding& embedding,
                            const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
   const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
-  return embedding.embed(maps.layer2, maps.layer3);
+  return embedding.embed(maps.layer2.cpu(), maps.layer3.cpu())
+      .reshape({static_cast<std::int64_t>(images.size()), -1, embedding.dimension()});
 }
 
-/// The frozen features of every (image, draw), computed once.
-class TrainingFeatures {
- public:
-  TrainingFeatures(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input,
-                   bool relative, torch::ScalarType type)
-      : type_(type), images_(input.images) {
-    const std::int64_t blocks = static_cast<std::int64_t>(input.images) * input.draws;
-    input.progress->begin("computing features", blocks);
-    for (std::int64_t first = 0; first < blocks; first += kFeatureBatch) {
-      throw_if_cancelled();
-      const std::int64_t n = std::min<std::int64_t>(kFeatureBatch, blocks - first);
-      std::vector<RgbImage> batch(static_cast<std::size_t>(n));
-      parallel_for(n, [&](std::int64_t i) {
-        const std::int64_t key = first + i;
-        batch[i] = input.image(static_cast<int>(key % images_), static_cast<int>(key / images_));
-      });
-      const torch::Tensor z = embed_images(backbone, embedding, batch).clone();
-      if (!store_) {
-        positions_ = z.size(0) / n;
-        dimension_ = z.size(1);
-        // The scale is fixed by the first batch's draw order, which does not depend on batching: see
-        // feature_scale_of.
-        scale_ = relative ? feature_scale_of(backbone, embedding, input) : 1.0;
-        const std::int64_t bytes =
-            positions_ * dimension_ * static_cast<std::int64_t>(torch::elementSize(type));
-        store_ = std::make_unique<FeatureStore>(blocks, bytes, input.cache_bytes);
-      }
-      const torch::Tensor typed = (z * scale_).to(type_).contiguous();
-      for (std::int64_t i = 0; i < n; ++i) store_->put(first + i, typed[i * positions_].data_ptr());
-      input.progress->advance(first + n, store_->spills() ? "spilling to disk" : "");
-    }
-    input.progress->end();
-  }
-
-  double scale() const { return scale_; }
-  std::int64_t positions() const { return positions_; }
-
-  /// [images * positions, D]
-  torch::Tensor gather(const std::vector<int>& images, int draw) const {
-    torch::Tensor out = torch::empty({static_cast<std::int64_t>(images.size()) * positions_, dimension_},
-                                     torch::TensorOptions().dtype(type_));
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      store_->get(static_cast<std::int64_t>(draw) * images_ + images[i],
-                  out[static_cast<std::int64_t>(i) * positions_].data_ptr());
-    }
-    return out;
-  }
-
- private:
-  /// Reference spread over the spread (standard deviation over all values) of up to 16 training images.
-  double feature_scale_of(const Backbone& backbone, const PatchEmbedding& embedding,
-                          const FitInput& input) const {
-    std::vector<RgbImage> sample;
-    const int n = std::min(16, input.images);
-    for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
-    const double spread = embed_images(backbone, embedding, sample).to(torch::kDouble).std().item<double>();
-    if (!(spread > 0))
-      fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
-    return kWideResNetSpread / spread;
-  }
-
-  torch::ScalarType type_;
-  std::int64_t images_;
-  std::int64_t positions_ = 0, dimension_ = 0;
-  double scale_ = 1;
-  std::unique_ptr<FeatureStore> store_;
-};
+/// Reference spread over the spread (standard deviation over all values) of up to 16 training images.
+double relative_scale(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input) {
+  std::vector<RgbImage> sample;
+  const int n = std::min(16, input.images);
+  for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
+  const double spread = embed_images(backbone, embedding, sample).to(torch::kDouble).std().item<double>();
+  if (!(spread > 0))
+    fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
+  return kWideResNetSpread / spread;
+}
 
 torch::Tensor noise_like(const torch::Tensor& z, double std, std::uint64_t seed) {
   torch::Tensor out = torch::empty_like(z);
@@ -179,8 +121,13 @@ class SimpleNet : public Method {
   std::string_view name() const override { return "simplenet"; }
   void describe(OptionTable& table) override { options_.describe(table); }
 
-  void apply_recipe(Recipe recipe, const BackboneSpec&) override {
-    options_.clip_norm = recipe == Recipe::kRefined ? 1.0 : 0.0;
+  RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec&) override {
+    const bool refined = recipe == Recipe::kRefined;
+    options_.clip_norm = refined ? 1.0 : 0.0;
+    RecipeDefaults defaults;
+    defaults.mild_augmentation = refined;
+    defaults.scoring.smoothing_sigma = refined ? 2 : 4;
+    return defaults;
   }
 
   FitResult fit(const Backbone& backbone, const FitInput& input) const override {
@@ -193,8 +140,12 @@ class SimpleNet : public Method {
     const int hidden = options_.hidden_dimension > 0 ? options_.hidden_dimension : dimension * 2 / 3;
     const PatchEmbedding embedding = make_embedding(backbone.spec(), dimension);
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
-    const TrainingFeatures features(backbone, embedding, input, options_.noise_scale == NoiseScale::kRelative,
-                                    bf16 ? torch::kBFloat16 : torch::kFloat);
+    const double scale =
+        options_.noise_scale == NoiseScale::kRelative ? relative_scale(backbone, embedding, input) : 1.0;
+    const FeatureCache features(
+        input,
+        [&](const std::vector<RgbImage>& images) { return embed_images(backbone, embedding, images) * scale; },
+        bf16 ? torch::kBFloat16 : torch::kFloat);
     const double feature_seconds = seconds();
 
     HeadWeights head = HeadWeights::initial(dimension, hidden, input.seed);
@@ -212,7 +163,7 @@ class SimpleNet : public Method {
       const std::vector<RgbImage> some(
           input.held_out.begin(),
           input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
-      held_out = embed_images(backbone, embedding, some).clone() * features.scale();
+      held_out = embed_images(backbone, embedding, some).flatten(0, 1) * scale;
     }
 
     const int steps_per_pass = (input.images + options_.batch - 1) / options_.batch;
@@ -231,7 +182,7 @@ class SimpleNet : public Method {
           const auto end =
               order.begin() +
               std::min<std::ptrdiff_t>(input.images, static_cast<std::ptrdiff_t>(s + 1) * options_.batch);
-          const torch::Tensor z = features.gather({begin, end}, global_pass % input.draws);
+          const torch::Tensor z = features.gather({begin, end}, global_pass % input.draws).flatten(0, 1);
           const torch::Tensor noise = noise_like(
               z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), global_pass, s));
           HeadGradients gradients;
@@ -260,7 +211,7 @@ class SimpleNet : public Method {
       if (input.on_meta_epoch) {
         TrainingState state{epoch + 1, head.to_dict(), {{"series", series}}};
         optimizer.save(state.tensors);
-        state.tensors[kScaleTensor] = to_host(torch::tensor({features.scale()}, torch::kDouble));
+        state.tensors[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
         input.on_meta_epoch(state);
       }
     }
@@ -268,14 +219,22 @@ class SimpleNet : public Method {
 
     FitResult result;
     result.weights = head.to_dict();
-    result.weights[kScaleTensor] = to_host(torch::tensor({features.scale()}, torch::kDouble));
+    result.weights[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
     const nlohmann::json& last = series.back();
     const bool saturated = last.at("real_margin_accuracy").get<double>() >= kSaturatedShare &&
                            last.at("fake_margin_accuracy").get<double>() >= kSaturatedShare &&
                            last.at("loss").get<double>() <= kSaturatedLoss;
     result.record = {{"series", series},
+                     {"curves",
+                      {{{"title", "Hinge loss"}, {"keys", {"loss"}}},
+                       {{"title", "Share of features past their margin (both at 1: saturation)"},
+                        {"keys", {"real_margin_accuracy", "fake_margin_accuracy"}}},
+                       {{"title",
+                         "Tracker: discriminator output on held-out good parts and on fakes made from them "
+                         "(diagnostic only)"},
+                        {"keys", {"real_mean", "real_std", "fake_mean", "fake_std"}}}}},
                      {"saturated", saturated},
-                     {"feature_scale", features.scale()},
+                     {"feature_scale", scale},
                      {"embedding_dimension", dimension},
                      {"hidden_dimension", hidden},
                      {"precision", bf16 ? "bfloat16" : "float32"},

@@ -1,4 +1,4 @@
-#include "glint/detect/simplenet/feature_store.h"
+#include "glint/detect/feature_store.h"
 
 #include <unistd.h>
 

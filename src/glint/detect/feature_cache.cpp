@@ -1,0 +1,49 @@
+#include "glint/detect/feature_cache.h"
+
+#include <algorithm>
+
+#include "glint/base/parallel.h"
+
+namespace glint {
+namespace {
+
+constexpr std::int64_t kEncodeBatch = 8;  // images per backbone call
+
+}  // namespace
+
+FeatureCache::FeatureCache(const FitInput& input, const Encode& encode, torch::ScalarType type)
+    : type_(type), images_(input.images) {
+  const std::int64_t blocks = images_ * input.draws;
+  input.progress->begin("computing features", blocks);
+  for (std::int64_t first = 0; first < blocks; first += kEncodeBatch) {
+    throw_if_cancelled();
+    const std::int64_t n = std::min(kEncodeBatch, blocks - first);
+    std::vector<RgbImage> batch(static_cast<std::size_t>(n));
+    parallel_for(n, [&](std::int64_t i) {
+      const std::int64_t key = first + i;
+      batch[i] = input.image(static_cast<int>(key % images_), static_cast<int>(key / images_));
+    });
+    const torch::Tensor features = encode(batch).to(torch::kCPU, type_).contiguous();
+    if (!store_) {
+      positions_ = features.size(1);
+      width_ = features.size(2);
+      const auto bytes = positions_ * width_ * static_cast<std::int64_t>(torch::elementSize(type_));
+      store_ = std::make_unique<FeatureStore>(blocks, bytes, input.cache_bytes);
+    }
+    for (std::int64_t i = 0; i < n; ++i) store_->put(first + i, features[i].data_ptr());
+    input.progress->advance(first + n, store_->spills() ? "spilling to disk" : "");
+  }
+  input.progress->end();
+}
+
+torch::Tensor FeatureCache::gather(const std::vector<int>& images, int draw) const {
+  torch::Tensor out = torch::empty({static_cast<std::int64_t>(images.size()), positions_, width_},
+                                   torch::TensorOptions().dtype(type_));
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    store_->get(static_cast<std::int64_t>(draw) * images_ + images[i],
+                out[static_cast<std::int64_t>(i)].data_ptr());
+  }
+  return out;
+}
+
+}  // namespace glint

@@ -1,0 +1,97 @@
+#include "glint/detect/hybrid/hybrid.h"
+
+#include "glint/base/error.h"
+#include "glint/detect/inp_former/inp_former.h"
+#include "glint/detect/simplenet/simplenet.h"
+
+namespace glint {
+namespace {
+
+constexpr const char* kDecisionPrefix = "simplenet.";
+constexpr const char* kMapPrefix = "inp_former.";
+
+class HybridDetector : public Detector {
+ public:
+  HybridDetector(std::unique_ptr<Detector> decision, std::unique_ptr<Detector> map)
+      : decision_(std::move(decision)), map_(std::move(map)) {}
+
+  std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
+    std::vector<PatchScores> out = map_->patch_scores(inputs), decisions = decision_->patch_scores(inputs);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].decision = std::move(decisions[i].map);
+    return out;
+  }
+
+ private:
+  std::unique_ptr<Detector> decision_, map_;
+};
+
+class Hybrid : public Method {
+ public:
+  std::string_view name() const override { return "hybrid"; }
+  void describe(OptionTable& table) override {
+    decision_->describe(table);
+    map_->describe(table);
+  }
+
+  RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) override {
+    map_->apply_recipe(recipe, backbone);
+    return decision_->apply_recipe(recipe, backbone);  // one input and one map for both: SimpleNet's
+  }
+
+  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
+    // SimpleNet first. Resume states carry the finished part's weights along.
+    FitResult decision;
+    FitInput part = input;
+    const bool decided = input.resume && input.resume->record.contains("decision");
+    if (decided) {
+      decision = {take_prefixed(input.resume->tensors, kDecisionPrefix), input.resume->record.at("decision")};
+    } else {
+      decision = decision_->fit(backbone, part);
+    }
+    const int decision_epochs = static_cast<int>(decision.record.at("series").size());
+    part.resume.reset();
+    if (decided) {
+      part.resume = TrainingState{input.resume->meta_epoch - decision_epochs,
+                                  take_prefixed(input.resume->tensors, kMapPrefix), input.resume->record};
+    }
+    if (input.on_meta_epoch) {
+      part.on_meta_epoch = [&](const TrainingState& state) {
+        TrainingState both{decision_epochs + state.meta_epoch, {}, state.record};
+        add_prefixed(both.tensors, kDecisionPrefix, decision.weights);
+        add_prefixed(both.tensors, kMapPrefix, state.tensors);
+        both.record["decision"] = decision.record;
+        input.on_meta_epoch(both);
+      };
+    }
+    const FitResult map = map_->fit(backbone, part);
+
+    FitResult result;
+    add_prefixed(result.weights, kDecisionPrefix, decision.weights);
+    add_prefixed(result.weights, kMapPrefix, map.weights);
+    result.record = map.record;
+    result.record["decision"] = decision.record;
+    result.record["saturated"] = decision.record.value("saturated", false);
+    for (const char* key : {"feature_seconds", "training_seconds"}) {
+      result.record[key] = decision.record.at(key).get<double>() + map.record.at(key).get<double>();
+    }
+    return result;
+  }
+
+  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+                                 const std::string& file) const override {
+    return std::make_unique<HybridDetector>(
+        decision_->load(backbone, take_prefixed(weights, kDecisionPrefix), file),
+        map_->load(backbone, take_prefixed(weights, kMapPrefix), file));
+  }
+
+ private:
+  std::unique_ptr<Method> decision_ = make_simplenet(), map_ = make_inp_former();
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_hybrid() {
+  return std::make_unique<Hybrid>();
+}
+
+}  // namespace glint

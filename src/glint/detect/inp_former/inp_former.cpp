@@ -1,0 +1,211 @@
+#include "glint/detect/inp_former/inp_former.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+#include "glint/detect/feature_cache.h"
+#include "glint/detect/inp_former/network.h"
+#include "glint/detect/inp_former/optimizer.h"
+#include "glint/detect/inp_former/options.h"
+#include "glint/detect/inp_former/tokens.h"
+
+namespace glint {
+namespace {
+
+constexpr int kTrackerImages = 8;  // held-out images that the tracker reconstructs
+
+class InpFormerDetector : public Detector {
+ public:
+  InpFormerDetector(const Backbone& backbone, InpFormerNet net, TokenGrid grid)
+      : backbone_(backbone), net_(std::move(net)), grid_(grid) {
+    net_.to(backbone_.device());
+    net_.use_bfloat16(backbone_.precision() == Precision::kBFloat16);
+  }
+
+  std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
+    const torch::InferenceMode inference;
+    const TokenGroups tokens = encode_tokens(backbone_, inputs, grid_);
+    const torch::Tensor distances =
+        token_distances(tokens.groups, net_.forward(tokens.groups).decoded).cpu().contiguous();
+    const auto* values = distances.data_ptr<float>();
+    std::vector<PatchScores> out;
+    for (std::size_t b = 0; b < inputs.size(); ++b) {
+      ScoreMap map(tokens.width, tokens.height);
+      std::copy_n(values + b * map.values.size(), map.values.size(), map.values.begin());
+      out.push_back({std::move(map), {}});
+    }
+    return out;
+  }
+
+ private:
+  Backbone backbone_;
+  InpFormerNet net_;
+  TokenGrid grid_;
+};
+
+struct StepReading {
+  double reconstruction = 0, coherence = 0, gradient_norm = 0;
+};
+
+class InpFormer : public Method {
+ public:
+  std::string_view name() const override { return "inp_former"; }
+  void describe(OptionTable& table) override { options_.describe(table); }
+
+  /// baseline: the authors' defaults. refined: the study's variant, as many passes as SimpleNet.
+  RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) override {
+    RecipeDefaults defaults;
+    options_.meta_epochs = recipe == Recipe::kRefined ? 40 : 50;
+    // A convolutional backbone's decoder converges sooner and costs more per token; docs/recipes.md.
+    if (!backbone.transformer) options_.meta_epochs = 10;
+    if (recipe == Recipe::kBaseline) {
+      defaults.input = InputOptions{Framing::kSquareCrop, 392, 448};
+      defaults.scoring.image_score = ImageScore::kTopMean;
+      defaults.scoring.top_share = 0.01;
+      defaults.scoring.smoothing_sigma = 4;
+      defaults.scoring.smoothing_kernel = SmoothingKernel::kFivePixels;
+      defaults.scoring.map_size = 256;
+    }
+    defaults.scoring.upsampling = Upsampling::kAlignedCorners;
+    return defaults;
+  }
+
+  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
+    const auto start = std::chrono::steady_clock::now();
+    auto seconds = [&] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    const InpFormerShape shape = inp_former_shape(backbone.spec(), options_);
+    const bool bf16 = resolve_precision(input.precision, input.device) == Precision::kBFloat16;
+    const FeatureCache features(
+        input,
+        [&](const std::vector<RgbImage>& images) {
+          return pack_groups(encode_tokens(backbone, images, options_.grid).groups);
+        },
+        bf16 ? torch::kBFloat16 : torch::kFloat);
+    const double feature_seconds = seconds();
+
+    InpFormerNet net = InpFormerNet::initial(shape, input.seed);
+    StableAdamW optimizer(options_.weight_decay);
+    nlohmann::json series = nlohmann::json::array();
+    int first_epoch = 0;
+    if (input.resume) {
+      net = InpFormerNet::from_dict(shape, input.resume->tensors, "resume file");
+      optimizer.load(input.resume->tensors, "resume file");
+      series = input.resume->record.at("series");
+      first_epoch = input.resume->meta_epoch;
+    }
+    net.to(input.device);
+    net.use_bfloat16(bf16);
+    net.require_gradients(true);
+
+    std::vector<torch::Tensor> held_out;
+    if (!input.held_out.empty()) {
+      const std::vector<RgbImage> some(
+          input.held_out.begin(),
+          input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
+      for (const torch::Tensor& group : encode_tokens(backbone, some, options_.grid).groups)
+        held_out.push_back(group.clone());
+    }
+
+    // As published the last partial batch is dropped, unless it is the only one.
+    const int batch = std::min(options_.batch, input.images);
+    const int steps_per_pass = input.images / batch;
+    const std::int64_t total =
+        static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass;
+    const std::int64_t warmup = std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, total / 5));
+    std::int64_t step = static_cast<std::int64_t>(first_epoch) * options_.passes * steps_per_pass;
+    input.progress->begin("training", total);
+    for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
+      StepReading sum;
+      int steps = 0;
+      for (int pass = 0; pass < options_.passes; ++pass) {
+        const int global_pass = epoch * options_.passes + pass;
+        const std::vector<int> order =
+            permutation(input.images, Rng(input.seed, "inp_former.order", global_pass));
+        for (int s = 0; s < steps_per_pass; ++s, ++steps) {
+          throw_if_cancelled();
+          const auto begin = order.begin() + static_cast<std::ptrdiff_t>(s) * batch;
+          const torch::Tensor packed = features.gather({begin, begin + batch}, global_pass % input.draws);
+          const double rate = warm_cosine(step, total, warmup, options_.learning_rate,
+                                          options_.final_learning_rate);
+          const StepReading reading =
+              train_step(net, optimizer,
+                         unpack_groups(packed.to(input.device).to(torch::kFloat), shape.group_widths), rate);
+          sum.reconstruction += reading.reconstruction;
+          sum.coherence += reading.coherence;
+          sum.gradient_norm += reading.gradient_norm;
+          input.progress->advance(++step,
+                                  fmt::format("epoch {} loss {:.4f}", epoch + 1, reading.reconstruction));
+        }
+      }
+      nlohmann::json reading = {{"meta_epoch", epoch + 1},
+                                {"loss", sum.reconstruction / steps},
+                                {"coherence_loss", sum.coherence / steps},
+                                {"gradient_norm", sum.gradient_norm / steps}};
+      if (!held_out.empty()) {
+        const torch::NoGradGuard no_grad;
+        const torch::Tensor distances = token_distances(held_out, net.forward(held_out).decoded);
+        reading["held_out_distance_mean"] = distances.mean().item<double>();
+        reading["held_out_distance_max"] = std::get<0>(distances.max(1)).mean().item<double>();
+      }
+      series.push_back(std::move(reading));
+      if (input.on_meta_epoch) {
+        TrainingState state{epoch + 1, net.to_dict(), {{"series", series}}};
+        optimizer.save(state.tensors);
+        input.on_meta_epoch(state);
+      }
+    }
+    input.progress->end();
+
+    FitResult result;
+    result.weights = net.to_dict();
+    result.record = {
+        {"series", series},
+        {"curves",
+         {{{"title", "Reconstruction and coherence loss"}, {"keys", {"loss", "coherence_loss"}}},
+          {{"title", "Distance of held-out good parts"},
+           {"keys", {"held_out_distance_mean", "held_out_distance_max"}}}}},
+        {"saturated", false},
+        {"precision", bf16 ? "bfloat16" : "float32"},
+        {"feature_seconds", feature_seconds},
+        {"training_seconds", seconds() - feature_seconds}};
+    return result;
+  }
+
+  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+                                 const std::string& file) const override {
+    return std::make_unique<InpFormerDetector>(
+        backbone, InpFormerNet::from_dict(inp_former_shape(backbone.spec(), options_), weights, file),
+        options_.grid);
+  }
+
+ private:
+  StepReading train_step(InpFormerNet& net, StableAdamW& optimizer, const std::vector<torch::Tensor>& groups,
+                         double learning_rate) const {
+    for (auto& [name, p] : net.parameters()) p.mutable_grad().reset();
+    const InpFormerNet::Output out = net.forward(groups);
+    const torch::Tensor reconstruction = reconstruction_loss(groups, out.decoded, options_.mining_exponent);
+    (reconstruction + options_.coherence_weight * out.coherence_loss).backward();
+    StepReading reading;
+    reading.reconstruction = reconstruction.item<double>();
+    reading.coherence = out.coherence_loss.item<double>();
+    reading.gradient_norm = StableAdamW::clip(net.parameters(), options_.clip_norm);
+    optimizer.step(net.parameters(), learning_rate);
+    return reading;
+  }
+
+  InpFormerOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_inp_former() {
+  return std::make_unique<InpFormer>();
+}
+
+}  // namespace glint
