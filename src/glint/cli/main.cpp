@@ -26,6 +26,8 @@ constexpr Verb kVerbs[] = {
      "glint evaluate sleeve.glint sleeves -o report"},
     {"inspect", "give verdicts for images", &glint::add_inspect,
      "glint inspect sleeve.glint part1.png folder/ -o maps --format json"},
+    {"compare", "train and evaluate several methods on the same split and seeds", &glint::add_compare,
+     "glint compare sleeves -o comparison --methods simplenet,inp_former --seeds 3"},
     {"backbone", "list, import, verify or distill feature extractors", &glint::add_backbone,
      "glint backbone import wide_resnet50_2-95faca4d.pth"},
     {"info", "show everything a model file records about itself", &glint::add_info,

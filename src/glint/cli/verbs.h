@@ -20,5 +20,6 @@ Action add_evaluate(CLI::App& verb);
 Action add_inspect(CLI::App& verb);
 Action add_backbone(CLI::App& verb);
 Action add_info(CLI::App& verb);
+Action add_compare(CLI::App& verb);
 
 }  // namespace glint

@@ -38,4 +38,27 @@ RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed
   return out;
 }
 
+RgbImage few_shot_version(const RgbImage& image, int version) {
+  static constexpr double kAngles[] = {45, -45, 33.75, -33.75, 22.5, -22.5, 11.25, -11.25};
+  static constexpr double kShifts[][2] = {{.1, .1},   {-.1, .1},   {-.1, -.1},   {.1, -.1},
+                                          {.05, .05}, {-.05, .05}, {-.05, -.05}, {.05, -.05}};
+  if (version == 0) return image;
+  if (version <= 8) return warp_about_centre(image, kAngles[version - 1], 0, 0, 1, false);
+  if (version <= 16) {
+    const auto& shift = kShifts[version - 9];
+    return warp_about_centre(image, 0, shift[0], shift[1], 1, false);
+  }
+  if (version == 17) return warp_about_centre(image, 0, 0, 0, 1, true);
+  RgbImage out = image;
+  if (version == 18) {
+    for (std::size_t i = 0; i + 2 < out.pixels.size(); i += 3) {
+      const double grey = 0.299 * out.pixels[i] + 0.587 * out.pixels[i + 1] + 0.114 * out.pixels[i + 2];
+      std::fill_n(out.pixels.begin() + static_cast<std::ptrdiff_t>(i), 3,
+                  static_cast<std::uint8_t>(std::lround(grey)));
+    }
+    return out;
+  }
+  return warp_about_centre(image, 90.0 * (version - 18), 0, 0, 1, false);  // the network's input is square
+}
+
 }  // namespace glint

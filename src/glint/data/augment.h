@@ -22,4 +22,11 @@ struct EnumNames<AugmentRegime> {
 RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key,
                  int draw);
 
+/// The 22 versions of one image that few-shot training uses (published INP-Former): itself, eight rotations
+/// (11.25 to 45 degrees either way), eight diagonal shifts (5 and 10 % of the sides), flip, grey, quarter
+/// turns. Mirrored borders. The published code applies them behind the normalisation, which commutes with all
+/// but grey, and samples in float where this rounds to 8 bits.
+RgbImage few_shot_version(const RgbImage& image, int version);
+inline constexpr int kFewShotVersions = 22;
+
 }  // namespace glint

@@ -18,6 +18,11 @@ std::string relative_id(const fs::path& path, const fs::path& root) {
   return fs::relative(path, root).generic_string();
 }
 
+std::string category_of(const fs::path& root) {
+  const fs::path whole = fs::absolute(root).lexically_normal();
+  return whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
+}
+
 std::vector<Sample> samples_in(const fs::path& folder, const fs::path& root, Role role,
                                const std::string& label) {
   std::vector<Sample> out;
@@ -27,6 +32,7 @@ std::vector<Sample> samples_in(const fs::path& folder, const fs::path& root, Rol
     sample.id = relative_id(path, root);
     sample.role = role;
     sample.label = label;
+    sample.category = category_of(root);
     out.push_back(std::move(sample));
   }
   return out;
@@ -128,6 +134,7 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   if (!fs::is_directory(root)) fail(ErrorCode::kNotFound, "{}: no such folder", root.string());
   Dataset dataset;
   dataset.root = root;
+  dataset.categories = {category_of(root)};
   const bool flat = !fs::is_directory(root / "train") && !fs::is_directory(root / "test");
   if (flat) {
     dataset.train = samples_in(root, root, Role::kTrain, kGoodClass);
@@ -165,6 +172,39 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   inspect_files(all, progress);
   check_leakage(dataset, options.allow_leakage);
   return dataset;
+}
+
+Dataset scan_datasets(const std::vector<fs::path>& roots, const DatasetOptions& options,
+                      ProgressSink& progress) {
+  if (roots.empty()) fail(ErrorCode::kConfig, "give at least one dataset folder");
+  if (roots.size() == 1) return scan_dataset(roots[0], options, progress);
+  Dataset all;
+  all.root = roots[0];
+  for (const fs::path& root : roots) {
+    Dataset one = scan_dataset(root, options, progress);
+    const std::string& name = one.categories[0];
+    if (std::find(all.categories.begin(), all.categories.end(), name) != all.categories.end()) {
+      fail(ErrorCode::kBadInput, "{}: two datasets are called '{}'; rename one folder", root.string(), name);
+    }
+    all.categories.push_back(name);
+    for (const auto& [to, from] : {std::pair(&all.train, &one.train), std::pair(&all.test, &one.test),
+                                   std::pair(&all.calibration, &one.calibration)}) {
+      for (Sample& sample : *from) {
+        sample.id = name + "/" + sample.id;
+        to->push_back(std::move(sample));
+      }
+    }
+    for (const std::string& warning : one.warnings) all.warnings.push_back(name + ": " + warning);
+    all.masks_present = all.masks_present || one.masks_present;
+  }
+  check_leakage(all, options.allow_leakage);  // across categories too
+  return all;
+}
+
+std::string Dataset::name() const {
+  std::string out;
+  for (const std::string& category : categories) out += (out.empty() ? "" : "+") + category;
+  return out;
 }
 
 std::optional<Mask> load_mask(const Sample& sample) {

@@ -27,7 +27,8 @@ struct Sample {
   std::filesystem::path path;
   std::string id;  ///< path relative to the dataset, with forward slashes
   Role role = Role::kTrain;
-  std::string label;  ///< folder name: "good" or a defect class
+  std::string label;     ///< folder name: "good" or a defect class
+  std::string category;  ///< name of the dataset's folder
   std::optional<std::filesystem::path> mask;
   std::string sha256;  ///< of the file's bytes
   int width = 0, height = 0;
@@ -36,7 +37,8 @@ struct Sample {
 };
 
 struct Dataset {
-  std::filesystem::path root;
+  std::filesystem::path root;               ///< of the first category
+  std::vector<std::string> categories;      ///< folder names
   std::vector<Sample> train;        ///< good parts
   std::vector<Sample> calibration;  ///< from calibration/good, usually empty
   std::vector<Sample> test;
@@ -44,6 +46,8 @@ struct Dataset {
   std::vector<std::string> warnings;
   std::vector<std::string> leaked;  ///< "train/good/1.png = test/good/7.png", only with allow_leakage
 
+  /// The folder's name; of several, joined by '+'.
+  std::string name() const;
   /// SHA-256 over all (id, file hash) pairs: the dataset's fingerprint.
   std::string fingerprint() const;
 };
@@ -62,6 +66,11 @@ struct DatasetOptions {
 /// 10 good images for training.
 Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options,
                      ProgressSink& progress);
+
+/// Several categories as one dataset, for one detector of all of them: ids start with the category's name.
+/// Error(kBadInput) when two folders have the same name.
+Dataset scan_datasets(const std::vector<std::filesystem::path>& roots, const DatasetOptions& options,
+                      ProgressSink& progress);
 
 /// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has
 /// none.

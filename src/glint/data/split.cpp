@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
@@ -17,6 +18,17 @@ Split holdout_split(int n, double share, int least, std::uint64_t seed) {
   out.train.assign(order.begin() + held, order.end());
   std::sort(out.held_out.begin(), out.held_out.end());
   std::sort(out.train.begin(), out.train.end());
+  return out;
+}
+
+Split few_shot_split(const std::vector<std::string>& group, int shots, std::uint64_t seed) {
+  const int n = static_cast<int>(group.size());
+  std::map<std::string, int> taken;
+  Split out;
+  for (const int i : permutation(n, Rng(seed, "split.few_shot")))
+    (taken[group[i]]++ < shots ? out.train : out.held_out).push_back(i);
+  std::sort(out.train.begin(), out.train.end());
+  std::sort(out.held_out.begin(), out.held_out.end());
   return out;
 }
 

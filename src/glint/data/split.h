@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace glint {
@@ -12,6 +13,9 @@ struct Split {
 
 /// A seeded `share` of n, at least `least`, is held out.
 Split holdout_split(int n, double share, int least, std::uint64_t seed);
+
+/// `shots` seeded images of each group train, all others are held out. `group` per image (its category).
+Split few_shot_split(const std::vector<std::string>& group, int shots, std::uint64_t seed);
 
 /// k folds of near-equal size; fold f's held_out are scored by a detector trained on its train.
 std::vector<Split> fold_splits(int n, int folds, std::uint64_t seed);

@@ -18,12 +18,14 @@
 
 namespace glint {
 
-/// The recipes of the study; each method says what they mean for it.
-enum class Recipe { kRefined, kBaseline };
+/// The recipes of the study, and `ensemble`: refined, averaged over the last meta-epochs. Each method says what
+/// they mean for it (docs/recipes.md).
+enum class Recipe { kRefined, kBaseline, kEnsemble };
 template <>
 struct EnumNames<Recipe> {
   static constexpr std::pair<Recipe, std::string_view> table[] = {{Recipe::kRefined, "refined"},
-                                                                  {Recipe::kBaseline, "baseline"}};
+      {Recipe::kBaseline, "baseline"},
+      {Recipe::kEnsemble, "ensemble"}};
 };
 
 /// What a recipe fixes outside the method's own options.

@@ -31,6 +31,10 @@ OptionTable TrainConfig::table() {
         "products: float32, or bfloat16 with float32 sums where the CPU has it");
   t.add("train.cache_gib", cache_gib, "features kept in memory, GiB; the rest goes to a temporary file",
         {0, 4096});
+  t.add("train.shots", shots,
+        "few-shot: train on this many good images of each category in 22 versions each, calibrate on the "
+        "others; 0 = off",
+        {0, 1000});
   t.add("augment.regime", augment, "augmentation of the training images");
   t.add("augment.draws", augment_draws, "augmented versions of each image; pass p uses version p modulo this",
         {1, 100000});

@@ -39,6 +39,7 @@ struct TrainConfig {
   double holdout_share = 0.2;
   int holdout_least = 50;
   int folds = 5;
+  int shots = 0;  ///< 0 = all good images train
   InputOptions input;
   ScoringOptions scoring;
   std::unique_ptr<Method> method;

@@ -279,7 +279,7 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
           {"decision", decision},
           {"scoring", scoring.to_json()["scoring"]},
           {"dataset",
-           {{"name", std::filesystem::absolute(dataset.root).filename().string()},
+           {{"name", dataset.name()},
             {"fingerprint", dataset.fingerprint()},
             {"test_good", good},
             {"test_anomalous", anomalous},

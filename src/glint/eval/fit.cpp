@@ -8,6 +8,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
+#include "glint/base/random.h"
 #include "glint/data/split.h"
 #include "glint/eval/decision.h"
 #include "glint/image/codec.h"
@@ -65,12 +66,15 @@ class Trainer {
                   std::optional<TrainingState> resume,
                   std::function<void(const TrainingState&)> on_meta_epoch) const {
     FitInput input;
-    input.images = static_cast<int>(which.size());
+    const int versions = config_.shots > 0 ? kFewShotVersions : 1;
+    input.images = static_cast<int>(which.size()) * versions;
     input.draws = config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
-    input.image = [this, &which, seed](int i, int draw) {
+    input.image = [this, &which, seed, versions](int i, int draw) {
+      const int index = which[i / versions];
+      const RgbImage image =
+          versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
       // The draw depends on the image's name, not on its place among the images of this split.
-      const Sample& sample = samples_[which[i]];
-      return augment(images_[which[i]], config_.augment, seed, stream_key_of(sample.id), draw);
+      return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
     };
     input.held_out = std::move(held_out);
     input.seed = seed;
@@ -84,8 +88,6 @@ class Trainer {
   }
 
  private:
-  static std::uint64_t stream_key_of(const std::string& id);
-
   const TrainConfig& config_;
   const Backbone& backbone_;
   const std::vector<RgbImage>& images_;
@@ -93,17 +95,21 @@ class Trainer {
   ProgressSink& progress_;
 };
 
-std::uint64_t Trainer::stream_key_of(const std::string& id) {
-  std::uint64_t h = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return h;
-}
-
 /// What must be equal for a resume file to be continued.
-std::string run_identity(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone) {
+std::string identity_of(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone) {
   const std::string text =
       config.table().to_json().dump() + config.method_name + backbone.sha256 + dataset.fingerprint();
   return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+/// Rounds the input's side down to what the backbone takes, with a message.
+void fit_input_size(TrainConfig& config, const BackboneSpec& spec, ProgressSink& progress) {
+  const int multiple = spec.input_multiple();
+  if (config.input.size % multiple == 0) return;
+  const int size = std::max(1, config.input.size / multiple) * multiple;
+  progress.message(fmt::format("input.size {} becomes {}: {} needs a multiple of {}", config.input.size, size,
+                               spec.name, multiple));
+  config.input.size = size;
 }
 
 void save_state(const fs::path& path, const TrainingState& state, const std::string& identity) {
@@ -141,7 +147,7 @@ json dataset_record(const Dataset& dataset, const std::set<std::string>& calibra
           {{"id", sample.id}, {"sha256", sample.sha256}, {"role", calibration ? "calibration" : "train"}});
     }
   }
-  return {{"name", fs::absolute(dataset.root).filename().string()},
+  return {{"name", dataset.name()},
           {"fingerprint", dataset.fingerprint()},
           {"train_images", dataset.train.size()},
           {"images", images},
@@ -158,6 +164,12 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
                 : good >= kHoldoutFrom       ? CalibrationMode::kHoldout
                                              : CalibrationMode::kCrossfit;
   }
+  if (config.shots > 0) {
+    const int taken = config.shots * static_cast<int>(dataset.categories.size());
+    if (plan.mode != CalibrationMode::kFolder) plan = {CalibrationMode::kHoldout, good - taken};
+    if (plan.images < 1)
+      fail(ErrorCode::kConfig, "train.shots = {}: no good image is left to calibrate with", config.shots);
+  }
   if (plan.mode == CalibrationMode::kFolder) {
     plan.images = static_cast<int>(dataset.calibration.size());
     if (plan.images == 0) {
@@ -165,7 +177,7 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
            "calibration.mode = folder: {} has no calibration/good; add it or choose holdout",
            dataset.root.string());
     }
-  } else if (plan.mode == CalibrationMode::kHoldout) {
+  } else if (plan.mode == CalibrationMode::kHoldout && config.shots == 0) {
     const int least = std::min(config.holdout_least, good - 2);
     plan.images = static_cast<int>(holdout_split(good, config.holdout_share, least, 0).held_out.size());
   }
@@ -176,6 +188,12 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
   return plan;
 }
 
+std::string run_identity(TrainConfig& config, const Dataset& dataset) {
+  const Backbone backbone = open_backbone(config.backbone);
+  fit_input_size(config, backbone.spec(), silent_progress());
+  return identity_of(config, dataset, backbone.identity());
+}
+
 Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
                 ProgressSink& progress) {
   config.validate();
@@ -183,14 +201,9 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   Backbone backbone = open_backbone(config.backbone);
   const torch::Device device = resolve_device(config.device);
   backbone.to(device, resolve_precision(config.precision, device));
-  if (const int multiple = backbone.spec().input_multiple(); config.input.size % multiple != 0) {
-    const int size = std::max(1, config.input.size / multiple) * multiple;
-    progress.message(fmt::format("input.size {} becomes {}: {} needs a multiple of {}", config.input.size, size,
-                                 backbone.spec().name, multiple));
-    config.input.size = size;
-  }
+  fit_input_size(config, backbone.spec(), progress);
   const auto seed = static_cast<std::uint64_t>(config.seed);
-  const std::string identity = run_identity(config, dataset, backbone.identity());
+  const std::string identity = identity_of(config, dataset, backbone.identity());
 
   const int good = static_cast<int>(dataset.train.size());
   const std::vector<RgbImage> images = prepare_all(dataset.train, config.input, progress);
@@ -200,7 +213,12 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
 
   Split split;
   split.train = iota(good);
-  if (plan.mode == CalibrationMode::kHoldout) {
+  if (config.shots > 0) {
+    std::vector<std::string> categories;
+    for (const Sample& sample : dataset.train) categories.push_back(sample.category);
+    split = few_shot_split(categories, config.shots, seed);
+    if (plan.mode == CalibrationMode::kFolder) split.held_out.clear();
+  } else if (plan.mode == CalibrationMode::kHoldout) {
     split = holdout_split(good, config.holdout_share, std::min(config.holdout_least, good - 2), seed);
   }
   std::vector<RgbImage> held_out = folder_images;
@@ -220,7 +238,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
         if (!options.state.empty()) save_state(options.state, state, identity);
         if (options.epochs.empty()) return;
         for (const auto& [name, tensor] : state.tensors) {
-          if (!name.starts_with("adam."))
+          if (!name.starts_with("adam.") && !name.starts_with("snapshot."))
             epochs.tensors[fmt::format("{:05}.{}", state.meta_epoch, name)] = tensor;
         }
         write_safetensors(options.epochs, epochs);

@@ -22,6 +22,10 @@ struct FitOptions {
 Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
                 ProgressSink& progress);
 
+/// SHA-256 over everything that decides a run's result: configuration, method, backbone, images. Kept in the
+/// model's record. Also rounds the input's side as fit_model does.
+std::string run_identity(TrainConfig& config, const Dataset& dataset);
+
 /// How many good images will calibrate, and which mode `auto` stands for.
 struct CalibrationPlan {
   CalibrationMode mode = CalibrationMode::kHoldout;

@@ -68,20 +68,75 @@ double incomplete_beta(double x, double a, double b) {
 
 }  // namespace
 
-Estimate delong_auroc(std::span<const double> scores, std::span<const int> labels) {
+namespace {
+
+/// DeLong's structural components: of each positive the share of negatives below it, of each negative the share
+/// of positives above it.
+struct Components {
+  std::vector<double> positive, negative;
+
+  double mean_variance() const {
+    return variance(positive) / static_cast<double>(positive.size()) +
+           variance(negative) / static_cast<double>(negative.size());
+  }
+};
+
+Components components_of(std::span<const double> scores, std::span<const int> labels) {
   std::vector<double> pos, neg;
   for (std::size_t i = 0; i < scores.size(); ++i) (labels[i] ? pos : neg).push_back(scores[i]);
   const double m = static_cast<double>(pos.size()), n = static_cast<double>(neg.size());
-  const double value = auroc(scores, labels);
-  if (m < 2 || n < 2) return {value, m > 0 && n > 0 ? 0 : kNaN, m > 0 && n > 0 ? 1 : kNaN};
   std::vector<double> all = pos;
   all.insert(all.end(), neg.begin(), neg.end());
   const std::vector<double> rank_all = mid_ranks(all), rank_pos = mid_ranks(pos), rank_neg = mid_ranks(neg);
-  std::vector<double> v10, v01;  // structural components
-  for (std::size_t i = 0; i < pos.size(); ++i) v10.push_back((rank_all[i] - rank_pos[i]) / n);
+  Components out;
+  for (std::size_t i = 0; i < pos.size(); ++i) out.positive.push_back((rank_all[i] - rank_pos[i]) / n);
   for (std::size_t j = 0; j < neg.size(); ++j)
-    v01.push_back(1 - (rank_all[pos.size() + j] - rank_neg[j]) / m);
-  const double var = variance(v10) / m + variance(v01) / n;
+    out.negative.push_back(1 - (rank_all[pos.size() + j] - rank_neg[j]) / m);
+  return out;
+}
+
+void add_scaled(std::vector<double>& sum, const std::vector<double>& values, double factor) {
+  sum.resize(values.size(), 0);
+  for (std::size_t i = 0; i < values.size(); ++i) sum[i] += factor * values[i];
+}
+
+}  // namespace
+
+Estimate delong_mean_difference(const RepeatedScores& a, const RepeatedScores& b,
+                                std::span<const int> labels) {
+  GLINT_CHECK(!a.empty() && !b.empty());
+  Components sum;
+  for (const auto& [repetitions, sign] : {std::pair(&a, 1.0), std::pair(&b, -1.0)}) {
+    for (const std::vector<double>& scores : *repetitions) {
+      GLINT_CHECK(scores.size() == labels.size());
+      const Components c = components_of(scores, labels);
+      add_scaled(sum.positive, c.positive, sign / static_cast<double>(repetitions->size()));
+      add_scaled(sum.negative, c.negative, sign / static_cast<double>(repetitions->size()));
+    }
+  }
+  if (sum.positive.size() < 2 || sum.negative.size() < 2) return {kNaN, kNaN, kNaN};
+  const double value = std::accumulate(sum.positive.begin(), sum.positive.end(), 0.0) /
+                       static_cast<double>(sum.positive.size());
+  const double half = kZ95 * std::sqrt(sum.mean_variance());
+  return {value, std::max(-1.0, value - half), std::min(1.0, value + half)};
+}
+
+std::vector<double> mean_replicates(const std::vector<std::vector<double>>& repetitions) {
+  GLINT_CHECK(!repetitions.empty());
+  std::vector<double> sum;
+  for (const auto& replicates : repetitions) {
+    GLINT_CHECK(replicates.size() == repetitions[0].size());
+    add_scaled(sum, replicates, 1.0 / static_cast<double>(repetitions.size()));
+  }
+  return sum;
+}
+
+Estimate delong_auroc(std::span<const double> scores, std::span<const int> labels) {
+  const auto m = static_cast<double>(std::count_if(labels.begin(), labels.end(), [](int l) { return l != 0; }));
+  const double n = static_cast<double>(labels.size()) - m;
+  const double value = auroc(scores, labels);
+  if (m < 2 || n < 2) return {value, m > 0 && n > 0 ? 0 : kNaN, m > 0 && n > 0 ? 1 : kNaN};
+  const double var = components_of(scores, labels).mean_variance();
   const double edge = std::pow(1 - kConfidence, 1 / std::min(m, n));
   if (value >= 1) return {value, edge, 1};
   if (value <= 0) return {value, 0, 1 - edge};

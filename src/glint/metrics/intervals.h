@@ -22,11 +22,22 @@ inline constexpr double kConfidence = 0.95;
 /// the exact one-sided bound that one misranked pair in the smaller class would give: 0.05^(1/min(n0, n1)).
 Estimate delong_auroc(std::span<const double> scores, std::span<const int> labels);
 
+/// Scores of several repetitions (seeds) over the same images, one vector each.
+using RepeatedScores = std::vector<std::vector<double>>;
+
+/// Mean AUROC of `a` over its repetitions minus that of `b`, over the same images, with DeLong's paired
+/// variance. The mean of AUROCs is itself a two-sample U-statistic, so its structural components are the means
+/// of the repetitions' components. The interval is about the images, not about the training's randomness.
+Estimate delong_mean_difference(const RepeatedScores& a, const RepeatedScores& b, std::span<const int> labels);
+
 /// Wilson score interval for k successes of n. n = 0 gives [0, 1] with value NaN.
 Estimate wilson_rate(std::int64_t successes, std::int64_t n);
 
 /// Exact (Clopper-Pearson) one-sided upper bound for a rate after k of n, with the given confidence.
 double clopper_pearson_upper(std::int64_t successes, std::int64_t n, double confidence = kConfidence);
+
+/// Mean of each repetition's replicates, replicate by replicate: bootstrap replicates of the mean figure.
+std::vector<double> mean_replicates(const std::vector<std::vector<double>>& repetitions);
 
 /// Percentile interval of bootstrap replicates around `value`; needs at least 20 finite replicates.
 Estimate percentile_interval(double value, std::vector<double> replicates);

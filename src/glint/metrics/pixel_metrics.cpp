@@ -269,10 +269,10 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
                                    options.pro_limit);
   });
   for (std::size_t k = 0; k < 4; ++k) {
-    std::vector<double> values;
+    std::vector<double>& values = out.replicates[k];
     for (const auto& r : replicates)
       values.push_back(std::clamp(r[k] + estimates[k]->value - full[k], 0.0, 1.0));
-    *estimates[k] = percentile_interval(estimates[k]->value, std::move(values));
+    *estimates[k] = percentile_interval(estimates[k]->value, values);
   }
   return out;
 }

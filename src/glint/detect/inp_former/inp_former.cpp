@@ -59,7 +59,7 @@ class InpFormer : public Method {
   /// baseline: the authors' defaults. refined: the study's variant, as many passes as SimpleNet.
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) override {
     RecipeDefaults defaults;
-    options_.meta_epochs = recipe == Recipe::kRefined ? 40 : 50;
+    options_.meta_epochs = recipe == Recipe::kBaseline ? 50 : 40;
     // A convolutional backbone's decoder converges sooner and costs more per token; docs/recipes.md.
     if (!backbone.transformer) options_.meta_epochs = 10;
     if (recipe == Recipe::kBaseline) {

@@ -37,7 +37,8 @@ struct SimpleNetOptions {
   double clip_norm = 1.0;                     ///< adapter and discriminator each; 0 = none (baseline)
   int batch = 4;                              ///< images
   int meta_epochs = 40;
-  int passes = 4;  ///< over the training images per meta-epoch
+  int passes = 4;     ///< over the training images per meta-epoch
+  int snapshots = 1;  ///< heads of the last meta-epochs whose outputs are averaged
 
   void describe(OptionTable& table) {
     table.add("simplenet.embedding_dimension", embedding_dimension,
@@ -59,6 +60,8 @@ struct SimpleNetOptions {
     table.add("simplenet.batch", batch, "images per step", {1, 1024});
     table.add("simplenet.meta_epochs", meta_epochs, "tracker readings and resume points", {1, 100000});
     table.add("simplenet.passes", passes, "passes over the training images per meta-epoch", {1, 1000});
+    table.add("simplenet.snapshots", snapshots,
+              "heads of the last meta-epochs whose outputs are averaged; 1 = the last one alone", {1, 1000});
   }
 };
 

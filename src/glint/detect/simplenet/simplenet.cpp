@@ -18,23 +18,32 @@ namespace {
 
 constexpr int kTrackerImages = 8;  // held-out images that the tracker scores
 constexpr const char* kScaleTensor = "simplenet.feature_scale";
+constexpr const char* kSnapshotPrefix = "snapshot.";  // of the heads before the last one
+constexpr int kEnsembleSnapshots = 20;
 
 PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
   return {spec.channels(2), spec.channels(3), dimension, dimension};
 }
 
 /// Scores with everything linear folded: pooled columns of each layer go through their share of the folded
-/// map, layer3's before the interpolation.
+/// map, layer3's before the interpolation. The mean of several heads is one wider head.
 class SimpleNetDetector : public Detector {
  public:
-  SimpleNetDetector(const Backbone& backbone, const HeadWeights& head, double feature_scale)
-      : backbone_(backbone), embedding_(make_embedding(backbone.spec(), static_cast<int>(head.dimension()))) {
-    const FoldedHead folded = fold_head(head);
-    const torch::Tensor weight = folded.weight * feature_scale;
+  SimpleNetDetector(const Backbone& backbone, const std::vector<HeadWeights>& heads, double feature_scale)
+      : backbone_(backbone),
+        embedding_(make_embedding(backbone.spec(), static_cast<int>(heads.at(0).dimension()))) {
+    std::vector<torch::Tensor> weights, biases, tails;
+    for (const HeadWeights& head : heads) {
+      const FoldedHead folded = fold_head(head);
+      weights.push_back(folded.weight * feature_scale);
+      biases.push_back(folded.bias);
+      tails.push_back(folded.tail / static_cast<double>(heads.size()));
+    }
+    const torch::Tensor weight = at::cat(weights);
     weight2_ = weight.index_select(1, torch::tensor(embedding_.targets2())).contiguous();
     weight3_ = weight.index_select(1, torch::tensor(embedding_.targets3())).contiguous();
-    bias_ = folded.bias;
-    tail_ = folded.tail;
+    bias_ = at::cat(biases);
+    tail_ = at::cat(tails);
   }
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
@@ -116,13 +125,35 @@ nlohmann::json tracker_reading(const HeadWeights& head, const torch::Tensor& hel
           {"fake_std", fake.std().item<double>()}};
 }
 
+std::string snapshot_prefix(std::size_t index) {
+  return fmt::format("{}{:03}.", kSnapshotPrefix, index);
+}
+
+std::vector<HeadWeights> earlier_heads(const TensorDict& tensors, const std::string& file) {
+  std::vector<HeadWeights> out;
+  for (;;) {
+    const TensorDict one = take_prefixed(tensors, snapshot_prefix(out.size()));
+    if (one.empty()) return out;
+    out.push_back(HeadWeights::from_dict(one, file));
+  }
+}
+
+TensorDict weights_of(const HeadWeights& head, const std::vector<HeadWeights>& earlier, double scale) {
+  TensorDict out = head.to_dict();
+  out[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
+  for (std::size_t i = 0; i < earlier.size(); ++i)
+    add_prefixed(out, snapshot_prefix(i), earlier[i].to_dict());
+  return out;
+}
+
 class SimpleNet : public Method {
  public:
   std::string_view name() const override { return "simplenet"; }
   void describe(OptionTable& table) override { options_.describe(table); }
 
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec&) override {
-    const bool refined = recipe == Recipe::kRefined;
+    const bool refined = recipe != Recipe::kBaseline;
+    options_.snapshots = recipe == Recipe::kEnsemble ? kEnsembleSnapshots : 1;
     options_.clip_norm = refined ? 1.0 : 0.0;
     RecipeDefaults defaults;
     defaults.mild_augmentation = refined;
@@ -151,12 +182,14 @@ class SimpleNet : public Method {
     HeadWeights head = HeadWeights::initial(dimension, hidden, input.seed);
     HeadOptimizer optimizer(options_, head);
     nlohmann::json series = nlohmann::json::array();
+    std::vector<HeadWeights> earlier;  // of the last meta-epochs, oldest first, without the current one
     int first_epoch = 0;
     if (input.resume) {
       head = HeadWeights::from_dict(input.resume->tensors, "resume file");
       optimizer.load(input.resume->tensors, "resume file");
       series = input.resume->record.at("series");
       first_epoch = input.resume->meta_epoch;
+      earlier = earlier_heads(input.resume->tensors, "resume file");
     }
     torch::Tensor held_out;
     if (!input.held_out.empty()) {
@@ -170,6 +203,10 @@ class SimpleNet : public Method {
     input.progress->begin("training",
                           static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass);
     for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
+      if (epoch > 0 && options_.snapshots > 1) {
+        earlier.push_back(head.clone());
+        if (std::ssize(earlier) >= options_.snapshots) earlier.erase(earlier.begin());
+      }
       StepResult sum;
       std::int64_t steps = 0;
       for (int pass = 0; pass < options_.passes; ++pass) {
@@ -209,17 +246,15 @@ class SimpleNet : public Method {
       reading["discriminator_grad_norm"] = sum.discriminator_grad_norm / n;
       series.push_back(std::move(reading));
       if (input.on_meta_epoch) {
-        TrainingState state{epoch + 1, head.to_dict(), {{"series", series}}};
+        TrainingState state{epoch + 1, weights_of(head, earlier, scale), {{"series", series}}};
         optimizer.save(state.tensors);
-        state.tensors[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
         input.on_meta_epoch(state);
       }
     }
     input.progress->end();
 
     FitResult result;
-    result.weights = head.to_dict();
-    result.weights[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
+    result.weights = weights_of(head, earlier, scale);
     const nlohmann::json& last = series.back();
     const bool saturated = last.at("real_margin_accuracy").get<double>() >= kSaturatedShare &&
                            last.at("fake_margin_accuracy").get<double>() >= kSaturatedShare &&
@@ -245,11 +280,16 @@ class SimpleNet : public Method {
 
   std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
                                  const std::string& file) const override {
-    const HeadWeights head = HeadWeights::from_dict(weights, file);
+    std::vector<HeadWeights> heads = earlier_heads(weights, file);
+    heads.push_back(HeadWeights::from_dict(weights, file));
+    for (const HeadWeights& head : heads) {
+      if (head.dimension() != heads[0].dimension())
+        fail(ErrorCode::kBadInput, "{}: heads of different dimensions", file);
+    }
     const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
     if (scale.numel() != 1)
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must have one value", file, kScaleTensor);
-    return std::make_unique<SimpleNetDetector>(backbone, head, to_floats(scale)[0]);
+    return std::make_unique<SimpleNetDetector>(backbone, heads, to_floats(scale)[0]);
   }
 
  private:

@@ -1,0 +1,70 @@
+#include "glint/cli/train_options.h"
+
+#include <algorithm>
+
+#include "glint/base/error.h"
+#include "glint/base/files.h"
+
+namespace glint {
+namespace {
+
+bool has_option(const OptionTable& table, const std::string& name) {
+  const auto fields = table.fields();
+  return std::any_of(fields.begin(), fields.end(), [&](const OptionField& f) { return f.name == name; });
+}
+
+/// True for an option of some method that `table` does not have.
+bool belongs_to_another_method(const OptionTable& table, const std::string& name) {
+  if (has_option(table, name)) return false;
+  for (const std::string& other : method_names()) {
+    const auto method = make_method(other);
+    OptionTable options;
+    method->describe(options);
+    if (has_option(options, name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void TrainArguments::add_to(CLI::App& verb) {
+  verb.add_option("--recipe", recipe, "refined, baseline or ensemble (docs/recipes.md)")->capture_default_str();
+  verb.add_option("--backbone", backbone, "name from `glint backbone list`, or a weight file")
+      ->capture_default_str();
+  verb.add_option("--augment", augment, "none, mild or strong; default as the recipe says");
+  verb.add_option("--false-reject", false_reject, "tolerable share of good parts rejected (default 0.01)");
+  verb.add_option("--shots", shots,
+                  "few-shot: train on this many good images of each category, calibrate on the others");
+  verb.add_option("--device", device, "auto, cpu or cuda");
+  verb.add_option("--config", config, "JSON file with any of the options of `train --options`")
+      ->check(CLI::ExistingFile);
+  verb.add_option("--set", set, "one option, e.g. --set simplenet.noise_std=0.02; repeatable");
+}
+
+std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std::optional<std::int64_t> seed,
+                                                  bool skip_other_methods) const {
+  auto out = std::make_unique<TrainConfig>(method, backbone, parse_enum<Recipe>(recipe, "--recipe"));
+  OptionTable table = out->table();
+  if (!config.empty()) {
+    const auto json = nlohmann::json::parse(read_text(config), nullptr, false, /*ignore_comments=*/true);
+    if (json.is_discarded()) fail(ErrorCode::kConfig, "{}: is not valid JSON", config);
+    try {
+      table.set_all(json);
+    } catch (const Error& e) {
+      fail(ErrorCode::kConfig, "{}: {}", config, e.what());
+    }
+  }
+  if (!augment.empty()) table.set("augment.regime", augment);
+  if (!device.empty()) table.set("train.device", device);
+  if (false_reject) table.set("calibration.false_reject", *false_reject);
+  if (shots) table.set("train.shots", *shots);
+  if (seed) table.set("train.seed", *seed);
+  for (const std::string& assignment : set) {
+    if (skip_other_methods && belongs_to_another_method(table, assignment.substr(0, assignment.find('='))))
+      continue;
+    table.set_assignment(assignment);
+  }
+  return out;
+}
+
+}  // namespace glint

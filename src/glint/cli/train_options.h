@@ -1,0 +1,27 @@
+// Options that `train` and `compare` share: how a training configuration comes about from the command line.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "glint/eval/config.h"
+
+namespace glint {
+
+struct TrainArguments {
+  std::string recipe = "refined", backbone = "compact", config, augment, device;
+  std::optional<double> false_reject;
+  std::optional<int> shots;
+  std::vector<std::string> set;
+
+  void add_to(CLI::App& verb);
+  /// Recipe first, then the file, then the named options, then --set: the later wins. Settings of methods
+  /// other than `method` are skipped when `skip_other_methods`.
+  std::unique_ptr<TrainConfig> make(const std::string& method, std::optional<std::int64_t> seed,
+                                    bool skip_other_methods = false) const;
+};
+
+}  // namespace glint
