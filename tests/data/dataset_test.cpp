@@ -176,5 +176,48 @@ TEST(Sleeve, WritesASetThatScansClean) {
   EXPECT_THROW(write_sleeve_set(folder.path() / "s", options, silent_progress()), Error);
 }
 
+TEST_F(DatasetTest, SeveralCategoriesBecomeOneDataset) {
+  const fs::path other = root().parent_path() / "other";
+  for (int i = 0; i < 10; ++i)
+    write_file(other / "train/good" / (std::to_string(i) + ".png"), encode_png(picture(40 + i)));
+  const Dataset both = scan_datasets({root(), other}, {}, silent_progress());
+  EXPECT_EQ(both.train.size(), 22U);
+  EXPECT_EQ(both.name(), "set+other");
+  EXPECT_EQ(both.train.front().id, "set/train/good/0.png");
+  EXPECT_EQ(both.train.back().category, "other");
+  EXPECT_NE(both.fingerprint(), scan().fingerprint());
+  EXPECT_THROW(scan_datasets({root(), root()}, {}, silent_progress()), Error);
+  // a test image of one category among the other's training images
+  write_file(other / "train/good/leak.png", encode_png(picture(200)));
+  EXPECT_THROW(scan_datasets({root(), other}, {}, silent_progress()), Error);
+}
+
+TEST(FewShot, TakesSoManyOfEachCategoryAndHoldsOutTheRest) {
+  const std::vector<std::string> group = {"a", "a", "a", "b", "b", "b", "b"};
+  const Split split = few_shot_split(group, 2, 7);
+  ASSERT_EQ(split.train.size(), 4U);
+  EXPECT_EQ(split.held_out.size(), 3U);
+  int of_a = 0;
+  for (const int i : split.train) of_a += group[i] == "a";
+  EXPECT_EQ(of_a, 2);
+  EXPECT_EQ(few_shot_split(group, 2, 7).train, split.train);
+}
+
+TEST(FewShot, VersionsAreAllDifferentAndQuarterTurnsExact) {
+  RgbImage image = picture(3, 16, 16);
+  std::vector<std::vector<std::uint8_t>> seen;
+  for (int v = 0; v < kFewShotVersions; ++v) {
+    const RgbImage out = few_shot_version(image, v);
+    EXPECT_EQ(out.width, 16);
+    for (const auto& earlier : seen) EXPECT_NE(out.pixels, earlier) << v;
+    seen.push_back(out.pixels);
+  }
+  EXPECT_EQ(seen[0], image.pixels);
+  // a quarter turn counter-clockwise: the top right pixel comes to the top left
+  const auto at = [](const std::vector<std::uint8_t>& p, int x, int y) { return p[3 * (16 * y + x)]; };
+  EXPECT_EQ(at(seen[19], 0, 0), at(seen[0], 15, 0));
+  EXPECT_EQ(at(seen[20], 0, 0), at(seen[0], 15, 15));
+}
+
 }  // namespace
 }  // namespace glint

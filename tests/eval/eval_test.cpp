@@ -2,13 +2,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/data/sleeve.h"
+#include "glint/eval/compare.h"
 #include "glint/eval/evaluate.h"
 #include "glint/eval/fit.h"
+#include "glint/image/codec.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/report/compare_report.h"
 #include "glint/report/evaluation_report.h"
 #include "golden.h"
 
@@ -154,6 +158,177 @@ TEST_F(EvalTest, TestImagesThatTheModelTrainedOnAreRefused) {
   options.false_reject = 0.2;
   EXPECT_THROW(evaluate_model(model, inspector, data, options, false, silent_progress()), Error);
   EXPECT_EQ(evaluate_model(model, inspector, data, options, true, silent_progress()).leaked.size(), 1U);
+}
+
+/// Settings small enough for a test; `method` decides which of them apply.
+std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::string& backbone, int seed = 0) {
+  auto config = std::make_unique<TrainConfig>(method, backbone, Recipe::kRefined);
+  OptionTable table = config->table();
+  for (const char* setting : {"input.size=96", "augment.draws=1", "calibration.mode=holdout",
+                              "calibration.false_reject=0.2", "calibration.holdout_least=6"}) {
+    table.set_assignment(setting);
+  }
+  for (const char* setting : {"simplenet.meta_epochs=2", "simplenet.passes=1",
+                              "simplenet.embedding_dimension=48", "inp_former.meta_epochs=2",
+                              "inp_former.passes=1", "inp_former.batch=6", "inp_former.decoder_blocks=2"}) {
+    if (method == "hybrid" || std::string(setting).starts_with(method)) table.set_assignment(setting);
+  }
+  table.set("train.seed", seed);
+  return config;
+}
+
+class OtherMethods : public EvalTest, public ::testing::WithParamInterface<const char*> {};
+TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
+  const auto config = tiny(GetParam(), backbone_);
+  const Model whole = fit_model(*config, dataset(), {}, silent_progress());
+  // interrupted after every meta-epoch, and resumed each time
+  FitOptions options;
+  options.state = folder_->path() / (std::string(GetParam()) + ".resume");
+  options.resume = true;
+  class StopAfterState : public ProgressSink {
+   public:
+    explicit StopAfterState(fs::path state) : state_(std::move(state)) {}
+    void begin(const std::string&, std::int64_t) override {
+      seen_ = fs::exists(state_) ? fs::last_write_time(state_) : fs::file_time_type::min();
+    }
+    void advance(std::int64_t, const std::string&) override {
+      if (fs::exists(state_) && fs::last_write_time(state_) != seen_) throw Error(ErrorCode::kCancelled, "stop");
+    }
+    void end() override {}
+    void message(const std::string&) override {}
+
+   private:
+    fs::path state_;
+    fs::file_time_type seen_;
+  } stop(options.state);
+  std::optional<Model> resumed;
+  int interruptions = 0;
+  while (!resumed) {
+    ASSERT_LT(interruptions, 10);
+    try {
+      resumed = fit_model(*tiny(GetParam(), backbone_), dataset(), options, stop);
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), ErrorCode::kCancelled) << e.what();
+      ++interruptions;
+    }
+  }
+  EXPECT_GE(interruptions, 1);
+  EXPECT_EQ(model_fingerprint(*resumed), model_fingerprint(whole));
+
+  const fs::path file = folder_->path() / "other.glint";
+  save_model(whole, file);
+  const Model back = load_model(file);
+  const Inspector inspector(back, torch::kCPU, Precision::kFloat32, "model");
+  const Decision decision = make_decision(back);
+  const Dataset data = dataset();
+  const RgbImage photo = read_image(data.test[0].path);
+  const InspectionResult result = inspect_image(inspector, decision, photo, "part");
+  EXPECT_TRUE(std::isfinite(result.score));
+  EXPECT_EQ(result.rejected, result.score > result.threshold);
+  EXPECT_EQ(result.map.width, photo.width);
+  EvaluateOptions evaluate;
+  evaluate.scoring = back.scoring;
+  evaluate.false_reject = 0.2;
+  const Evaluation e = evaluate_model(back, inspector, data, evaluate, false, silent_progress());
+  EXPECT_TRUE(std::isfinite(e.image_auroc.value));
+  EXPECT_NE(evaluation_report(e, back, data, inspector, "").find("<h2>Training</h2>"), std::string::npos);
+  if (std::string(GetParam()) == "hybrid") {
+    EXPECT_EQ(back.calibration_patches.count("decision_scores"), 1U);
+    EXPECT_NE(decision.guarantee.find("approximately"), std::string::npos);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Each, OtherMethods, ::testing::Values("inp_former", "hybrid"));
+
+TEST_F(EvalTest, EnsembleAveragesTheLastMetaEpochs) {
+  auto trained = [](int snapshots) {
+    const auto config = tiny("simplenet", backbone_);
+    config->table().set("simplenet.meta_epochs", 4);
+    config->table().set("simplenet.snapshots", snapshots);
+    return fit_model(*config, dataset(), {}, silent_progress());
+  };
+  const Model one = trained(1), three = trained(3);
+  EXPECT_EQ(three.method_weights.count("snapshot.001.discriminator.tail.weight"), 1U);
+  EXPECT_EQ(three.method_weights.count("snapshot.002.discriminator.tail.weight"), 0U);
+  // the last head is the one that trains alone
+  EXPECT_EQ(three.method_weights.at("discriminator.tail.weight").data,
+            one.method_weights.at("discriminator.tail.weight").data);
+  const Inspector inspector(three, torch::kCPU, Precision::kFloat32, "model");
+  std::vector<RgbImage> photo = {read_image(dataset().test[0].path)};
+  const ScoreMap together = inspector.patch_scores(photo)[0].map;
+  std::vector<double> sum(together.values.size(), 0);
+  for (const char* part : {"", "snapshot.000.", "snapshot.001."}) {
+    Model single = three;
+    TensorDict head = *part ? take_prefixed(three.method_weights, part) : three.method_weights;
+    std::erase_if(head, [](const auto& entry) { return entry.first.starts_with("snapshot."); });
+    head["simplenet.feature_scale"] = three.method_weights.at("simplenet.feature_scale");
+    single.method_weights = head;
+    const ScoreMap map = Inspector(single, torch::kCPU, Precision::kFloat32, "m").patch_scores(photo)[0].map;
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += map.values[i] / 3;
+  }
+  for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_NEAR(together.values[i], sum[i], 1e-4);
+}
+
+TEST_F(EvalTest, FewShotCalibratesOnEverythingElse) {
+  const Model model = train("train.shots=2");
+  int training = 0;
+  for (const auto& image : model.record["dataset"]["images"]) training += image["role"] == "train";
+  EXPECT_EQ(training, 2);
+  EXPECT_EQ(calibration_scores(model).size(), 22U);
+}
+
+TEST_F(EvalTest, CompareTrainsOnceAndPairsItsDifferences) {
+  CompareOptions options;
+  options.methods = {"simplenet", "inp_former"};
+  options.seeds = 2;
+  options.models = folder_->path() / "models";
+  options.configure = [](const std::string& method, int seed) { return tiny(method, backbone_, seed); };
+  const Comparison first = compare_methods(dataset(), options, silent_progress());
+  const auto written = fs::last_write_time(options.models / "inp_former_seed1.glint");
+  const Comparison again = compare_methods(dataset(), options, silent_progress());
+  EXPECT_EQ(fs::last_write_time(options.models / "inp_former_seed1.glint"), written) << "trained again";
+  ASSERT_EQ(first.differences.size(), 1U);
+  const PairedDifference& d = first.differences[0];
+  EXPECT_NEAR(d.image_auroc.value,
+              mean_figure(first.methods[0], ComparedFigure::kImageAuroc).mean -
+                  mean_figure(first.methods[1], ComparedFigure::kImageAuroc).mean,
+              1e-12);
+  EXPECT_LE(d.aupro.ci_low, d.aupro.ci_high);
+  EXPECT_EQ(comparison_json(first, dataset())["differences"], comparison_json(again, dataset())["differences"]);
+  const std::string html = comparison_report(first, dataset());
+  EXPECT_NE(html.find("Paired differences"), std::string::npos);
+  EXPECT_EQ(html.find("https://"), std::string::npos);
+}
+
+/// A full-size DINOv2 small checkpoint of random values, as an importable file.
+fs::path random_transformer(const fs::path& folder) {
+  TensorDict weights;
+  torch::manual_seed(5);
+  for (const TensorShape& t : transformer_tensors(*backbone_spec("dinov2reg_vit_small_14").transformer)) {
+    const bool norm = t.name.find("norm") != std::string::npos && t.name.ends_with("weight");
+    weights[t.name] = to_host(norm ? torch::ones(t.shape) : 0.05 * torch::randn(t.shape));
+  }
+  write_safetensors(folder / "vits.safetensors", {weights, {}});
+  return folder / "vits.safetensors";
+}
+
+TEST_F(EvalTest, TransformerTrainsAtAMultipleOfItsPatchAndOnlyWithInpFormer) {
+  const std::string file = random_transformer(folder_->path()).string();
+  const auto config = tiny("inp_former", file);
+  config->table().set_assignment("input.size=75");
+  const Model model = fit_model(*config, dataset(), {}, silent_progress());
+  EXPECT_EQ(model.backbone.name, "dinov2reg_vit_small_14");
+  EXPECT_EQ(model.input.size, 70);
+  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const auto scores = inspector.patch_scores({read_image(dataset().test[0].path)});
+  EXPECT_EQ(scores[0].map.width, 5);
+
+  const auto wrong = tiny("simplenet", file);
+  try {
+    fit_model(*wrong, dataset(), {}, silent_progress());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("inp_former"), std::string::npos) << e.what();
+  }
 }
 
 }  // namespace
