@@ -39,7 +39,8 @@ class GoldenInpFormer : public ::testing::Test {
   std::vector<torch::Tensor> groups() const {
     const auto targets = encoder().target_outputs(at("image"));
     auto mean = [&](int first) {
-      return at::stack(std::vector<torch::Tensor>(targets.begin() + first, targets.begin() + first + 4)).mean(0);
+      return at::stack(std::vector<torch::Tensor>(targets.begin() + first, targets.begin() + first + 4))
+          .mean(0);
     };
     return {mean(0), mean(4)};
   }

@@ -37,8 +37,8 @@ PatchScores good_part(Rng& rng) {
 }
 
 TEST(Scorer, CombinedScoreHoldsItsFalseRejectRateOnAverage) {
-  // The p-value scales are made from the same good parts as the threshold, so that the split-conformal bound is
-  // not exact. How far is it off? 300 calibrations with 60 parts, 40 new parts each, promised 10 %.
+  // The p-value scales are made from the same good parts as the threshold, so that the split-conformal bound
+  // is not exact. How far is it off? 300 calibrations with 60 parts, 40 new parts each, promised 10 %.
   ScoringOptions options;
   options.smoothing_sigma = 0;
   constexpr int kWorlds = 300, kCalibration = 60, kNew = 40;

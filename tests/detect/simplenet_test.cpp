@@ -7,8 +7,8 @@
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
-#include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/feature_store.h"
+#include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/head_kernels.h"
 #include "golden.h"

@@ -192,7 +192,8 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
       seen_ = fs::exists(state_) ? fs::last_write_time(state_) : fs::file_time_type::min();
     }
     void advance(std::int64_t, const std::string&) override {
-      if (fs::exists(state_) && fs::last_write_time(state_) != seen_) throw Error(ErrorCode::kCancelled, "stop");
+      if (fs::exists(state_) && fs::last_write_time(state_) != seen_)
+        throw Error(ErrorCode::kCancelled, "stop");
     }
     void end() override {}
     void message(const std::string&) override {}
@@ -293,7 +294,8 @@ TEST_F(EvalTest, CompareTrainsOnceAndPairsItsDifferences) {
                   mean_figure(first.methods[1], ComparedFigure::kImageAuroc).mean,
               1e-12);
   EXPECT_LE(d.aupro.ci_low, d.aupro.ci_high);
-  EXPECT_EQ(comparison_json(first, dataset())["differences"], comparison_json(again, dataset())["differences"]);
+  EXPECT_EQ(comparison_json(first, dataset())["differences"],
+            comparison_json(again, dataset())["differences"]);
   const std::string html = comparison_report(first, dataset());
   EXPECT_NE(html.find("Paired differences"), std::string::npos);
   EXPECT_EQ(html.find("https://"), std::string::npos);

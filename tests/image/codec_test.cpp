@@ -64,7 +64,8 @@ Bytes encoded(const cv::Mat& image, const char* extension) {
 
 TEST(Codec, SixteenBitGreyAndAlphaBecomeEightBitRgb) {
   for (const char* extension : {".png", ".tif"}) {
-    const RgbImage deep = decode_image(encoded(cv::Mat(3, 4, CV_16UC1, cv::Scalar(0x8080)), extension), "deep");
+    const RgbImage deep =
+        decode_image(encoded(cv::Mat(3, 4, CV_16UC1, cv::Scalar(0x8080)), extension), "deep");
     EXPECT_EQ(deep.width, 4) << extension;
     EXPECT_EQ(deep.pixels, std::vector<std::uint8_t>(36, 0x80)) << extension;
     cv::Mat rgba(2, 2, CV_8UC4, cv::Scalar(10, 20, 30, 0));  // blue, green, red, transparent
@@ -83,9 +84,9 @@ TEST(Codec, ExifOrientationIsApplied) {
   wide.colRange(0, 24).setTo(cv::Scalar(255, 255, 255));  // left half white
   Bytes jpeg = encoded(wide, ".jpg");
   // APP1 with one tag: orientation 6, "turn a quarter clockwise to show"
-  const unsigned char exif[] = {0xff, 0xe1, 0x00, 0x22, 'E',  'x',  'i',  'f',  0,    0,    'M',  'M',
-                                0,    42,   0,    0,    0,    8,    0,    1,    0x01, 0x12, 0x00, 0x03,
-                                0,    0,    0,    1,    0x00, 0x06, 0,    0,    0,    0,    0,    0};
+  const unsigned char exif[] = {0xff, 0xe1, 0x00, 0x22, 'E',  'x',  'i', 'f', 0,    0,    'M',  'M',
+                                0,    42,   0,    0,    0,    8,    0,   1,   0x01, 0x12, 0x00, 0x03,
+                                0,    0,    0,    1,    0x00, 0x06, 0,   0,   0,    0,    0,    0};
   const auto view = std::as_bytes(std::span(exif));
   jpeg.insert(jpeg.begin() + 2, view.begin(), view.end());
   const RgbImage shown = decode_image(jpeg, "turned.jpg");

@@ -197,8 +197,8 @@ TEST(Conformal, PValuesAreUniformEnough) {
 }
 
 TEST(Intervals, PairedDifferenceCoversTheTruthAndSeesPairing) {
-  // Two detectors whose scores share most of their noise: the paired interval is narrower than two separate ones
-  // suggest, and in 95 of 100 worlds it covers the true difference.
+  // Two detectors whose scores share most of their noise: the paired interval is narrower than two separate
+  // ones suggest, and in 95 of 100 worlds it covers the true difference.
   constexpr int kWorlds = 400, kGood = 60, kBad = 90;
   const double shift_a = 1.2, shift_b = 0.9, own = 0.3;
   const double spread = std::sqrt(2 * (1 + own * own));
@@ -241,7 +241,10 @@ TEST(PixelMetrics, ReplicatesOfTwoDetectorsArePaired) {
   }
   PixelMetricOptions options;
   options.bootstrap_replicates = 50;
-  auto measure = [&] { return pixel_metrics(12, [&](int i) { return items[i]; }, stratum, options); };
+  auto measure = [&] {
+    return pixel_metrics(
+        12, [&](int i) { return items[i]; }, stratum, options);
+  };
   const PixelMetrics a = measure(), b = measure();
   ASSERT_EQ(a.replicates[3].size(), 50U);
   EXPECT_EQ(a.replicates, b.replicates);

@@ -72,9 +72,10 @@ int run(const Arguments& args) {
 
 Action add_train(CLI::App& verb) {
   auto args = std::make_shared<Arguments>();
-  verb.add_option("dataset", args->datasets,
-                  "folder in MVTec layout, or a flat folder of good images; several become one detector of all "
-                  "these categories");
+  verb.add_option(
+      "dataset", args->datasets,
+      "folder in MVTec layout, or a flat folder of good images; several become one detector of all "
+      "these categories");
   verb.add_option("-o,--out", args->out, "model file to write");
   verb.add_option("--method", args->method, "detection method")
       ->capture_default_str()

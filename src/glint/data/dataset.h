@@ -37,10 +37,10 @@ struct Sample {
 };
 
 struct Dataset {
-  std::filesystem::path root;               ///< of the first category
-  std::vector<std::string> categories;      ///< folder names
-  std::vector<Sample> train;        ///< good parts
-  std::vector<Sample> calibration;  ///< from calibration/good, usually empty
+  std::filesystem::path root;           ///< of the first category
+  std::vector<std::string> categories;  ///< folder names
+  std::vector<Sample> train;            ///< good parts
+  std::vector<Sample> calibration;      ///< from calibration/good, usually empty
   std::vector<Sample> test;
   bool masks_present = false;
   std::vector<std::string> warnings;

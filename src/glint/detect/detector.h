@@ -18,14 +18,13 @@
 
 namespace glint {
 
-/// The recipes of the study, and `ensemble`: refined, averaged over the last meta-epochs. Each method says what
-/// they mean for it (docs/recipes.md).
+/// The recipes of the study, and `ensemble`: refined, averaged over the last meta-epochs. Each method says
+/// what they mean for it (docs/recipes.md).
 enum class Recipe { kRefined, kBaseline, kEnsemble };
 template <>
 struct EnumNames<Recipe> {
-  static constexpr std::pair<Recipe, std::string_view> table[] = {{Recipe::kRefined, "refined"},
-      {Recipe::kBaseline, "baseline"},
-      {Recipe::kEnsemble, "ensemble"}};
+  static constexpr std::pair<Recipe, std::string_view> table[] = {
+      {Recipe::kRefined, "refined"}, {Recipe::kBaseline, "baseline"}, {Recipe::kEnsemble, "ensemble"}};
 };
 
 /// What a recipe fixes outside the method's own options.
@@ -59,8 +58,8 @@ struct FitInput {
 
 struct FitResult {
   TensorDict weights;  ///< of the method's own parts, without the backbone
-  /// Goes into model file and report: "series" (one object of numbers per meta-epoch), "curves" (what of it to
-  /// draw together: title and keys), "saturated", timings.
+  /// Goes into model file and report: "series" (one object of numbers per meta-epoch), "curves" (what of it
+  /// to draw together: title and keys), "saturated", timings.
   nlohmann::json record;
 };
 

@@ -1,5 +1,5 @@
-// The frozen features of every training image and augmentation draw, computed once and kept: in memory up to a
-// limit, on disk beyond it.
+// The frozen features of every training image and augmentation draw, computed once and kept: in memory up to
+// a limit, on disk beyond it.
 #pragma once
 
 #include <torch/types.h>

@@ -152,7 +152,7 @@ namespace {
 constexpr const char* kMapScores = "patch_scores";
 constexpr const char* kDecisionScores = "decision_scores";
 
-HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::* part) {
+HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
   const ScoreMap& first = all[0].*part;
   std::vector<float> values;
   for (const PatchScores& patches : all) {
@@ -163,7 +163,7 @@ HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::
   return from_floats(values, {std::ssize(all), first.height, first.width});
 }
 
-void unpack_maps(const HostTensor& t, std::vector<PatchScores>& all, ScoreMap PatchScores::* part) {
+void unpack_maps(const HostTensor& t, std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
   if (t.shape.size() != 3 || t.shape[1] < 1 || t.shape[2] < 1 || t.shape[1] > 4096 || t.shape[2] > 4096 ||
       t.shape[0] != std::ssize(all)) {
     fail(ErrorCode::kBadInput, "the model's calibration scores have an impossible shape; train it again");

@@ -74,8 +74,7 @@ TailProbability::TailProbability(std::vector<double> good_scores) : sorted_(std:
   double excess = 0;
   for (std::size_t i = n - tail; i < n; ++i) excess += sorted_[i] - start_;
   // Ties at the top leave no excess to measure: any positive scale keeps the order.
-  mean_excess_ = excess > 0 ? excess / static_cast<double>(tail)
-                            : std::max(1e-12, std::abs(start_) * 1e-6);
+  mean_excess_ = excess > 0 ? excess / static_cast<double>(tail) : std::max(1e-12, std::abs(start_) * 1e-6);
 }
 
 double TailProbability::surprise(double score) const {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <numeric>
 
 #include "glint/base/error.h"
+#include "glint/base/memory.h"
 #include "glint/eval/fit.h"
 
 namespace fs = std::filesystem;
@@ -17,21 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-/// Starts a new high-water mark of resident memory (Linux); without the right to, the mark stays the process's.
-void reset_peak_memory() {
-  std::ofstream("/proc/self/clear_refs") << "5";
-}
-
-double peak_memory_mib() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  while (status >> word) {
-    double kib = 0;
-    if (word == "VmHWM:" && status >> kib) return kib / 1024;
-  }
-  return 0;
-}
 
 std::vector<int> labels_of(const Evaluation& e) {
   std::vector<int> out;
@@ -111,14 +96,14 @@ Model train_or_load(TrainConfig& config, const Dataset& dataset, const fs::path&
   return model;
 }
 
-ComparedRun run_one(const Dataset& dataset, const CompareOptions& options, const std::string& method, int seed,
-                    ProgressSink& progress) {
+ComparedRun run_one(const Dataset& dataset, const CompareOptions& options, const std::string& method,
+                    int seed, ProgressSink& progress) {
   const std::unique_ptr<TrainConfig> config = options.configure(method, seed);
   const fs::path path = options.models / fmt::format("{}_seed{}.glint", method, seed);
   progress.message(fmt::format("{}, seed {}", method, seed));
   Model model = train_or_load(*config, dataset, path, progress);
-  auto inspector = std::make_unique<Inspector>(model, resolve_device(config->device), config->precision,
-                                               path.string());
+  auto inspector =
+      std::make_unique<Inspector>(model, resolve_device(config->device), config->precision, path.string());
   EvaluateOptions evaluate;
   evaluate.scoring = model.scoring;
   evaluate.false_reject = config->false_reject;
@@ -129,8 +114,9 @@ ComparedRun run_one(const Dataset& dataset, const CompareOptions& options, const
   const double peak_mib = training.value("peak_mib", 0.0);
   const double model_mib = static_cast<double>(fs::file_size(path)) / (1 << 20);
   const double milliseconds = 1000 * evaluation.seconds_per_image;
-  return {seed,     std::move(model), std::move(inspector), std::move(evaluation), training_seconds,
-          milliseconds, peak_mib,         model_mib};
+  return {
+      seed,     std::move(model), std::move(inspector), std::move(evaluation), training_seconds, milliseconds,
+      peak_mib, model_mib};
 }
 
 json estimate_json(const Estimate& e) {
@@ -182,8 +168,7 @@ Comparison compare_methods(const Dataset& dataset, const CompareOptions& options
     for (std::size_t j = i + 1; j < out.methods.size(); ++j) {
       const ComparedMethod &a = out.methods[i], &b = out.methods[j];
       PairedDifference d{a.name, b.name, {}, {}, {}, {}};
-      d.image_auroc =
-          delong_mean_difference(scores_of(a), scores_of(b), labels_of(a.runs[0].evaluation));
+      d.image_auroc = delong_mean_difference(scores_of(a), scores_of(b), labels_of(a.runs[0].evaluation));
       d.pixel_auroc = pixel_difference(a, b, ComparedFigure::kPixelAuroc);
       d.pixel_ap = pixel_difference(a, b, ComparedFigure::kPixelAp);
       d.aupro = pixel_difference(a, b, ComparedFigure::kAupro);
@@ -239,13 +224,13 @@ std::string comparison_text(const Comparison& comparison) {
     for (const NamedFigure& f : kFigures) {
       const MeanFigure m = mean_figure(method, f.figure);
       if (!std::isfinite(m.mean)) continue;
-      out += fmt::format("{:<12} {:<12} {:.3f}  [{:.3f}, {:.3f}]  seeds {:.3f} to {:.3f}\n", method.name, f.key,
-                         m.mean, m.estimate.ci_low, m.estimate.ci_high, m.lowest, m.highest);
+      out += fmt::format("{:<12} {:<12} {:.3f}  [{:.3f}, {:.3f}]  seeds {:.3f} to {:.3f}\n", method.name,
+                         f.key, m.mean, m.estimate.ci_low, m.estimate.ci_high, m.lowest, m.highest);
     }
     const ComparedRun& run = method.runs[0];
-    out += fmt::format("{:<12} training {:.0f} s, {:.1f} ms an image, peak {:.0f} MiB, model {:.1f} MiB\n",
-                       method.name, run.training_seconds, run.milliseconds_image, run.peak_mib,
-                       run.model_mib);
+    out +=
+        fmt::format("{:<12} training {:.0f} s, {:.1f} ms an image, peak {:.0f} MiB, model {:.1f} MiB\n",
+                    method.name, run.training_seconds, run.milliseconds_image, run.peak_mib, run.model_mib);
   }
   for (const PairedDifference& d : comparison.differences) {
     out += fmt::format("{} - {}: image AUROC {}  pixel AUROC {}  AUPRO {}\n", d.first, d.second,

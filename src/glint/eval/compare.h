@@ -44,8 +44,8 @@ struct MeanFigure {
 };
 
 struct PairedDifference {
-  std::string first, second;  ///< methods; figures are first minus second
-  Estimate image_auroc;       ///< DeLong, paired
+  std::string first, second;              ///< methods; figures are first minus second
+  Estimate image_auroc;                   ///< DeLong, paired
   Estimate pixel_auroc, pixel_ap, aupro;  ///< bootstrap over images, paired
 };
 

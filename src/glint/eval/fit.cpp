@@ -71,8 +71,7 @@ class Trainer {
     input.draws = config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
     input.image = [this, &which, seed, versions](int i, int draw) {
       const int index = which[i / versions];
-      const RgbImage image =
-          versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
+      const RgbImage image = versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
       // The draw depends on the image's name, not on its place among the images of this split.
       return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
     };

@@ -21,8 +21,8 @@ RgbImage crop(const RgbImage& image, int x, int y, int width, int height);
 RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift_x, double shift_y,
                            double scale, bool flip_horizontal);
 
-/// Where a resize lays its samples: on pixel centres (align_corners = false), or so that the corner samples of
-/// both maps coincide (align_corners = true).
+/// Where a resize lays its samples: on pixel centres (align_corners = false), or so that the corner samples
+/// of both maps coincide (align_corners = true).
 enum class SampleAlignment { kPixelCentres, kCorners };
 
 /// Bilinear without antialiasing (torch interpolate), for maps that grow.

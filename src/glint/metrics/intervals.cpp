@@ -70,8 +70,8 @@ double incomplete_beta(double x, double a, double b) {
 
 namespace {
 
-/// DeLong's structural components: of each positive the share of negatives below it, of each negative the share
-/// of positives above it.
+/// DeLong's structural components: of each positive the share of negatives below it, of each negative the
+/// share of positives above it.
 struct Components {
   std::vector<double> positive, negative;
 
@@ -132,7 +132,8 @@ std::vector<double> mean_replicates(const std::vector<std::vector<double>>& repe
 }
 
 Estimate delong_auroc(std::span<const double> scores, std::span<const int> labels) {
-  const auto m = static_cast<double>(std::count_if(labels.begin(), labels.end(), [](int l) { return l != 0; }));
+  const auto m =
+      static_cast<double>(std::count_if(labels.begin(), labels.end(), [](int l) { return l != 0; }));
   const double n = static_cast<double>(labels.size()) - m;
   const double value = auroc(scores, labels);
   if (m < 2 || n < 2) return {value, m > 0 && n > 0 ? 0 : kNaN, m > 0 && n > 0 ? 1 : kNaN};

@@ -26,9 +26,11 @@ Estimate delong_auroc(std::span<const double> scores, std::span<const int> label
 using RepeatedScores = std::vector<std::vector<double>>;
 
 /// Mean AUROC of `a` over its repetitions minus that of `b`, over the same images, with DeLong's paired
-/// variance. The mean of AUROCs is itself a two-sample U-statistic, so its structural components are the means
-/// of the repetitions' components. The interval is about the images, not about the training's randomness.
-Estimate delong_mean_difference(const RepeatedScores& a, const RepeatedScores& b, std::span<const int> labels);
+/// variance. The mean of AUROCs is itself a two-sample U-statistic, so its structural components are the
+/// means of the repetitions' components. The interval is about the images, not about the training's
+/// randomness.
+Estimate delong_mean_difference(const RepeatedScores& a, const RepeatedScores& b,
+                                std::span<const int> labels);
 
 /// Wilson score interval for k successes of n. n = 0 gives [0, 1] with value NaN.
 Estimate wilson_rate(std::int64_t successes, std::int64_t n);

@@ -40,8 +40,8 @@ struct PixelMetrics {
   std::int64_t regions = 0;
   std::vector<CurvePoint> pro_curve;  ///< (FPR, PRO), thinned to about 400 points for drawing
   int passes = 0;                     ///< over the images
-  /// Bootstrap replicates of auroc, average_precision, f1max, aupro, in this order. The same images, strata and
-  /// seed give the same resamples, so that two detectors' replicates are paired.
+  /// Bootstrap replicates of auroc, average_precision, f1max, aupro, in this order. The same images, strata
+  /// and seed give the same resamples, so that two detectors' replicates are paired.
   std::array<std::vector<double>, 4> replicates;
 };
 

@@ -72,8 +72,17 @@ const std::vector<BackboneSpec>& backbone_specs() {
     vit_small.target_blocks = vit_base.target_blocks = middle;
     vit_large.target_blocks = sparse;
     return std::vector<BackboneSpec>{
-        {"compact", {2, 2, 2}, small, false, 1, 0.5, 384, "", "",
-         "BSD-3-Clause (student of torchvision's ResNet-18)", std::nullopt},
+        {"compact",
+         {2, 2, 2},
+         small,
+         false,
+         1,
+         0.5,
+         384,
+         "",
+         "",
+         "BSD-3-Clause (student of torchvision's ResNet-18)",
+         std::nullopt},
         torchvision("resnet18", {2, 2, 2}, small, false, 384, "resnet18-f37072fd.pth"),
         torchvision("resnet50", {3, 4, 6}, small, true, 1536, "resnet50-0676ba61.pth"),
         torchvision("wide_resnet50_2", {3, 4, 6}, wide, true, 1536, "wide_resnet50_2-95faca4d.pth"),
@@ -229,8 +238,8 @@ FeatureMaps Backbone::features(const torch::Tensor& images) const {
   GLINT_CHECK(images.dim() == 4 && images.size(1) == 3);
   const auto* net = std::get_if<BackboneNet>(&net_);
   if (!net) {
-    fail(ErrorCode::kConfig, "backbone '{}' has no layer2 and layer3; choose a convolutional one, or inp_former",
-         spec_->name);
+    fail(ErrorCode::kConfig,
+         "backbone '{}' has no layer2 and layer3; choose a convolutional one, or inp_former", spec_->name);
   }
   torch::Tensor x = images.to(device_);
   if (precision_ == Precision::kBFloat16)

@@ -14,8 +14,8 @@ namespace glint {
 /// What a transformer looks like. Blocks are counted from 0.
 struct TransformerShape {
   int dimension = 0, heads = 0, depth = 0;
-  int patch = 14;         ///< pixels per token side
-  int registers = 4;      ///< register tokens, inserted behind the class token without a position
+  int patch = 14;          ///< pixels per token side
+  int registers = 4;       ///< register tokens, inserted behind the class token without a position
   int position_grid = 37;  ///< side of the trained position table: 518 pixels
   int mlp_ratio = 4;
   std::vector<int> target_blocks;  ///< whose outputs INP-Former reads

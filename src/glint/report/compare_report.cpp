@@ -20,8 +20,8 @@ constexpr std::size_t kPictureRows = 24;
 std::string mean_cell(const ComparedMethod& method, ComparedFigure figure) {
   const MeanFigure m = mean_figure(method, figure);
   if (!std::isfinite(m.mean)) return "<td>–</td>";
-  return fmt::format("<td>{}<br><span class='soft'>seeds {:.3f} – {:.3f}</span></td>", with_interval(m.estimate),
-                     m.lowest, m.highest);
+  return fmt::format("<td>{}<br><span class='soft'>seeds {:.3f} – {:.3f}</span></td>",
+                     with_interval(m.estimate), m.lowest, m.highest);
 }
 
 std::string figure_table(const Comparison& comparison) {
@@ -87,7 +87,8 @@ std::string cost_table(const Comparison& comparison) {
         "<tr><td>{}</td><td>{:.0f} s</td><td>{:.0f} MiB</td><td>{:.1f} ms</td><td>{:.1f} MiB</td></tr>",
         escape_html(method.name), median(seconds), median(memory), median(image), method.runs[0].model_mib);
   }
-  return out + "</table></div><p class='soft'>Medians over the seeds, on the machine that made this page.</p>";
+  return out +
+         "</table></div><p class='soft'>Medians over the seeds, on the machine that made this page.</p>";
 }
 
 std::string class_table(const Comparison& comparison) {
@@ -135,9 +136,8 @@ std::string picture_rows(const Comparison& comparison) {
   const auto& images = comparison.methods[0].runs[0].evaluation.images;
   std::vector<std::size_t> order(images.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
-    return disagreement(comparison, a) > disagreement(comparison, b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](auto a, auto b) { return disagreement(comparison, a) > disagreement(comparison, b); });
   if (order.size() > kPictureRows) order.resize(kPictureRows);
   std::string out =
       "<h2>The same images, every method</h2><p class='soft'>First the images that the methods judge most "
@@ -181,7 +181,8 @@ std::string comparison_report(const Comparison& comparison, const Dataset& datas
   const Evaluation& first = comparison.methods[0].runs[0].evaluation;
   std::string html = page_begin(dataset.name() + ": comparison");
   html += fmt::format(
-      "<h1>{}: {}</h1><p class='soft'>{} seeds on the same split, {} test images, backbone {}. Is the stronger "
+      "<h1>{}: {}</h1><p class='soft'>{} seeds on the same split, {} test images, backbone {}. Is the "
+      "stronger "
       "localiser also the better judge? Compare AUPRO with image AUROC.</p>",
       escape_html(dataset.name()), escape_html(methods), comparison.methods[0].runs.size(),
       first.images.size(), escape_html(comparison.methods[0].runs[0].model.backbone.name));

@@ -117,7 +117,8 @@ class InpFormer : public Method {
     const int steps_per_pass = input.images / batch;
     const std::int64_t total =
         static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass;
-    const std::int64_t warmup = std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, total / 5));
+    const std::int64_t warmup =
+        std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, total / 5));
     std::int64_t step = static_cast<std::int64_t>(first_epoch) * options_.passes * steps_per_pass;
     input.progress->begin("training", total);
     for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
@@ -131,8 +132,8 @@ class InpFormer : public Method {
           throw_if_cancelled();
           const auto begin = order.begin() + static_cast<std::ptrdiff_t>(s) * batch;
           const torch::Tensor packed = features.gather({begin, begin + batch}, global_pass % input.draws);
-          const double rate = warm_cosine(step, total, warmup, options_.learning_rate,
-                                          options_.final_learning_rate);
+          const double rate =
+              warm_cosine(step, total, warmup, options_.learning_rate, options_.final_learning_rate);
           const StepReading reading =
               train_step(net, optimizer,
                          unpack_groups(packed.to(input.device).to(torch::kFloat), shape.group_widths), rate);
@@ -164,16 +165,15 @@ class InpFormer : public Method {
 
     FitResult result;
     result.weights = net.to_dict();
-    result.record = {
-        {"series", series},
-        {"curves",
-         {{{"title", "Reconstruction and coherence loss"}, {"keys", {"loss", "coherence_loss"}}},
-          {{"title", "Distance of held-out good parts"},
-           {"keys", {"held_out_distance_mean", "held_out_distance_max"}}}}},
-        {"saturated", false},
-        {"precision", bf16 ? "bfloat16" : "float32"},
-        {"feature_seconds", feature_seconds},
-        {"training_seconds", seconds() - feature_seconds}};
+    result.record = {{"series", series},
+                     {"curves",
+                      {{{"title", "Reconstruction and coherence loss"}, {"keys", {"loss", "coherence_loss"}}},
+                       {{"title", "Distance of held-out good parts"},
+                        {"keys", {"held_out_distance_mean", "held_out_distance_max"}}}}},
+                     {"saturated", false},
+                     {"precision", bf16 ? "bfloat16" : "float32"},
+                     {"feature_seconds", feature_seconds},
+                     {"training_seconds", seconds() - feature_seconds}};
     return result;
   }
 

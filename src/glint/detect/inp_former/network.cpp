@@ -182,7 +182,8 @@ InpFormerNet::Output InpFormerNet::forward(const std::vector<torch::Tensor>& gro
     torch::Tensor sum;
     for (std::int64_t i = 0; i < per_group; ++i) {
       const torch::Tensor& o =
-          outputs[outputs.size() - 1 - static_cast<std::size_t>(static_cast<std::int64_t>(g) * per_group + i)];
+          outputs[outputs.size() - 1 -
+                  static_cast<std::size_t>(static_cast<std::int64_t>(g) * per_group + i)];
       sum = sum.defined() ? sum + o : o;
     }
     torch::Tensor mean = sum / static_cast<double>(per_group);

@@ -50,8 +50,7 @@ void StableAdamW::step(std::map<std::string, torch::Tensor>& parameters, double 
     s.square.mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
     s.largest_square = at::maximum(s.largest_square, s.square);
     const torch::Tensor denominator = s.largest_square.sqrt().div_(std::sqrt(correction2)).add_(kEps);
-    const double rms =
-        (g / denominator).norm().item<double>() / std::sqrt(static_cast<double>(g.numel()));
+    const double rms = (g / denominator).norm().item<double>() / std::sqrt(static_cast<double>(g.numel()));
     p.addcdiv_(s.mean, denominator, -learning_rate / correction1 / std::max(1.0, rms));
   }
 }

@@ -175,7 +175,9 @@ class SimpleNet : public Method {
         options_.noise_scale == NoiseScale::kRelative ? relative_scale(backbone, embedding, input) : 1.0;
     const FeatureCache features(
         input,
-        [&](const std::vector<RgbImage>& images) { return embed_images(backbone, embedding, images) * scale; },
+        [&](const std::vector<RgbImage>& images) {
+          return embed_images(backbone, embedding, images) * scale;
+        },
         bf16 ? torch::kBFloat16 : torch::kFloat);
     const double feature_seconds = seconds();
 
