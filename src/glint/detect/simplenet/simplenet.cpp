@@ -44,6 +44,14 @@ class SimpleNetDetector : public Detector {
     weight3_ = weight.index_select(1, torch::tensor(embedding_.targets3())).contiguous();
     bias_ = at::cat(biases);
     tail_ = at::cat(tails);
+    if (bias_.size(0) <= weight.size(1)) return;
+    const auto type = backbone.precision() == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat;
+    for (std::int64_t first = 0; first < bias_.size(0); first += kWideBlock) {
+      const std::int64_t last = std::min(bias_.size(0), first + kWideBlock);
+      blocks_.push_back({weight.slice(0, first, last).to(type).contiguous(),
+                         bias_.slice(0, first, last).to(type).contiguous(),
+                         tail_.slice(0, first, last).contiguous()});
+    }
   }
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
@@ -51,12 +59,8 @@ class SimpleNetDetector : public Detector {
     const FeatureMaps maps = backbone_.features(images_to_tensor(inputs, kImageNetMean, kImageNetStd));
     const torch::Tensor layer2 = maps.layer2.cpu(), layer3 = maps.layer3.cpu();
     const auto h = static_cast<int>(layer2.size(2)), w = static_cast<int>(layer2.size(3));
-    const torch::Tensor part3 = at::linear(embedding_.pool3(layer3), weight3_, bias_);
-    torch::Tensor hidden =
-        upsample_positions(part3, static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)), h, w);
-    hidden = hidden.reshape({-1, hidden.size(2)});
-    hidden.addmm_(embedding_.pool2(layer2).reshape({hidden.size(0), -1}), weight2_.t());
-    const torch::Tensor score = at::mv(at::leaky_relu_(hidden, kLeakySlope), tail_).neg_();
+    const torch::Tensor score =
+        blocks_.empty() ? narrow_scores(layer2, layer3, h, w) : wide_scores(layer2, layer3);
     const auto* values = score.data_ptr<float>();
     std::vector<PatchScores> out;
     for (std::size_t b = 0; b < inputs.size(); ++b) {
@@ -68,9 +72,37 @@ class SimpleNetDetector : public Detector {
   }
 
  private:
+  /// Fewer hidden units than features: layer3's share is applied before its interpolation.
+  torch::Tensor narrow_scores(const torch::Tensor& layer2, const torch::Tensor& layer3, int h, int w) const {
+    const torch::Tensor part3 = at::linear(embedding_.pool3(layer3), weight3_, bias_);
+    torch::Tensor hidden =
+        upsample_positions(part3, static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)), h, w);
+    hidden = hidden.reshape({-1, hidden.size(2)});
+    hidden.addmm_(embedding_.pool2(layer2).reshape({hidden.size(0), -1}), weight2_.t());
+    return at::mv(at::leaky_relu_(hidden, kLeakySlope), tail_).neg_();
+  }
+
+  /// More hidden units than features (several heads): the features are interpolated, the units come in blocks
+  /// that stay in the cache.
+  torch::Tensor wide_scores(const torch::Tensor& layer2, const torch::Tensor& layer3) const {
+    const torch::Tensor z = embedding_.embed(layer2, layer3).to(blocks_[0].weight.scalar_type());
+    torch::Tensor score = torch::zeros({z.size(0)});
+    for (const Block& block : blocks_) {
+      torch::Tensor hidden = at::linear(z, block.weight, block.bias).to(torch::kFloat);
+      score.sub_(at::mv(at::leaky_relu_(hidden, kLeakySlope), block.tail));
+    }
+    return score;
+  }
+
+  static constexpr std::int64_t kWideBlock = 512;  // hidden units
+  struct Block {
+    torch::Tensor weight, bias, tail;
+  };
+
   Backbone backbone_;
   PatchEmbedding embedding_;
   torch::Tensor weight2_, weight3_, bias_, tail_;
+  std::vector<Block> blocks_;  ///< empty unless the head is wide
 };
 
 /// Embeddings of images; [images, positions, D].
