@@ -17,7 +17,7 @@ expect_code() { # CODE command...
 has() { grep -q -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
 
 expect_code 0 "$glint" --help
-for verb in synth train evaluate inspect backbone info; do
+for verb in synth train evaluate inspect compare backbone info; do
   expect_code 0 "$glint" $verb --help
   has "Example" out.txt
 done
@@ -53,6 +53,17 @@ jsonschema.validate(json.load(open('report/results.json')), json.load(open('$sou
 else
   echo "SKIPPED: results.json against its schema (python3-jsonschema is not installed)"
 fi
+
+expect_code 0 "$glint" compare set -o comparison --seeds 1 $small --set input.size=128 --set inp_former.meta_epochs=1 \
+  --set inp_former.passes=1
+has "hybrid" out.txt
+for file in compare.html compare.json models/hybrid_seed0.glint; do
+  [ -s comparison/$file ] || { echo "$file missing"; exit 1; }
+done
+"$glint" inspect comparison/models/hybrid_seed0.glint set/test/dent --format csv >hybrid.csv || [ $? = 1 ]
+has "largest_region_px" hybrid.csv
+expect_code 2 "$glint" compare set -o comparison --set nonsense.key=1
+has "nonsense" err.txt
 
 code=0
 "$glint" inspect a.glint set/test/scratch set/test/good/000.png -o overlays --format json >inspect.json || code=$?
