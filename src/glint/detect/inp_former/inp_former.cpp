@@ -6,17 +6,15 @@
 #include <chrono>
 
 #include "glint/base/error.h"
-#include "glint/base/random.h"
 #include "glint/detect/feature_cache.h"
 #include "glint/detect/inp_former/network.h"
 #include "glint/detect/inp_former/optimizer.h"
 #include "glint/detect/inp_former/options.h"
 #include "glint/detect/inp_former/tokens.h"
+#include "glint/detect/training_loop.h"
 
 namespace glint {
 namespace {
-
-constexpr int kTrackerImages = 8;  // held-out images that the tracker reconstructs
 
 class InpFormerDetector : public Detector {
  public:
@@ -45,10 +43,6 @@ class InpFormerDetector : public Detector {
   Backbone backbone_;
   InpFormerNet net_;
   TokenGrid grid_;
-};
-
-struct StepReading {
-  double reconstruction = 0, coherence = 0, gradient_norm = 0;
 };
 
 class InpFormer : public Method {
@@ -91,77 +85,43 @@ class InpFormer : public Method {
 
     InpFormerNet net = InpFormerNet::initial(shape, input.seed);
     StableAdamW optimizer(options_.weight_decay);
-    nlohmann::json series = nlohmann::json::array();
-    int first_epoch = 0;
     if (input.resume) {
       net = InpFormerNet::from_dict(shape, input.resume->tensors, "resume file");
       optimizer.load(input.resume->tensors, "resume file");
-      series = input.resume->record.at("series");
-      first_epoch = input.resume->meta_epoch;
     }
     net.to(input.device);
     net.use_bfloat16(bf16);
     net.require_gradients(true);
 
     std::vector<torch::Tensor> held_out;
-    if (!input.held_out.empty()) {
-      const std::vector<RgbImage> some(
-          input.held_out.begin(),
-          input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
-      for (const torch::Tensor& group : encode_tokens(backbone, some, options_.grid).groups)
+    if (const auto images = tracker_images(input); !images.empty()) {
+      for (const torch::Tensor& group : encode_tokens(backbone, images, options_.grid).groups)
         held_out.push_back(group.clone());
     }
 
-    // As published the last partial batch is dropped, unless it is the only one.
-    const int batch = std::min(options_.batch, input.images);
-    const int steps_per_pass = input.images / batch;
-    const std::int64_t total =
-        static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass;
-    const std::int64_t warmup =
-        std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, total / 5));
-    std::int64_t step = static_cast<std::int64_t>(first_epoch) * options_.passes * steps_per_pass;
-    input.progress->begin("training", total);
-    for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
-      StepReading sum;
-      int steps = 0;
-      for (int pass = 0; pass < options_.passes; ++pass) {
-        const int global_pass = epoch * options_.passes + pass;
-        const std::vector<int> order =
-            permutation(input.images, Rng(input.seed, "inp_former.order", global_pass));
-        for (int s = 0; s < steps_per_pass; ++s, ++steps) {
-          throw_if_cancelled();
-          const auto begin = order.begin() + static_cast<std::ptrdiff_t>(s) * batch;
-          const torch::Tensor packed = features.gather({begin, begin + batch}, global_pass % input.draws);
-          const double rate =
-              warm_cosine(step, total, warmup, options_.learning_rate, options_.final_learning_rate);
-          const StepReading reading =
-              train_step(net, optimizer,
-                         unpack_groups(packed.to(input.device).to(torch::kFloat), shape.group_widths), rate);
-          sum.reconstruction += reading.reconstruction;
-          sum.coherence += reading.coherence;
-          sum.gradient_norm += reading.gradient_norm;
-          input.progress->advance(++step,
-                                  fmt::format("epoch {} loss {:.4f}", epoch + 1, reading.reconstruction));
-        }
-      }
-      nlohmann::json reading = {{"meta_epoch", epoch + 1},
-                                {"loss", sum.reconstruction / steps},
-                                {"coherence_loss", sum.coherence / steps},
-                                {"gradient_norm", sum.gradient_norm / steps}};
-      if (!held_out.empty()) {
-        const torch::NoGradGuard no_grad;
-        const torch::Tensor distances = token_distances(held_out, net.forward(held_out).decoded);
-        reading["held_out_distance_mean"] = distances.mean().item<double>();
-        reading["held_out_distance_max"] = std::get<0>(distances.max(1)).mean().item<double>();
-      }
-      series.push_back(std::move(reading));
-      if (input.on_meta_epoch) {
-        TrainingState state{epoch + 1, net.to_dict(), {{"series", series}}};
-        optimizer.save(state.tensors);
-        input.on_meta_epoch(state);
-      }
-    }
-    input.progress->end();
+    LoopCallbacks loop;
+    loop.train = [&](const LoopStep& at) {
+      const torch::Tensor packed = features.gather(at.images, at.draw).to(input.device).to(torch::kFloat);
+      const auto warmup =
+          std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, at.total / 5));
+      return train_step(
+          net, optimizer, unpack_groups(packed, shape.group_widths),
+          warm_cosine(at.global, at.total, warmup, options_.learning_rate, options_.final_learning_rate));
+    };
+    loop.track = [&](int) -> nlohmann::json {
+      if (held_out.empty()) return nlohmann::json::object();
+      const torch::NoGradGuard no_grad;
+      const torch::Tensor distances = token_distances(held_out, net.forward(held_out).decoded);
+      return {{"held_out_distance_mean", distances.mean().item<double>()},
+              {"held_out_distance_max", std::get<0>(distances.max(1)).mean().item<double>()}};
+    };
+    loop.state = [&] {
+      TensorDict state = net.to_dict();
+      optimizer.save(state);
+      return state;
+    };
+    const nlohmann::json series = training_loop(
+        input, {options_.meta_epochs, options_.passes, options_.batch, true, "inp_former.order"}, loop);
 
     FitResult result;
     result.weights = net.to_dict();
@@ -185,18 +145,17 @@ class InpFormer : public Method {
   }
 
  private:
-  StepReading train_step(InpFormerNet& net, StableAdamW& optimizer, const std::vector<torch::Tensor>& groups,
-                         double learning_rate) const {
+  nlohmann::json train_step(InpFormerNet& net, StableAdamW& optimizer,
+                            const std::vector<torch::Tensor>& groups, double learning_rate) const {
     for (auto& [name, p] : net.parameters()) p.mutable_grad().reset();
     const InpFormerNet::Output out = net.forward(groups);
     const torch::Tensor reconstruction = reconstruction_loss(groups, out.decoded, options_.mining_exponent);
     (reconstruction + options_.coherence_weight * out.coherence_loss).backward();
-    StepReading reading;
-    reading.reconstruction = reconstruction.item<double>();
-    reading.coherence = out.coherence_loss.item<double>();
-    reading.gradient_norm = StableAdamW::clip(net.parameters(), options_.clip_norm);
+    const double norm = StableAdamW::clip(net.parameters(), options_.clip_norm);
     optimizer.step(net.parameters(), learning_rate);
-    return reading;
+    return {{"loss", reconstruction.item<double>()},
+            {"coherence_loss", out.coherence_loss.item<double>()},
+            {"gradient_norm", norm}};
   }
 
   InpFormerOptions options_;

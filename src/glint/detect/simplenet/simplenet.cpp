@@ -12,11 +12,11 @@
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/head_kernels.h"
+#include "glint/detect/training_loop.h"
 
 namespace glint {
 namespace {
 
-constexpr int kTrackerImages = 8;  // held-out images that the tracker scores
 constexpr const char* kScaleTensor = "simplenet.feature_scale";
 constexpr const char* kSnapshotPrefix = "snapshot.";  // of the heads before the last one
 constexpr int kEnsembleSnapshots = 20;
@@ -215,77 +215,47 @@ class SimpleNet : public Method {
 
     HeadWeights head = HeadWeights::initial(dimension, hidden, input.seed);
     HeadOptimizer optimizer(options_, head);
-    nlohmann::json series = nlohmann::json::array();
     std::vector<HeadWeights> earlier;  // of the last meta-epochs, oldest first, without the current one
-    int first_epoch = 0;
     if (input.resume) {
       head = HeadWeights::from_dict(input.resume->tensors, "resume file");
       optimizer.load(input.resume->tensors, "resume file");
-      series = input.resume->record.at("series");
-      first_epoch = input.resume->meta_epoch;
       earlier = earlier_heads(input.resume->tensors, "resume file");
     }
     torch::Tensor held_out;
-    if (!input.held_out.empty()) {
-      const std::vector<RgbImage> some(
-          input.held_out.begin(),
-          input.held_out.begin() + std::min<std::ptrdiff_t>(kTrackerImages, std::ssize(input.held_out)));
-      held_out = embed_images(backbone, embedding, some).flatten(0, 1) * scale;
-    }
+    if (const auto images = tracker_images(input); !images.empty())
+      held_out = embed_images(backbone, embedding, images).flatten(0, 1) * scale;
 
-    const int steps_per_pass = (input.images + options_.batch - 1) / options_.batch;
-    input.progress->begin("training",
-                          static_cast<std::int64_t>(options_.meta_epochs) * options_.passes * steps_per_pass);
-    for (int epoch = first_epoch; epoch < options_.meta_epochs; ++epoch) {
-      if (epoch > 0 && options_.snapshots > 1) {
+    int newest_epoch = input.resume ? input.resume->meta_epoch - 1 : 0;
+    LoopCallbacks loop;
+    loop.train = [&](const LoopStep& at) -> nlohmann::json {
+      if (at.meta_epoch > newest_epoch && options_.snapshots > 1) {
         earlier.push_back(head.clone());
         if (std::ssize(earlier) >= options_.snapshots) earlier.erase(earlier.begin());
       }
-      StepResult sum;
-      std::int64_t steps = 0;
-      for (int pass = 0; pass < options_.passes; ++pass) {
-        const int global_pass = epoch * options_.passes + pass;
-        const std::vector<int> order =
-            permutation(input.images, Rng(input.seed, "simplenet.order", global_pass));
-        for (int s = 0; s < steps_per_pass; ++s, ++steps) {
-          throw_if_cancelled();
-          const auto begin = order.begin() + static_cast<std::ptrdiff_t>(s) * options_.batch;
-          const auto end =
-              order.begin() +
-              std::min<std::ptrdiff_t>(input.images, static_cast<std::ptrdiff_t>(s + 1) * options_.batch);
-          const torch::Tensor z = features.gather({begin, end}, global_pass % input.draws).flatten(0, 1);
-          const torch::Tensor noise = noise_like(
-              z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), global_pass, s));
-          HeadGradients gradients;
-          StepResult step = fast_gradients(head, z, noise, options_.margin, gradients);
-          optimizer.step(head, gradients, step);
-          sum.loss += step.loss;
-          sum.real_margin_accuracy += step.real_margin_accuracy;
-          sum.fake_margin_accuracy += step.fake_margin_accuracy;
-          sum.adapter_grad_norm += step.adapter_grad_norm;
-          sum.discriminator_grad_norm += step.discriminator_grad_norm;
-          input.progress->advance(static_cast<std::int64_t>(global_pass) * steps_per_pass + s + 1,
-                                  fmt::format("epoch {} loss {:.4f}", epoch + 1, step.loss));
-        }
-      }
-      const auto n = static_cast<double>(steps);
-      nlohmann::json reading =
-          tracker_reading(head, held_out, options_.noise_std,
-                          derive_seed(input.seed, stream_key("simplenet.tracker"), epoch));
-      reading["meta_epoch"] = epoch + 1;
-      reading["loss"] = sum.loss / n;
-      reading["real_margin_accuracy"] = sum.real_margin_accuracy / n;
-      reading["fake_margin_accuracy"] = sum.fake_margin_accuracy / n;
-      reading["adapter_grad_norm"] = sum.adapter_grad_norm / n;
-      reading["discriminator_grad_norm"] = sum.discriminator_grad_norm / n;
-      series.push_back(std::move(reading));
-      if (input.on_meta_epoch) {
-        TrainingState state{epoch + 1, weights_of(head, earlier, scale), {{"series", series}}};
-        optimizer.save(state.tensors);
-        input.on_meta_epoch(state);
-      }
-    }
-    input.progress->end();
+      newest_epoch = at.meta_epoch;
+      const torch::Tensor z = features.gather(at.images, at.draw).flatten(0, 1);
+      const torch::Tensor noise = noise_like(
+          z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), at.pass, at.step));
+      HeadGradients gradients;
+      StepResult step = fast_gradients(head, z, noise, options_.margin, gradients);
+      optimizer.step(head, gradients, step);
+      return {{"loss", step.loss},
+              {"real_margin_accuracy", step.real_margin_accuracy},
+              {"fake_margin_accuracy", step.fake_margin_accuracy},
+              {"adapter_grad_norm", step.adapter_grad_norm},
+              {"discriminator_grad_norm", step.discriminator_grad_norm}};
+    };
+    loop.track = [&](int meta_epoch) {
+      return tracker_reading(head, held_out, options_.noise_std,
+                             derive_seed(input.seed, stream_key("simplenet.tracker"), meta_epoch));
+    };
+    loop.state = [&] {
+      TensorDict state = weights_of(head, earlier, scale);
+      optimizer.save(state);
+      return state;
+    };
+    const nlohmann::json series = training_loop(
+        input, {options_.meta_epochs, options_.passes, options_.batch, false, "simplenet.order"}, loop);
 
     FitResult result;
     result.weights = weights_of(head, earlier, scale);

@@ -1,0 +1,59 @@
+#include "glint/detect/training_loop.h"
+
+#include <algorithm>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+
+namespace glint {
+
+nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
+                             const LoopCallbacks& callbacks) {
+  nlohmann::json series = nlohmann::json::array();
+  int first_epoch = 0;
+  if (input.resume) {
+    series = input.resume->record.at("series");
+    first_epoch = input.resume->meta_epoch;
+  }
+  const int batch = std::min(options.batch, input.images);
+  const int steps = options.drop_last ? input.images / batch : (input.images + batch - 1) / batch;
+  LoopStep at;
+  at.total = static_cast<std::int64_t>(options.meta_epochs) * options.passes * steps;
+  input.progress->begin("training", at.total);
+  for (at.meta_epoch = first_epoch; at.meta_epoch < options.meta_epochs; ++at.meta_epoch) {
+    nlohmann::json reading = nlohmann::json::object();
+    for (int p = 0; p < options.passes; ++p) {
+      at.pass = at.meta_epoch * options.passes + p;
+      at.draw = at.pass % input.draws;
+      const std::vector<int> order =
+          permutation(input.images, Rng(input.seed, options.order_stream, at.pass));
+      for (at.step = 0; at.step < steps; ++at.step) {
+        throw_if_cancelled();
+        at.global = static_cast<std::int64_t>(at.pass) * steps + at.step;
+        const auto begin = order.begin() + static_cast<std::ptrdiff_t>(at.step) * batch;
+        at.images.assign(begin, begin + std::min<std::ptrdiff_t>(batch, order.end() - begin));
+        const nlohmann::json values = callbacks.train(at);
+        for (const auto& [name, value] : values.items())
+          reading[name] = reading.value(name, 0.0) + value.get<double>();
+        input.progress->advance(at.global + 1, fmt::format("epoch {} loss {:.4f}", at.meta_epoch + 1,
+                                                           values.at("loss").get<double>()));
+      }
+    }
+    for (auto& value : reading) value = value.get<double>() / (options.passes * steps);
+    reading.update(callbacks.track(at.meta_epoch));
+    reading["meta_epoch"] = at.meta_epoch + 1;
+    series.push_back(std::move(reading));
+    if (input.on_meta_epoch)
+      input.on_meta_epoch({at.meta_epoch + 1, callbacks.state(), {{"series", series}}});
+  }
+  input.progress->end();
+  return series;
+}
+
+std::vector<RgbImage> tracker_images(const FitInput& input) {
+  constexpr std::ptrdiff_t kTrackerImages = 8;
+  return {input.held_out.begin(),
+          input.held_out.begin() + std::min(kTrackerImages, std::ssize(input.held_out))};
+}
+
+}  // namespace glint

@@ -1,0 +1,46 @@
+// What every method's training repeats: meta-epochs of passes over the training images in seeded order,
+// readings averaged over each meta-epoch, progress, cancelling, resume states.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "glint/detect/detector.h"
+
+namespace glint {
+
+struct LoopOptions {
+  int meta_epochs = 0, passes = 0, batch = 0;
+  bool drop_last = false;         ///< leave out a last partial batch, unless it is the only one
+  std::string_view order_stream;  ///< names the random stream of the order
+};
+
+/// One step's place in the training.
+struct LoopStep {
+  std::vector<int> images;
+  int draw = 0;                        ///< augmentation draw of this pass
+  int meta_epoch = 0;                  ///< from 0
+  int pass = 0;                        ///< over the whole training
+  int step = 0;                        ///< within the pass
+  std::int64_t global = 0, total = 0;  ///< step over the whole training, and how many there are
+};
+
+struct LoopCallbacks {
+  /// Trains one step; returns named numbers, averaged over the meta-epoch. "loss" is shown while training.
+  std::function<nlohmann::json(const LoopStep&)> train;
+  /// Further readings after a meta-epoch (from 0).
+  std::function<nlohmann::json(int meta_epoch)> track;
+  /// Everything that goes on after an interruption.
+  std::function<TensorDict()> state;
+};
+
+/// Runs from input.resume's meta-epoch, or from the start. Returns the series: one object of numbers per
+/// meta-epoch, with "meta_epoch" from 1.
+nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
+                             const LoopCallbacks& callbacks);
+
+/// The few held-out images that a tracker looks at.
+std::vector<RgbImage> tracker_images(const FitInput& input);
+
+}  // namespace glint
