@@ -112,13 +112,13 @@ std::string class_table(const Comparison& comparison) {
           aupro += (other.pixel ? other.pixel->aupro.value : NAN) / static_cast<double>(method.runs.size());
         }
       }
-      out += fmt::format("<td>{}</td>", rate_text(wilson_rate(rejected, images)));
+      out += fmt::format("<td>{} of {}</td>", rejected, images);
       for (const double v : {auroc, aupro})
         out += std::isfinite(v) ? fmt::format("<td>{:.3f}</td>", v) : std::string("<td>–</td>");
     }
     out += "</tr>";
   }
-  return out + "</table></div><p class='soft'>Rates pool the seeds; AUROC and AUPRO are means over them.</p>";
+  return out + "</table></div><p class='soft'>Counts are summed over the seeds; AUROC and AUPRO are means over them.</p>";
 }
 
 /// How differently the methods judge an image: the spread of its p-values' logarithms.
