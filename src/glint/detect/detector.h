@@ -39,6 +39,7 @@ struct TrainingState {
   int meta_epoch = 0;  ///< finished ones
   TensorDict tensors;
   nlohmann::json record;  ///< as FitResult::record so far
+  bool usable = true;     ///< the tensors already make a detector; false while only a part of it has trained
 };
 
 /// What a method trains from. Images are prepared network inputs.

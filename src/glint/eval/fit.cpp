@@ -235,7 +235,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const FitResult fitted =
       trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
         if (!options.state.empty()) save_state(options.state, state, identity);
-        if (options.epochs.empty()) return;
+        if (options.epochs.empty() || !state.usable) return;
         for (const auto& [name, tensor] : state.tensors) {
           if (!name.starts_with("adam.") && !name.starts_with("snapshot."))
             epochs.tensors[fmt::format("{:05}.{}", state.meta_epoch, name)] = tensor;

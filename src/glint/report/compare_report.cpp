@@ -118,7 +118,9 @@ std::string class_table(const Comparison& comparison) {
     }
     out += "</tr>";
   }
-  return out + "</table></div><p class='soft'>Counts are summed over the seeds; AUROC and AUPRO are means over them.</p>";
+  return out +
+         "</table></div><p class='soft'>Counts are summed over the seeds; AUROC and AUPRO are means over "
+         "them.</p>";
 }
 
 /// How differently the methods judge an image: the spread of its p-values' logarithms.

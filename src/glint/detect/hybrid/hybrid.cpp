@@ -46,6 +46,13 @@ class Hybrid : public Method {
     if (decided) {
       decision = {take_prefixed(input.resume->tensors, kDecisionPrefix), input.resume->record.at("decision")};
     } else {
+      if (input.on_meta_epoch) {
+        part.on_meta_epoch = [&](const TrainingState& state) {
+          TrainingState half = state;
+          half.usable = false;
+          input.on_meta_epoch(half);
+        };
+      }
       decision = decision_->fit(backbone, part);
     }
     const int decision_epochs = static_cast<int>(decision.record.at("series").size());
