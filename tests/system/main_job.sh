@@ -31,7 +31,7 @@ has "calibration: split-conformal" out.txt
 has "wrote a.glint" out.txt
 # interrupted and resumed: the same model
 "$glint" train set -o b.glint $small 2>err.txt & pid=$!
-for _ in $(seq 600); do [ -e b.glint.resume ] && break; sleep 0.05; done
+while kill -0 $pid 2>/dev/null && [ ! -e b.glint.resume ]; do sleep 0.05; done
 kill -INT $pid || true
 wait $pid || true
 if [ ! -e b.glint ]; then

@@ -28,6 +28,9 @@ constexpr Verb kVerbs[] = {
      "glint inspect sleeve.glint part1.png folder/ -o maps --format json"},
     {"compare", "train and evaluate several methods on the same split and seeds", &glint::add_compare,
      "glint compare sleeves -o comparison --methods simplenet,inp_former --seeds 3"},
+    {"audit", "find what is wrong with a dataset", &glint::add_audit, "glint audit sleeves -o audit"},
+    {"split", "lock a split, verify it, or split again by time or group", &glint::add_split,
+     "glint split lock sleeves"},
     {"backbone", "list, import, verify or distill feature extractors", &glint::add_backbone,
      "glint backbone import wide_resnet50_2-95faca4d.pth"},
     {"info", "show everything a model file records about itself", &glint::add_info,
@@ -54,7 +57,7 @@ int main(int argc, char** argv) {
   for (const Verb& verb : kVerbs) {
     CLI::App* sub = app.add_subcommand(verb.name, verb.purpose);
     sub->footer(std::string("Example:\n  ") + verb.example);
-    glint::Action run = verb.add(*sub);
+    const glint::Action run = verb.add(*sub);
     sub->callback([&action, run] { action = run; });
   }
   try {

@@ -13,7 +13,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> datasets;
-  std::string out, method = "simplenet";
+  std::string out, exclude, method = "simplenet";
   TrainArguments train;
   std::optional<std::int64_t> seed;
   bool resume = false, allow_leakage = false, without_backbone = false, keep_epochs = false,
@@ -48,8 +48,12 @@ int run(const Arguments& args) {
   if (args.datasets.empty() || args.out.empty()) fail(ErrorCode::kConfig, "give a DATASET and -o MODEL");
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset = scan_datasets({args.datasets.begin(), args.datasets.end()},
-                                        {DatasetUse::kTrain, args.allow_leakage}, *progress);
+  Dataset dataset = scan_datasets({args.datasets.begin(), args.datasets.end()},
+                                  {DatasetUse::kTrain, args.allow_leakage}, *progress);
+  if (!args.exclude.empty()) {
+    progress->message(
+        fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude), args.exclude));
+  }
   for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
   FitOptions options;
   options.state = args.out + ".resume";
@@ -88,6 +92,8 @@ Action add_train(CLI::App& verb) {
                 "keep the weights of every meta-epoch in MODEL.epochs (for evaluate --oracle-epochs)");
   verb.add_flag("--without-backbone", args->without_backbone,
                 "leave the backbone's weights out of the model file");
+  verb.add_option("--exclude", args->exclude,
+                  "file with training images to leave out, one per line (glint audit --quarantine)");
   verb.add_flag("--allow-leakage", args->allow_leakage,
                 "accept test images that are also training images; for experiments");
   return [args] { return run(*args); };

@@ -9,7 +9,7 @@ namespace glint {
 
 /// Exit codes of every verb.
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitFound = 1;  ///< inspect: some part is NOK
+inline constexpr int kExitFound = 1;  ///< inspect: some part is NOK; audit, split verify: something was found
 inline constexpr int kExitError = 2;
 
 using Action = std::function<int()>;
@@ -21,5 +21,7 @@ Action add_inspect(CLI::App& verb);
 Action add_backbone(CLI::App& verb);
 Action add_info(CLI::App& verb);
 Action add_compare(CLI::App& verb);
+Action add_audit(CLI::App& verb);
+Action add_split(CLI::App& verb);
 
 }  // namespace glint

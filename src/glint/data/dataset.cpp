@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <mutex>
+#include <sstream>
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/base/parallel.h"
+#include "glint/data/split_lock.h"
 #include "glint/image/codec.h"
 
 namespace fs = std::filesystem;
@@ -38,32 +40,65 @@ std::vector<Sample> samples_in(const fs::path& folder, const fs::path& root, Rol
   return out;
 }
 
+/// Refuses or collects, as the options say.
+class Faults {
+ public:
+  Faults(Dataset& dataset, FaultHandling handling) : dataset_(dataset), handling_(handling) {}
+  void add(const fs::path& path, const std::string& sentence) {
+    if (handling_ == FaultHandling::kRefuse) throw Error(ErrorCode::kBadInput, sentence);
+    const std::lock_guard lock(mutex_);
+    dataset_.faults.push_back({relative_id(path, dataset_.root), sentence});
+  }
+  bool collects() const { return handling_ == FaultHandling::kCollect; }
+
+ private:
+  Dataset& dataset_;
+  FaultHandling handling_;
+  std::mutex mutex_;
+};
+
+void inspect_mask(Sample& sample, Faults& faults) {
+  Mask mask;
+  try {
+    mask = read_mask(*sample.mask);
+  } catch (const Error& e) {
+    faults.add(*sample.mask, e.what());
+    sample.mask.reset();
+    return;
+  }
+  if (mask.width == sample.width && mask.height == sample.height) return;
+  faults.add(
+      *sample.mask,
+      fmt::format("{}: the mask is {}x{} but its image {} is {}x{}; export the mask at the image's size",
+                  sample.mask->string(), mask.width, mask.height, sample.path.string(), sample.width,
+                  sample.height));
+  sample.mask.reset();
+}
+
 /// Hash and decode every sample (masks too), so that a bad file is found before hours of work, not after.
-void inspect_files(std::vector<Sample*>& samples, ProgressSink& progress) {
-  progress.begin("checking images", static_cast<std::int64_t>(samples.size()));
-  parallel_for(static_cast<std::int64_t>(samples.size()), [&](std::int64_t i) {
+void inspect_files(const std::vector<Sample*>& samples, Faults& faults, ProgressSink& progress) {
+  progress.begin("checking images", std::ssize(samples));
+  parallel_for(std::ssize(samples), [&](std::int64_t i) {
     throw_if_cancelled();
     Sample& sample = *samples[i];
-    const Bytes bytes = read_file(sample.path, std::uint64_t{1} << 30);
-    sample.sha256 = sha256_hex(bytes);
-    const RgbImage image = decode_image(bytes, sample.path.string());
-    sample.width = image.width;
-    sample.height = image.height;
-    if (sample.mask) {
-      const Mask mask = read_mask(*sample.mask);
-      if (mask.width != image.width || mask.height != image.height) {
-        fail(ErrorCode::kBadInput,
-             "{}: the mask is {}x{} but its image {} is {}x{}; export the mask at the image's size",
-             sample.mask->string(), mask.width, mask.height, sample.path.string(), image.width, image.height);
-      }
+    try {
+      const Bytes bytes = read_file(sample.path, std::uint64_t{1} << 30);
+      const RgbImage image = decode_image(bytes, sample.path.string());
+      sample.sha256 = sha256_hex(bytes);
+      sample.width = image.width;
+      sample.height = image.height;
+    } catch (const Error& e) {
+      if (!faults.collects()) throw;
+      faults.add(sample.path, e.what());
+      return;
     }
+    if (sample.mask) inspect_mask(sample, faults);
     progress.advance(i + 1, "");
   });
   progress.end();
 }
 
-void pair_masks(Dataset& dataset, const fs::path& ground_truth) {
-  std::set<fs::path> used;
+void pair_masks(Dataset& dataset, const fs::path& ground_truth, Faults& faults) {
   std::map<fs::path, Sample*> by_key;
   for (Sample& sample : dataset.test) {
     by_key[fs::path(sample.label) / sample.path.stem()] = &sample;
@@ -78,15 +113,15 @@ void pair_masks(Dataset& dataset, const fs::path& ground_truth) {
         found = by_key.find(fs::path(label) / stem);
       }
       if (found == by_key.end()) {
-        fail(ErrorCode::kBadInput, "{}: a mask without its image test/{}/{}.*; remove it or add the image",
-             mask.string(), label, stem);
+        faults.add(mask, fmt::format("{}: a mask without its image test/{}/{}.*; remove it or add the image",
+                                     mask.string(), label, stem));
+      } else if (found->second->mask) {
+        faults.add(mask, fmt::format("{}: a second mask for {}; keep one of them", mask.string(),
+                                     found->second->id));
+      } else {
+        found->second->mask = mask;
+        dataset.masks_present = true;
       }
-      if (found->second->mask) {
-        fail(ErrorCode::kBadInput, "{}: a second mask for {}; keep one of them", mask.string(),
-             found->second->id);
-      }
-      found->second->mask = mask;
-      dataset.masks_present = true;
     }
   }
 }
@@ -120,6 +155,27 @@ void check_leakage(Dataset& dataset, bool allow) {
   }
 }
 
+void check_counts(const Dataset& dataset, DatasetUse use) {
+  if (use == DatasetUse::kTrain && static_cast<int>(dataset.train.size()) < kLeastGoodImages) {
+    fail(ErrorCode::kBadInput, "{}: {} good images, at least {} are needed in train/good",
+         dataset.root.string(), dataset.train.size(), kLeastGoodImages);
+  }
+  if (use == DatasetUse::kEvaluate && dataset.test.empty()) {
+    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>",
+         dataset.root.string());
+  }
+}
+
+void require_lock(const Dataset& dataset) {
+  const auto differences = check_lock(dataset);
+  if (!differences || differences->empty()) return;
+  fail(ErrorCode::kBadInput,
+       "{}: the dataset differs from its locked split:\n{}\nrestore the images, or lock the split again: "
+       "glint "
+       "split lock {} --replace",
+       (dataset.root / kLockFile).string(), differences->text(), dataset.root.string());
+}
+
 }  // namespace
 
 std::string Dataset::fingerprint() const {
@@ -135,6 +191,7 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   Dataset dataset;
   dataset.root = root;
   dataset.categories = {category_of(root)};
+  Faults faults(dataset, options.faults);
   const bool flat = !fs::is_directory(root / "train") && !fs::is_directory(root / "test");
   if (flat) {
     dataset.train = samples_in(root, root, Role::kTrain, kGoodClass);
@@ -150,30 +207,30 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
       const auto found = samples_in(folder, root, Role::kTest, folder.filename().string());
       dataset.test.insert(dataset.test.end(), found.begin(), found.end());
     }
-    for (const char* name : {"ground_truth", "ground truth"}) pair_masks(dataset, root / name);
+    for (const char* name : {"ground_truth", "ground truth"}) pair_masks(dataset, root / name, faults);
     warn_of_missing_masks(dataset);
   }
   if (dataset.train.empty() && dataset.test.empty()) {
     fail(ErrorCode::kBadInput, "{}: no image found; put good parts into train/good (PNG, JPEG, BMP or TIFF)",
          root.string());
   }
-  if (options.use == DatasetUse::kTrain && static_cast<int>(dataset.train.size()) < kLeastGoodImages) {
-    fail(ErrorCode::kBadInput, "{}: {} good images, at least {} are needed in train/good", root.string(),
-         dataset.train.size(), kLeastGoodImages);
-  }
-  if (options.use == DatasetUse::kEvaluate && dataset.test.empty()) {
-    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>",
-         root.string());
-  }
+  if (!faults.collects()) check_counts(dataset, options.use);
   std::vector<Sample*> all;
   for (auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
     for (Sample& sample : *part) all.push_back(&sample);
   }
-  inspect_files(all, progress);
-  check_leakage(dataset, options.allow_leakage);
+  inspect_files(all, faults, progress);
+  if (faults.collects()) {
+    for (auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
+      std::erase_if(*part, [](const Sample& sample) { return sample.sha256.empty(); });
+    }
+    std::sort(dataset.faults.begin(), dataset.faults.end(),
+              [](const DatasetFault& a, const DatasetFault& b) { return a.id < b.id; });
+  }
+  check_leakage(dataset, options.allow_leakage || faults.collects());
+  if (options.lock == LockHandling::kRequire) require_lock(dataset);
   return dataset;
 }
-
 Dataset scan_datasets(const std::vector<fs::path>& roots, const DatasetOptions& options,
                       ProgressSink& progress) {
   if (roots.empty()) fail(ErrorCode::kConfig, "give at least one dataset folder");
@@ -199,6 +256,26 @@ Dataset scan_datasets(const std::vector<fs::path>& roots, const DatasetOptions& 
   }
   check_leakage(all, options.allow_leakage);  // across categories too
   return all;
+}
+
+int exclude_samples(Dataset& dataset, const fs::path& file) {
+  std::istringstream lines(read_text(file));
+  int count = 0;
+  for (std::string line; std::getline(lines, line);) {
+    line = line.substr(0, line.find('#'));
+    line.erase(line.find_last_not_of(" \t\r") + 1);
+    if (line.empty()) continue;
+    std::size_t erased = 0;
+    for (auto* part : {&dataset.train, &dataset.calibration}) {
+      erased += std::erase_if(*part, [&](const Sample& sample) { return sample.id == line; });
+    }
+    if (erased == 0) {
+      fail(ErrorCode::kBadInput, "{}: '{}' is no training or calibration image of {}", file.string(), line,
+           dataset.root.string());
+    }
+    ++count;
+  }
+  return count;
 }
 
 std::string Dataset::name() const {

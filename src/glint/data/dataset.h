@@ -36,6 +36,12 @@ struct Sample {
   bool anomalous() const { return label != kGoodClass; }
 };
 
+/// Something that scan_dataset refuses, or collects for an audit.
+struct DatasetFault {
+  std::string id;        ///< of the image or mask, relative to the dataset
+  std::string sentence;  ///< what is wrong and the way out
+};
+
 struct Dataset {
   std::filesystem::path root;           ///< of the first category
   std::vector<std::string> categories;  ///< folder names
@@ -44,7 +50,8 @@ struct Dataset {
   std::vector<Sample> test;
   bool masks_present = false;
   std::vector<std::string> warnings;
-  std::vector<std::string> leaked;  ///< "train/good/1.png = test/good/7.png", only with allow_leakage
+  std::vector<std::string> leaked;   ///< "train/good/1.png = test/good/7.png", only with allow_leakage
+  std::vector<DatasetFault> faults;  ///< only with FaultHandling::kCollect
 
   /// The folder's name; of several, joined by '+'.
   std::string name() const;
@@ -54,16 +61,23 @@ struct Dataset {
 
 enum class DatasetUse { kTrain, kEvaluate };
 
+/// kCollect leaves faulty images and masks out and lists them; counts of images are not checked either.
+enum class FaultHandling { kRefuse, kCollect };
+/// What to do when the dataset differs from its locked split (data/split_lock.h).
+enum class LockHandling { kRequire, kIgnore };
+
 struct DatasetOptions {
   DatasetUse use = DatasetUse::kTrain;
   bool allow_leakage = false;
+  FaultHandling faults = FaultHandling::kRefuse;
+  LockHandling lock = LockHandling::kRequire;
 };
 
 /// Scans, hashes and decodes every file once. Layouts: train/good, calibration/good, test/<class>,
 /// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), or a flat
 /// folder of good images. Errors name the file and the way out: no image, an image that does not decode, a
 /// mask of another size, a mask without image, the same bytes in train and test (unless allowed), fewer than
-/// 10 good images for training.
+/// 10 good images for training, a dataset that differs from its locked split.
 Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options,
                      ProgressSink& progress);
 
@@ -71,6 +85,10 @@ Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& op
 /// Error(kBadInput) when two folders have the same name.
 Dataset scan_datasets(const std::vector<std::filesystem::path>& roots, const DatasetOptions& options,
                       ProgressSink& progress);
+
+/// Takes the training and calibration images named in `file` (one id per line, '#' starts a comment) out of
+/// the dataset. Error(kBadInput) names a line that names no such image. Returns how many.
+int exclude_samples(Dataset& dataset, const std::filesystem::path& file);
 
 /// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has
 /// none.

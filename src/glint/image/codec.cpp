@@ -112,16 +112,23 @@ RgbImage read_image(const std::filesystem::path& path) {
   return decode_image(read_file(path, std::uint64_t{1} << 30), path.string());
 }
 
-Mask read_mask(const std::filesystem::path& path) {
+MaskFile read_mask_file(const std::filesystem::path& path) {
   const cv::Mat mat = decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string());
-  Mask out(mat.cols, mat.rows);
+  MaskFile out{Mask(mat.cols, mat.rows)};
+  std::int64_t grey = 0;
   for (int y = 0; y < mat.rows; ++y) {
     const auto* row = mat.ptr<std::uint8_t>(y);
     for (int x = 0; x < mat.cols; ++x) {
-      out.pixels[static_cast<std::size_t>(y) * out.width + x] = row[x] > 127 ? 1 : 0;
+      out.mask.pixels[static_cast<std::size_t>(y) * mat.cols + x] = row[x] > 127 ? 1 : 0;
+      grey += row[x] != 0 && row[x] != 255 ? 1 : 0;
     }
   }
+  out.grey_share = static_cast<double>(grey) / static_cast<double>(mat.total());
   return out;
+}
+
+Mask read_mask(const std::filesystem::path& path) {
+  return read_mask_file(path).mask;
 }
 
 std::vector<std::byte> encode_png(const RgbImage& image) {

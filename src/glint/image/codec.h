@@ -21,7 +21,13 @@ bool is_image_file(const std::filesystem::path& path);
 RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name);
 RgbImage read_image(const std::filesystem::path& path);
 
+struct MaskFile {
+  Mask mask;
+  double grey_share = 0;  ///< pixels that are neither black nor white: 0 for a binary mask
+};
+
 /// Reads a mask: any value above half of the range is a defect. Error(kBadInput) when it does not decode.
+MaskFile read_mask_file(const std::filesystem::path& path);
 Mask read_mask(const std::filesystem::path& path);
 
 std::vector<std::byte> encode_png(const RgbImage& image);

@@ -147,6 +147,16 @@ Estimate delong_auroc(std::span<const double> scores, std::span<const int> label
   return {value, expit(logit - half), expit(logit + half)};
 }
 
+Estimate expected_auroc_interval(double a, std::int64_t good, std::int64_t anomalous) {
+  GLINT_CHECK(a > 0 && a < 1 && good >= 2 && anomalous >= 2);
+  const auto n = static_cast<double>(good), m = static_cast<double>(anomalous);
+  const double q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
+  const double variance = (a * (1 - a) + (m - 1) * (q1 - a * a) + (n - 1) * (q2 - a * a)) / (m * n);
+  const double logit = std::log(a / (1 - a)), half = kZ95 * std::sqrt(variance) / (a * (1 - a));
+  auto expit = [](double x) { return 1 / (1 + std::exp(-x)); };
+  return {a, expit(logit - half), expit(logit + half)};
+}
+
 Estimate wilson_rate(std::int64_t successes, std::int64_t n) {
   if (n == 0) return {kNaN, 0, 1};
   const double p = static_cast<double>(successes) / static_cast<double>(n), z2 = kZ95 * kZ95;

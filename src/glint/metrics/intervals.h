@@ -32,6 +32,10 @@ using RepeatedScores = std::vector<std::vector<double>>;
 Estimate delong_mean_difference(const RepeatedScores& a, const RepeatedScores& b,
                                 std::span<const int> labels);
 
+/// The 95 % interval that a test set of this size can be expected to give at a true AUROC: Hanley and McNeil
+/// 1982 (their variance for negative exponential scores), on the logit scale. Needs `good`, `anomalous` >= 2.
+Estimate expected_auroc_interval(double auroc, std::int64_t good, std::int64_t anomalous);
+
 /// Wilson score interval for k successes of n. n = 0 gives [0, 1] with value NaN.
 Estimate wilson_rate(std::int64_t successes, std::int64_t n);
 

@@ -109,6 +109,23 @@ std::string line_chart(const Axes& axes, const std::vector<Series>& series,
   return wrap(body, axes.y_label + " against " + axes.x_label);
 }
 
+std::string scatter_chart(const Axes& axes, const std::vector<Series>& series) {
+  std::string body = frame(axes);
+  double legend_x = kLeft + 8;
+  for (const Series& s : series) {
+    for (const CurvePoint& p : s.points) {
+      if (!std::isfinite(p.x) || !std::isfinite(p.y)) continue;
+      body += fmt::format("<circle class='dot {}' cx='{:.1f}' cy='{:.1f}' r='2.2'/>", s.css_class,
+                          x_of(axes, p.x), y_of(axes, p.y));
+    }
+    body += fmt::format(
+        "<circle class='dot {}' cx='{:.1f}' cy='7' r='3'/><text class='tick' x='{:.1f}' y='11'>{}</text>",
+        s.css_class, legend_x, legend_x + 7, escape_html(s.name));
+    legend_x += 30 + 6.5 * static_cast<double>(s.name.size());
+  }
+  return wrap(body, axes.y_label + " against " + axes.x_label);
+}
+
 std::string score_histogram(const std::vector<double>& good, const std::vector<double>& anomalous,
                             double threshold) {
   std::vector<double> all = good;

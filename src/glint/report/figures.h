@@ -26,6 +26,9 @@ struct Axes {
 std::string line_chart(const Axes& axes, const std::vector<Series>& series,
                        const std::vector<double>& guides_x = {});
 
+/// Points over x; each series in its own colour, with a legend.
+std::string scatter_chart(const Axes& axes, const std::vector<Series>& series);
+
 /// Two overlaid histograms of scores with the threshold.
 std::string score_histogram(const std::vector<double>& good, const std::vector<double>& anomalous,
                             double threshold);

@@ -27,6 +27,12 @@ figcaption{color:var(--soft);font-size:14px;margin-bottom:6px}svg{width:100%;hei
 .grid{stroke:var(--line);stroke-width:1}.tick{fill:var(--soft);font-size:11px}.label{fill:var(--fg);font-size:12px}
 .line{fill:none;stroke-width:2}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}.s4{stroke:var(--s4)}.s1fill{fill:var(--s1)}
 .guide{stroke:var(--fg);stroke-width:1.4;stroke-dasharray:5 4}.bar.good{fill:var(--good);opacity:.65}.bar.bad{fill:var(--bad);opacity:.55}
+.dot{stroke:none;opacity:.7}.dot.s1{fill:var(--s1)}.dot.s2{fill:var(--s2)}.dot.s3{fill:var(--s3)}.dot.s4{fill:var(--s4)}
+.finding{background:var(--card);border:1px solid var(--line);border-left:6px solid var(--s1);border-radius:8px;padding:10px 14px;margin:12px 0;break-inside:avoid}
+.finding.error{border-left-color:var(--bad)}.finding.warning{border-left-color:var(--s2)}.finding h3{margin:0 0 4px;font-size:16px}
+.tag{font-size:13px;font-weight:700;text-transform:uppercase;letter-spacing:.04em;color:var(--soft)}
+.thumbs{display:flex;flex-wrap:wrap;gap:10px;margin-top:8px}.thumb{max-width:340px;font-size:13px;color:var(--soft);overflow-wrap:anywhere}
+.thumb img{height:104px;width:auto;border-radius:4px;margin-right:4px;vertical-align:top}
 .track{fill:var(--line);opacity:.5}.whisker{stroke:var(--fg);stroke-width:2}
 .row{display:grid;grid-template-columns:repeat(3,1fr) 1.1fr;gap:8px;align-items:start;margin:10px 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px;break-inside:avoid}
 .row img{width:100%;height:auto;display:block;border-radius:4px}.verdict{font-weight:700}.nok{color:var(--bad)}.okv{color:var(--ok)}
