@@ -129,9 +129,9 @@ TEST_F(AuditTest, FindsIdenticalBytesAndPixels) {
   write_file(root() / "test/scratch/other.bmp", encode_png(same));
   put(name(20), station_picture(10));
   const auto findings = audit_identity(measured());
-  EXPECT_TRUE(has(findings, "2 test images are also training")) << titles(findings);
-  EXPECT_TRUE(has(findings, "1 images carry two labels")) << titles(findings);
-  EXPECT_TRUE(has(findings, "1 groups of identical images")) << titles(findings);
+  EXPECT_TRUE(has(findings, "test images that are also training or calibration images: 2")) << titles(findings);
+  EXPECT_TRUE(has(findings, "pictures with two labels: 1")) << titles(findings);
+  EXPECT_TRUE(has(findings, "groups of identical images on one side of the split: 1")) << titles(findings);
 }
 
 TEST_F(AuditTest, FindsInterleavedCaptures) {
@@ -169,12 +169,12 @@ TEST_F(AuditTest, FindsMaskFaults) {
   write_file(root() / "ground_truth/good/000_mask.png", encode_png(box(1, 1, 5, 5)));
   const auto images = measured();
   const auto findings = audit_masks(images);
-  EXPECT_TRUE(has(findings, "2 masks are empty")) << titles(findings);  // grey 90 is below the half
-  EXPECT_TRUE(has(findings, "1 masks have holes")) << titles(findings);
-  EXPECT_TRUE(has(findings, "1 masks are not binary")) << titles(findings);
-  EXPECT_TRUE(has(findings, "1 masks have more than 10 regions")) << titles(findings);
-  EXPECT_TRUE(has(findings, "1 anomalous images have no mask")) << titles(findings);
-  EXPECT_TRUE(has(findings, "1 good images have a mask")) << titles(findings);
+  EXPECT_TRUE(has(findings, "empty masks: 2")) << titles(findings);  // grey 90 is below the half
+  EXPECT_TRUE(has(findings, "masks with holes: 1")) << titles(findings);
+  EXPECT_TRUE(has(findings, "masks that are not binary: 1")) << titles(findings);
+  EXPECT_TRUE(has(findings, "masks with more than 10 regions: 1")) << titles(findings);
+  EXPECT_TRUE(has(findings, "anomalous images without a mask: 1")) << titles(findings);
+  EXPECT_TRUE(has(findings, "good images whose mask has defect pixels: 1")) << titles(findings);
   const auto classes = mask_summaries(images);
   ASSERT_EQ(classes.size(), 1U);
   EXPECT_EQ(classes[0].images, 6);
@@ -191,7 +191,7 @@ TEST_F(AuditTest, FindsLooseMasks) {
     }
   put("test/scratch/0.png", image);
   write_file(root() / "ground_truth/scratch/0_mask.png", encode_png(box(24, 24, 48, 48)));
-  EXPECT_TRUE(has(audit_masks(measured()), "1 masks look wider")) << titles(audit_masks(measured()));
+  EXPECT_TRUE(has(audit_masks(measured()), "masks that look wider than their defect: 1")) << titles(audit_masks(measured()));
 }
 
 TEST_F(AuditTest, FindsSmallDefectsAndSaysWhatHelps) {
@@ -212,7 +212,7 @@ TEST_F(AuditTest, CollectsFaultyFiles) {
   const Dataset dataset = scan();
   EXPECT_EQ(dataset.train.size(), 23U);
   ASSERT_EQ(dataset.faults.size(), 3U);
-  EXPECT_TRUE(has(audit_files(dataset), "3 files cannot be used"));
+  EXPECT_TRUE(has(audit_files(dataset), "files that cannot be used: 3"));
 }
 
 TEST(PerceptualHash, NearForTheSamePictureFarForAnother) {

@@ -250,5 +250,15 @@ TEST(PixelMetrics, ReplicatesOfTwoDetectorsArePaired) {
   EXPECT_EQ(a.replicates, b.replicates);
 }
 
+TEST(ExpectedInterval, IsHanleyAndMcNeils) {
+  // By hand for AUROC 0.9 with 30 and 60 images: Q1 = 9/11, Q2 = 1.62/1.9, variance 0.0010052.
+  const Estimate e = expected_auroc_interval(0.9, 30, 60);
+  const double logit = std::log(9.0), half = 1.959964 * std::sqrt(0.0010052) / 0.09;
+  EXPECT_NEAR(e.ci_low, 1 / (1 + std::exp(-(logit - half))), 1e-4);
+  EXPECT_NEAR(e.ci_high, 1 / (1 + std::exp(-(logit + half))), 1e-4);
+  const Estimate wide = expected_auroc_interval(0.9, 10, 20);
+  EXPECT_LT(wide.ci_low, e.ci_low);
+}
+
 }  // namespace
 }  // namespace glint

@@ -17,7 +17,7 @@ expect_code() { # CODE command...
 has() { grep -q -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
 
 expect_code 0 "$glint" --help
-for verb in synth train evaluate inspect compare backbone info; do
+for verb in synth train evaluate inspect compare audit split backbone info; do
   expect_code 0 "$glint" $verb --help
   has "Example" out.txt
 done
@@ -75,6 +75,28 @@ expect_code 2 "$glint" train set -o c.glint --set simplenet.noise_sdt=1
 has "did you mean 'simplenet.noise_std'" err.txt
 expect_code 2 "$glint" train set -o c.glint --false-reject 0.001
 has "999 images" err.txt
+# audit, quarantine, split
+expect_code 1 "$glint" audit set -o audit --quarantine suspects
+for file in audit/audit.html audit/audit.json suspects/proposal.txt; do [ -s $file ] || { echo "$file missing"; exit 1; }; done
+has "wanted" out.txt # 6 good and 15 anomalous test images are too few
+echo train/good/005.png >>suspects/proposal.txt
+expect_code 0 "$glint" audit set --quarantine suspects --apply
+[ ! -e set/train/good/005.png ] || { echo "not moved"; exit 1; }
+expect_code 0 "$glint" audit set --undo suspects/undo.json
+[ -e set/train/good/005.png ] || { echo "not moved back"; exit 1; }
+expect_code 0 "$glint" split group set -o by_group --group '([0-9])[.]png' --test-share 0.3
+expect_code 2 "$glint" split time set -o by_time
+has "no date and time" err.txt
+expect_code 0 "$glint" split lock set
+expect_code 0 "$glint" split verify set
+mv set/train/good/010.png set/test/good/moved.png
+expect_code 1 "$glint" split verify set
+has "train/good/010.png moved to test/good/moved.png" out.txt
+expect_code 2 "$glint" evaluate a.glint set -o report4
+has "locked split" err.txt
+mv set/test/good/moved.png set/train/good/010.png
+rm set/glint-split.json
+
 cp set/train/good/000.png set/test/good/leak.png
 expect_code 2 "$glint" evaluate a.glint set -o report3
 has "leak.png" err.txt

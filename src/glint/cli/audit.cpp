@@ -39,7 +39,7 @@ int run(const Arguments& args) {
     return kExitOk;
   }
   Backbone backbone = open_backbone(args.backbone);
-  backbone.to(torch::kCPU, Precision::kAuto);
+  backbone.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
   const Audit audit = audit_dataset(dataset, backbone, args.options, *progress);
   std::printf("%s", audit_text(audit).c_str());
   std::string written;

@@ -56,7 +56,7 @@ std::vector<Finding> audit_files(const Dataset& dataset) {
   if (dataset.faults.empty()) return {};
   Finding finding{Severity::kError,
                   "files",
-                  fmt::format("{} files cannot be used", dataset.faults.size()),
+                  fmt::format("files that cannot be used: {}", dataset.faults.size()),
                   "glint train and glint evaluate refuse a dataset with such files.",
                   "Repair or remove each of them.",
                   {}};
@@ -106,10 +106,10 @@ std::vector<Finding> audit_identity(const std::vector<AuditedImage>& images) {
       repeated.items.push_back(item);
     }
   }
-  leak.title = fmt::format("{} test images are also training or calibration images", leak.items.size());
-  classes.title = fmt::format("{} images carry two labels", classes.items.size());
+  leak.title = fmt::format("test images that are also training or calibration images: {}", leak.items.size());
+  classes.title = fmt::format("pictures with two labels: {}", classes.items.size());
   repeated.title =
-      fmt::format("{} groups of identical images on one side of the split", repeated.items.size());
+      fmt::format("groups of identical images on one side of the split: {}", repeated.items.size());
   std::vector<Finding> out;
   for (Finding* finding : {&leak, &classes, &repeated}) {
     if (!finding->items.empty()) out.push_back(std::move(*finding));

@@ -72,13 +72,13 @@ std::vector<Finding> audit_masks(const std::vector<AuditedImage>& images) {
     }
     if (m.regions > 10) many.items.push_back({{id}, fmt::format("{} regions", m.regions)});
   }
-  empty.title = fmt::format("{} masks are empty", empty.items.size());
-  on_good.title = fmt::format("{} good images have a mask with defect pixels", on_good.items.size());
-  grey.title = fmt::format("{} masks are not binary", grey.items.size());
-  holes.title = fmt::format("{} masks have holes", holes.items.size());
-  loose.title = fmt::format("{} masks look wider than their defect", loose.items.size());
-  many.title = fmt::format("{} masks have more than 10 regions", many.items.size());
-  missing.title = fmt::format("{} anomalous images have no mask", missing.items.size());
+  empty.title = fmt::format("empty masks: {}", empty.items.size());
+  on_good.title = fmt::format("good images whose mask has defect pixels: {}", on_good.items.size());
+  grey.title = fmt::format("masks that are not binary: {}", grey.items.size());
+  holes.title = fmt::format("masks with holes: {}", holes.items.size());
+  loose.title = fmt::format("masks that look wider than their defect: {}", loose.items.size());
+  many.title = fmt::format("masks with more than 10 regions: {}", many.items.size());
+  missing.title = fmt::format("anomalous images without a mask: {}", missing.items.size());
   std::vector<Finding> out;
   for (Finding* finding : {&empty, &on_good, &missing, &grey, &holes, &many, &loose}) {
     if (!finding->items.empty()) out.push_back(std::move(*finding));
@@ -119,14 +119,14 @@ std::vector<Finding> audit_resolution(const std::vector<AuditedImage>& images,
                      needed, side);
   };
   if (small > 0) {
-    const AuditedImage& worst = *spans[spans.size() / 20].second;  // the 5 % quantile
+    const auto& [middle_span, middle] = spans[static_cast<std::size_t>(small) / 2];
     Finding finding{
         Severity::kWarning,
         "resolution",
         fmt::format("in {} of {} masks the smallest defect spans less than {} pixels at an input of {}",
                     small, spans.size(), kLeastDefectSpanPx, options.input_size),
         why,
-        advice(spans[spans.size() / 20].first, std::max(worst.sample.width, worst.sample.height)),
+        "For half of them: " + advice(middle_span, std::max(middle->sample.width, middle->sample.height)),
         {}};
     for (std::size_t i = 0; i < static_cast<std::size_t>(small) && i < 12; ++i) {
       finding.items.push_back({{spans[i].second->sample.id}, fmt::format("{:.1f} pixels", spans[i].first)});

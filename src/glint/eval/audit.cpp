@@ -148,9 +148,9 @@ Audit audit_dataset(const Dataset& dataset, const Backbone& backbone, const Audi
   add(audit_files(dataset));
   add(audit_identity(audit.images));
   add(audit_sequence(audit.images));
-  const torch::Tensor features = audit_features(audit.images, backbone, progress);
-  add(audit_near_duplicates(audit.images, features, backbone, options.seed));
-  audit.normal_class = score_normal_class(audit.images, features, options.folds, options.seed, progress);
+  const AuditFeatures features(audit.images, backbone, progress);
+  add(features.near_duplicates(options.seed));
+  audit.normal_class = features.normal_class(options.folds, options.seed, progress);
   add(audit_normal_class(audit));
   add(audit_test_set(audit));
   add(audit_masks(audit.images));

@@ -116,9 +116,16 @@ std::vector<std::vector<int>> groups_of(const std::vector<Pair>& pairs, int n) {
 
 }  // namespace
 
-torch::Tensor audit_features(const std::vector<AuditedImage>& images, const Backbone& backbone,
-                             ProgressSink& progress) {
-  std::vector<torch::Tensor> out;
+struct AuditFeatures::State {
+  const std::vector<AuditedImage>& images;
+  const Backbone& backbone;
+  torch::Tensor features;  // [n, 324, C2 + C3] bfloat16
+};
+
+AuditFeatures::AuditFeatures(const std::vector<AuditedImage>& images, const Backbone& backbone,
+                             ProgressSink& progress)
+    : state_(new State{images, backbone, {}}) {
+  std::vector<torch::Tensor> batches;
   progress.begin("computing features", std::ssize(images));
   for (std::size_t first = 0; first < images.size(); first += kBatch) {
     throw_if_cancelled();
@@ -126,16 +133,17 @@ torch::Tensor audit_features(const std::vector<AuditedImage>& images, const Back
     for (std::size_t i = first; i < std::min(images.size(), first + kBatch); ++i) {
       inputs.push_back(prepare_input(read_image(images[i].sample.path), InputOptions{.size = kInputSide}));
     }
-    out.push_back(features_of(inputs, backbone).to(torch::kBFloat16));
+    batches.push_back(features_of(inputs, backbone).to(torch::kBFloat16));
     progress.advance(static_cast<std::int64_t>(first + inputs.size()), "");
   }
   progress.end();
-  return at::cat(out);
+  state_->features = at::cat(batches);
 }
 
-std::vector<Finding> audit_near_duplicates(const std::vector<AuditedImage>& images,
-                                           const torch::Tensor& features, const Backbone& backbone,
-                                           std::uint64_t seed) {
+AuditFeatures::~AuditFeatures() = default;
+
+std::vector<Finding> AuditFeatures::near_duplicates(std::uint64_t seed) const {
+  const auto& [images, backbone, features] = *state_;
   const torch::InferenceMode inference;
   const torch::Tensor raw = descriptors_of(features), mean = raw.mean(0, true);
   const double limit = disturbance(images, raw, mean, backbone, seed);
@@ -169,16 +177,16 @@ std::vector<Finding> audit_near_duplicates(const std::vector<AuditedImage>& imag
     const auto distinct = std::unique(tests.begin(), tests.end()) - tests.begin();
     out.push_back(pair_finding(
         Severity::kError,
-        fmt::format("{} good test images are near duplicates of training images{}", distinct, rule),
+        fmt::format("good test images that are near duplicates of training images: {}{}", distinct, rule),
         "The detector has seen almost the same picture; false rejects on these images are too few.",
         "Keep pictures of one part, or of one run, on one side: glint split time, glint split group.",
         std::move(across), images));
   }
   if (!across_label.empty()) {
+    const std::string title =
+        fmt::format("near duplicates, one good and one anomalous: {} pairs{}", across_label.size(), rule);
     out.push_back(
-        pair_finding(Severity::kNotice,
-                     fmt::format("{} pairs of a good and an anomalous image are near duplicates{}",
-                                 across_label.size(), rule),
+        pair_finding(Severity::kNotice, title,
                      "Either the defect is tiny, or one label is wrong, or the same part was photographed "
                      "before and after.",
                      "Look at the pairs. If they show one part, keep its images on one side of the split.",
@@ -189,7 +197,7 @@ std::vector<Finding> audit_near_duplicates(const std::vector<AuditedImage>& imag
     Finding finding{
         Severity::kNotice,
         "leakage",
-        fmt::format("{} groups of near duplicates among the training images, the largest of {}{}",
+        fmt::format("groups of near duplicates among the training images: {}, the largest of {}{}",
                     groups.size(), groups[0].size(), rule),
         "Near duplicates make a training set look larger than it is, and when calibration images are drawn "
         "from it, they leak: the promised false-reject rate becomes too optimistic.",
@@ -207,9 +215,9 @@ std::vector<Finding> audit_near_duplicates(const std::vector<AuditedImage>& imag
   return out;
 }
 
-std::vector<NormalClassScore> score_normal_class(const std::vector<AuditedImage>& images,
-                                                 const torch::Tensor& features, int folds, std::uint64_t seed,
-                                                 ProgressSink& progress) {
+std::vector<NormalClassScore> AuditFeatures::normal_class(int folds, std::uint64_t seed,
+                                                          ProgressSink& progress) const {
+  const auto& [images, backbone, features] = *state_;
   const torch::InferenceMode inference;
   std::vector<int> train;
   for (int i = 0; i < std::ssize(images); ++i) {
