@@ -129,7 +129,8 @@ TEST_F(AuditTest, FindsIdenticalBytesAndPixels) {
   write_file(root() / "test/scratch/other.bmp", encode_png(same));
   put(name(20), station_picture(10));
   const auto findings = audit_identity(measured());
-  EXPECT_TRUE(has(findings, "test images that are also training or calibration images: 2")) << titles(findings);
+  EXPECT_TRUE(has(findings, "test images that are also training or calibration images: 2"))
+      << titles(findings);
   EXPECT_TRUE(has(findings, "pictures with two labels: 1")) << titles(findings);
   EXPECT_TRUE(has(findings, "groups of identical images on one side of the split: 1")) << titles(findings);
 }
@@ -191,7 +192,8 @@ TEST_F(AuditTest, FindsLooseMasks) {
     }
   put("test/scratch/0.png", image);
   write_file(root() / "ground_truth/scratch/0_mask.png", encode_png(box(24, 24, 48, 48)));
-  EXPECT_TRUE(has(audit_masks(measured()), "masks that look wider than their defect: 1")) << titles(audit_masks(measured()));
+  EXPECT_TRUE(has(audit_masks(measured()), "masks that look wider than their defect: 1"))
+      << titles(audit_masks(measured()));
 }
 
 TEST_F(AuditTest, FindsSmallDefectsAndSaysWhatHelps) {

@@ -74,7 +74,7 @@ void copy_into(const fs::path& from, const fs::path& folder, std::set<fs::path>&
 }  // namespace
 
 fs::path lock_split(const Dataset& dataset, const std::string& date, bool replace) {
-  const fs::path path = dataset.root / kLockFile;
+  fs::path path = dataset.root / kLockFile;
   if (fs::exists(path) && !replace) {
     fail(ErrorCode::kBadInput, "{}: the split is locked already; --replace writes a new lock", path.string());
   }
