@@ -17,7 +17,7 @@ expect_code() { # CODE command...
 has() { grep -q -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
 
 expect_code 0 "$glint" --help
-for verb in synth train evaluate inspect compare audit split backbone info; do
+for verb in synth import train evaluate inspect compare audit split backbone info; do
   expect_code 0 "$glint" $verb --help
   has "Example" out.txt
 done

@@ -31,6 +31,8 @@ constexpr Verb kVerbs[] = {
     {"audit", "find what is wrong with a dataset", &glint::add_audit, "glint audit sleeves -o audit"},
     {"split", "lock a split, verify it, or split again by time or group", &glint::add_split,
      "glint split lock sleeves"},
+    {"import", "make a dataset from annotations or folders", &glint::add_import,
+     "glint import label-studio export.json --images photographs -o sleeves"},
     {"backbone", "list, import, verify or distill feature extractors", &glint::add_backbone,
      "glint backbone import wide_resnet50_2-95faca4d.pth"},
     {"info", "show everything a model file records about itself", &glint::add_info,

@@ -23,5 +23,6 @@ Action add_info(CLI::App& verb);
 Action add_compare(CLI::App& verb);
 Action add_audit(CLI::App& verb);
 Action add_split(CLI::App& verb);
+Action add_import(CLI::App& verb);
 
 }  // namespace glint

@@ -42,7 +42,7 @@ std::vector<AuditedImage> measure_dataset(const Dataset& dataset, ProgressSink& 
     item.perceptual = perceptual_hash(image);
     item.pixel_sha256 = pixel_hash(image);
     if (item.sample.mask) {
-      const MaskFile mask = read_mask_file(*item.sample.mask);
+      const MaskFile mask = read_mask_file(*item.sample.mask, item.sample.mask_rule);
       item.mask = measure_mask(image, mask.mask);
       item.mask_grey_share = mask.grey_share;
     }

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <sstream>
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/base/parallel.h"
+#include "glint/data/layout.h"
 #include "glint/data/split_lock.h"
 #include "glint/image/codec.h"
 
@@ -16,51 +16,10 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-std::string relative_id(const fs::path& path, const fs::path& root) {
-  return fs::relative(path, root).generic_string();
-}
-
-std::string category_of(const fs::path& root) {
-  const fs::path whole = fs::absolute(root).lexically_normal();
-  return whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
-}
-
-std::vector<Sample> samples_in(const fs::path& folder, const fs::path& root, Role role,
-                               const std::string& label) {
-  std::vector<Sample> out;
-  for (const fs::path& path : list_files(folder, is_image_file)) {
-    Sample sample;
-    sample.path = path;
-    sample.id = relative_id(path, root);
-    sample.role = role;
-    sample.label = label;
-    sample.category = category_of(root);
-    out.push_back(std::move(sample));
-  }
-  return out;
-}
-
-/// Refuses or collects, as the options say.
-class Faults {
- public:
-  Faults(Dataset& dataset, FaultHandling handling) : dataset_(dataset), handling_(handling) {}
-  void add(const fs::path& path, const std::string& sentence) {
-    if (handling_ == FaultHandling::kRefuse) throw Error(ErrorCode::kBadInput, sentence);
-    const std::lock_guard lock(mutex_);
-    dataset_.faults.push_back({relative_id(path, dataset_.root), sentence});
-  }
-  bool collects() const { return handling_ == FaultHandling::kCollect; }
-
- private:
-  Dataset& dataset_;
-  FaultHandling handling_;
-  std::mutex mutex_;
-};
-
-void inspect_mask(Sample& sample, Faults& faults) {
+void inspect_mask(Sample& sample, FaultSink& faults) {
   Mask mask;
   try {
-    mask = read_mask(*sample.mask);
+    mask = read_mask(*sample.mask, sample.mask_rule);
   } catch (const Error& e) {
     faults.add(*sample.mask, e.what());
     sample.mask.reset();
@@ -76,7 +35,7 @@ void inspect_mask(Sample& sample, Faults& faults) {
 }
 
 /// Hash and decode every sample (masks too), so that a bad file is found before hours of work, not after.
-void inspect_files(const std::vector<Sample*>& samples, Faults& faults, ProgressSink& progress) {
+void inspect_files(const std::vector<Sample*>& samples, FaultSink& faults, ProgressSink& progress) {
   progress.begin("checking images", std::ssize(samples));
   parallel_for(std::ssize(samples), [&](std::int64_t i) {
     throw_if_cancelled();
@@ -96,44 +55,6 @@ void inspect_files(const std::vector<Sample*>& samples, Faults& faults, Progress
     progress.advance(i + 1, "");
   });
   progress.end();
-}
-
-void pair_masks(Dataset& dataset, const fs::path& ground_truth, Faults& faults) {
-  std::map<fs::path, Sample*> by_key;
-  for (Sample& sample : dataset.test) {
-    by_key[fs::path(sample.label) / sample.path.stem()] = &sample;
-  }
-  for (const fs::path& folder : list_folders(ground_truth)) {
-    const std::string label = folder.filename().string();
-    for (const fs::path& mask : list_files(folder, is_image_file)) {
-      std::string stem = mask.stem().string();
-      auto found = by_key.find(fs::path(label) / stem);
-      if (found == by_key.end() && stem.ends_with("_mask")) {
-        stem.resize(stem.size() - 5);
-        found = by_key.find(fs::path(label) / stem);
-      }
-      if (found == by_key.end()) {
-        faults.add(mask, fmt::format("{}: a mask without its image test/{}/{}.*; remove it or add the image",
-                                     mask.string(), label, stem));
-      } else if (found->second->mask) {
-        faults.add(mask, fmt::format("{}: a second mask for {}; keep one of them", mask.string(),
-                                     found->second->id));
-      } else {
-        found->second->mask = mask;
-        dataset.masks_present = true;
-      }
-    }
-  }
-}
-
-void warn_of_missing_masks(Dataset& dataset) {
-  if (!dataset.masks_present) return;
-  for (const Sample& sample : dataset.test) {
-    if (sample.anomalous() && !sample.mask) {
-      dataset.warnings.push_back(
-          fmt::format("{} has no mask: it counts in image metrics only, not in pixel metrics", sample.id));
-    }
-  }
 }
 
 void check_leakage(Dataset& dataset, bool allow) {
@@ -190,26 +111,9 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   if (!fs::is_directory(root)) fail(ErrorCode::kNotFound, "{}: no such folder", root.string());
   Dataset dataset;
   dataset.root = root;
-  dataset.categories = {category_of(root)};
-  Faults faults(dataset, options.faults);
-  const bool flat = !fs::is_directory(root / "train") && !fs::is_directory(root / "test");
-  if (flat) {
-    dataset.train = samples_in(root, root, Role::kTrain, kGoodClass);
-  } else {
-    dataset.train = samples_in(root / "train" / kGoodClass, root, Role::kTrain, kGoodClass);
-    dataset.calibration = samples_in(root / "calibration" / kGoodClass, root, Role::kCalibration, kGoodClass);
-    for (const fs::path& folder : list_folders(root / "train")) {
-      if (folder.filename() == kGoodClass) continue;
-      dataset.warnings.push_back(
-          fmt::format("{} is ignored: only train/good is trained on", folder.string()));
-    }
-    for (const fs::path& folder : list_folders(root / "test")) {
-      const auto found = samples_in(folder, root, Role::kTest, folder.filename().string());
-      dataset.test.insert(dataset.test.end(), found.begin(), found.end());
-    }
-    for (const char* name : {"ground_truth", "ground truth"}) pair_masks(dataset, root / name, faults);
-    warn_of_missing_masks(dataset);
-  }
+  dataset.categories = {folder_name(root)};
+  FaultSink faults(dataset, options.faults);
+  list_samples(dataset, faults);
   if (dataset.train.empty() && dataset.test.empty()) {
     fail(ErrorCode::kBadInput, "{}: no image found; put good parts into train/good (PNG, JPEG, BMP or TIFF)",
          root.string());
@@ -287,7 +191,7 @@ std::string Dataset::name() const {
 std::optional<Mask> load_mask(const Sample& sample) {
   if (!sample.anomalous()) return Mask(sample.width, sample.height);
   if (!sample.mask) return std::nullopt;
-  return read_mask(*sample.mask);
+  return read_mask(*sample.mask, sample.mask_rule);
 }
 
 }  // namespace glint

@@ -10,6 +10,7 @@
 
 #include "glint/base/options.h"
 #include "glint/base/progress.h"
+#include "glint/image/codec.h"
 #include "glint/image/image.h"
 
 namespace glint {
@@ -23,6 +24,16 @@ struct EnumNames<Role> {
       {Role::kTrain, "train"}, {Role::kCalibration, "calibration"}, {Role::kTest, "test"}};
 };
 
+/// What the folders look like; data/layout.h says what each means.
+enum class DatasetLayout { kFlat, kMvtec, kMvtecAd2, kBtad, kVisa, kRealIad };
+template <>
+struct EnumNames<DatasetLayout> {
+  static constexpr std::pair<DatasetLayout, std::string_view> table[] = {
+      {DatasetLayout::kFlat, "flat"},           {DatasetLayout::kMvtec, "mvtec_ad"},
+      {DatasetLayout::kMvtecAd2, "mvtec_ad_2"}, {DatasetLayout::kBtad, "btad"},
+      {DatasetLayout::kVisa, "visa"},           {DatasetLayout::kRealIad, "real_iad"}};
+};
+
 struct Sample {
   std::filesystem::path path;
   std::string id;  ///< path relative to the dataset, with forward slashes
@@ -30,6 +41,7 @@ struct Sample {
   std::string label;     ///< folder name: "good" or a defect class
   std::string category;  ///< name of the dataset's folder
   std::optional<std::filesystem::path> mask;
+  MaskRule mask_rule = MaskRule::kAboveHalf;
   std::string sha256;  ///< of the file's bytes
   int width = 0, height = 0;
 
@@ -45,8 +57,9 @@ struct DatasetFault {
 struct Dataset {
   std::filesystem::path root;           ///< of the first category
   std::vector<std::string> categories;  ///< folder names
-  std::vector<Sample> train;            ///< good parts
-  std::vector<Sample> calibration;      ///< from calibration/good, usually empty
+  DatasetLayout layout = DatasetLayout::kFlat;
+  std::vector<Sample> train;        ///< good parts
+  std::vector<Sample> calibration;  ///< from calibration/good, usually empty
   std::vector<Sample> test;
   bool masks_present = false;
   std::vector<std::string> warnings;
@@ -74,10 +87,11 @@ struct DatasetOptions {
 };
 
 /// Scans, hashes and decodes every file once. Layouts: train/good, calibration/good, test/<class>,
-/// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), or a flat
-/// folder of good images. Errors name the file and the way out: no image, an image that does not decode, a
-/// mask of another size, a mask without image, the same bytes in train and test (unless allowed), fewer than
-/// 10 good images for training, a dataset that differs from its locked split.
+/// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), those of
+/// other published datasets (data/layout.h), or a flat folder of good images. Errors name the file and the
+/// way out: no image, an image that does not decode, a mask of another size, a mask without image, the same
+/// bytes in train and test (unless allowed), fewer than 10 good images for training, a dataset that differs
+/// from its locked split.
 Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options,
                      ProgressSink& progress);
 

@@ -11,6 +11,7 @@
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/base/random.h"
+#include "glint/data/dataset_writer.h"
 
 namespace fs = std::filesystem;
 
@@ -58,17 +59,6 @@ std::optional<std::int64_t> days_of(int year, unsigned month, unsigned day) {
                                          std::chrono::day(day)};
   if (!date.ok()) return std::nullopt;
   return std::chrono::sys_days(date).time_since_epoch().count();
-}
-
-void copy_into(const fs::path& from, const fs::path& folder, std::set<fs::path>& used) {
-  make_folder(folder);
-  fs::path to = folder / from.filename();
-  for (int n = 2; !used.insert(to).second; ++n) {
-    to = folder / fmt::format("{}_{}{}", from.stem().string(), n, from.extension().string());
-  }
-  std::error_code error;
-  fs::copy_file(from, to, error);
-  if (error) fail(ErrorCode::kIo, "{}: cannot copy to {}: {}", from.string(), to.string(), error.message());
 }
 
 }  // namespace
@@ -244,25 +234,15 @@ Resplit split_by_group(const std::vector<Sample>& good, double test_share, const
 }
 
 void write_resplit(const Dataset& dataset, const Resplit& split, const fs::path& out) {
-  if (fs::exists(out) && !fs::is_empty(out)) {
-    fail(ErrorCode::kBadInput, "{}: exists and is not empty; name a new folder", out.string());
-  }
-  // Built beside its final name, so that an interruption leaves no half dataset under it.
-  fs::path building = out;
-  building += ".part";
-  fs::remove_all(building);
+  DatasetWriter writer(out);
   const std::vector<Sample> good = good_images(dataset);
-  std::set<fs::path> used;
-  for (const int i : split.train) copy_into(good[i].path, building / "train" / kGoodClass, used);
-  for (const int i : split.test) copy_into(good[i].path, building / "test" / kGoodClass, used);
-  for (const Sample& s : dataset.calibration) copy_into(s.path, building / "calibration" / kGoodClass, used);
+  for (const int i : split.train) writer.add(good[i].path, Role::kTrain, kGoodClass);
+  for (const int i : split.test) writer.add(good[i].path, Role::kTest, kGoodClass);
+  for (const Sample& s : dataset.calibration) writer.add(s.path, Role::kCalibration, kGoodClass);
   for (const Sample& s : dataset.test) {
-    if (!s.anomalous()) continue;
-    copy_into(s.path, building / "test" / s.label, used);
-    if (s.mask) copy_into(*s.mask, building / "ground_truth" / s.label, used);
+    if (s.anomalous()) writer.add(s.path, Role::kTest, s.label, load_mask(s));
   }
-  if (fs::exists(out)) fs::remove(out);
-  fs::rename(building, out);
+  writer.finish();
 }
 
 }  // namespace glint

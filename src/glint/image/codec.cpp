@@ -112,23 +112,24 @@ RgbImage read_image(const std::filesystem::path& path) {
   return decode_image(read_file(path, std::uint64_t{1} << 30), path.string());
 }
 
-MaskFile read_mask_file(const std::filesystem::path& path) {
+MaskFile read_mask_file(const std::filesystem::path& path, MaskRule rule) {
+  const int highest_normal = rule == MaskRule::kNonZero ? 0 : 127;
   const cv::Mat mat = decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string());
   MaskFile out{Mask(mat.cols, mat.rows)};
   std::int64_t grey = 0;
   for (int y = 0; y < mat.rows; ++y) {
     const auto* row = mat.ptr<std::uint8_t>(y);
     for (int x = 0; x < mat.cols; ++x) {
-      out.mask.pixels[static_cast<std::size_t>(y) * mat.cols + x] = row[x] > 127 ? 1 : 0;
-      grey += row[x] != 0 && row[x] != 255 ? 1 : 0;
+      out.mask.pixels[static_cast<std::size_t>(y) * mat.cols + x] = row[x] > highest_normal ? 1 : 0;
+      grey += rule == MaskRule::kAboveHalf && row[x] != 0 && row[x] != 255 ? 1 : 0;
     }
   }
   out.grey_share = static_cast<double>(grey) / static_cast<double>(mat.total());
   return out;
 }
 
-Mask read_mask(const std::filesystem::path& path) {
-  return read_mask_file(path).mask;
+Mask read_mask(const std::filesystem::path& path, MaskRule rule) {
+  return read_mask_file(path, rule).mask;
 }
 
 std::vector<std::byte> encode_png(const RgbImage& image) {

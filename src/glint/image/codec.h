@@ -21,14 +21,18 @@ bool is_image_file(const std::filesystem::path& path);
 RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name);
 RgbImage read_image(const std::filesystem::path& path);
 
+/// Which values of a mask file are a defect: those above half of the range, or all but 0 (files that number
+/// the defects, as VisA's).
+enum class MaskRule { kAboveHalf, kNonZero };
+
 struct MaskFile {
   Mask mask;
-  double grey_share = 0;  ///< pixels that are neither black nor white: 0 for a binary mask
+  double grey_share = 0;  ///< neither black nor white under kAboveHalf: 0 for a binary mask
 };
 
-/// Reads a mask: any value above half of the range is a defect. Error(kBadInput) when it does not decode.
-MaskFile read_mask_file(const std::filesystem::path& path);
-Mask read_mask(const std::filesystem::path& path);
+/// Error(kBadInput) when it does not decode.
+MaskFile read_mask_file(const std::filesystem::path& path, MaskRule rule = MaskRule::kAboveHalf);
+Mask read_mask(const std::filesystem::path& path, MaskRule rule = MaskRule::kAboveHalf);
 
 std::vector<std::byte> encode_png(const RgbImage& image);
 std::vector<std::byte> encode_png(const Mask& mask);  ///< 0 / 255, single channel

@@ -1,0 +1,80 @@
+// glint import
+
+#include <cstdio>
+
+#include "glint/base/error.h"
+#include "glint/base/files.h"
+#include "glint/cli/verbs.h"
+#include "glint/data/label_import.h"
+
+namespace glint {
+namespace {
+
+struct Arguments {
+  std::string file, images, out, good, bad;
+  ImportOptions options;
+};
+
+int print(const ImportSummary& summary, const std::string& out) {
+  std::printf("wrote %s: %d good for training, %d good for testing", out.c_str(), summary.train_good,
+              summary.test_good);
+  for (const auto& [label, images] : summary.anomalous) std::printf(", %d %s", images, label.c_str());
+  std::printf(" (%d regions)\nnext: glint audit %s\n", summary.regions, out.c_str());
+  return kExitOk;
+}
+
+using Parse = LabelFile (*)(std::string_view, const std::string&);
+
+int from_file(const Arguments& args, Parse parse) {
+  constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+  const auto progress = make_terminal_progress();
+  const LabelFile labels = parse(read_text(args.file, kMaxBytes), args.file);
+  return print(import_labels(labels, args.images, args.options, args.out, *progress), args.out);
+}
+
+int from_folders(const Arguments& args) {
+  const auto progress = make_terminal_progress();
+  return print(import_folders(args.good, args.bad, args.options, args.out, *progress), args.out);
+}
+
+}  // namespace
+
+Action add_import(CLI::App& verb) {
+  auto args = std::make_shared<Arguments>();
+  auto chosen = std::make_shared<Action>();
+  verb.require_subcommand(1);
+  auto choose = [&](const char* name, const char* purpose, const Action& action) {
+    CLI::App* sub = verb.add_subcommand(name, purpose);
+    sub->callback([chosen, action] { *chosen = action; });
+    sub->add_option("-o,--out", args->out, "new folder for the dataset (MVTec layout)")->required();
+    sub->add_option("--test-good", args->options.test_good_share, "share of the good images that test")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 0.9));
+    sub->add_option("--seed", args->options.seed, "which of them")->capture_default_str();
+    return sub;
+  };
+  for (const auto& [name, purpose, parse] :
+       {std::tuple("label-studio", "JSON export of Label Studio: brush, polygon, rectangle, ellipse",
+                   Parse{parse_label_studio}),
+        std::tuple("coco", "COCO instance annotations: polygons and run-length codes", Parse{parse_coco})}) {
+    CLI::App* sub = choose(name, purpose, [args, parse] { return from_file(*args, parse); });
+    sub->add_option("file", args->file, "the exported JSON file")->required();
+    sub->add_option("--images", args->images, "folder of the photographs, searched with its subfolders")
+        ->required();
+    sub->add_option("--classes", args->options.classes, "the only labels to accept, comma separated")
+        ->delimiter(',');
+  }
+  CLI::App* folder = choose("folder", "folders of good and bad photographs, without masks",
+                            [args] { return from_folders(*args); });
+  folder->add_option("--good", args->good, "folder of good photographs")->required();
+  folder->add_option("--bad", args->bad, "folder of bad ones; folders in it are defect classes");
+  verb.footer(
+      "An image without regions counts as good. Nothing is written unless everything fits.\nExample:\n  "
+      "glint "
+      "import label-studio export.json --images photographs -o sleeves --classes scratch,dent\n  glint "
+      "import "
+      "folder --good ok --bad nok -o sleeves");
+  return [chosen] { return (*chosen)(); };
+}
+
+}  // namespace glint

@@ -1,0 +1,240 @@
+// Codes made by label-studio-converter 0.0.59 (brush.encode_rle) and pycocotools 2.0.
+#include "glint/data/label_import.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "glint/image/regions.h"
+#include "small_set.h"
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kWidth = 13, kHeight = 7;
+constexpr const char* kBlock =
+    "#............"
+    ".....#......."
+    "...######...."
+    "...######...."
+    "...#####....."
+    "............."
+    "............#";
+constexpr const char* kNoise =
+    ".##..#.##.#.."
+    "#...#####.#.#"
+    ".#...#...####"
+    "#..#.##......"
+    "#...#.....#.."
+    ".#.#.#.###..."
+    ".....#.....#.";
+const std::vector<std::uint8_t> kBlockBrush = {
+    0,   0,   1,   108, 57,  27,  248, 31,  240, 128, 1,   255, 144, 192, 0,   255, 132, 0,   15,  252,
+    78,  0,   7,   252, 32,  16,  255, 194, 1,   15,  252, 32,  16,  255, 194, 1,   15,  252, 32,  16,
+    255, 194, 0,   7,   254, 27,  0,   3,   254, 16,  8,   127, 225, 0,   135, 254, 16,  8,   127, 225,
+    0,   135, 254, 16,  8,   127, 225, 0,   3,   255, 13,  128, 1,   255, 8,   4,   63,  240, 128, 67,
+    255, 8,   4,   63,  240, 128, 67,  255, 8,   0,   31,  249, 220, 0,   15,  248, 64,  0,   255, 0};
+const std::vector<std::uint8_t> kNoiseBrush = {
+    0,  0, 1,   108, 57, 27, 248, 0,  0, 5,   196, 0, 0, 16,  0,  0, 127, 128, 0, 1, 152,
+    0,  0, 127, 128, 0,  2,  132, 64, 0, 16,  68,  0, 5, 176, 0,  0, 127, 128, 0, 4, 4,
+    64, 0, 19,  0,   0,  7,  248, 0,  0, 9,   128, 0, 7, 248, 0,  0, 87,  68,  0, 1, 80,
+    0,  0, 127, 128, 0,  3,  156, 64, 0, 92,  68,  0, 5, 224, 0,  0, 127, 128, 0, 7, 68,
+    64, 0, 38,  196, 0,  0,  244, 64, 0, 12,  0,   0, 7, 248, 0,  0, 62,  128, 0, 7, 248,
+    0,  0, 1,   0,   0,  7,  248, 0,  0, 1,   128, 0, 7, 248, 0,  0, 47,  0,   0, 7, 248,
+    0,  0, 113, 68,  0,  3,  88,  0,  0, 127, 128, 0, 0, 108, 64, 0, 56,  0,   0, 7, 248,
+    0,  0, 20,  68,  0,  2,  64,  0,  0, 127, 128, 0, 0, 156, 64, 0, 47,  196, 0, 2, 68,
+    64, 0, 77,  0,   0,  7,  248, 0,  0, 97,  68,  0, 7, 196, 64, 0, 90,  68,  0, 2, 24,
+    0,  0, 127, 128, 0,  7,  96,  0,  0, 127, 128, 0, 1, 232, 0,  0, 127, 128, 0, 0, 112,
+    0,  0, 127, 128, 0,  3,  0,   0,  0, 127, 128, 0, 0, 36,  64, 0, 97,  196, 0, 7, 104,
+    0,  0, 127, 128, 0,  4,  92,  64, 0, 126, 0,   0, 7, 248, 0,  0, 43,  0,   0, 7, 248,
+    0,  0, 102, 196, 0,  3,  204, 64, 0, 54,  196, 0, 2, 92,  64, 0, 92,  68,  0, 0, 132,
+    64, 0, 76,  0,   0,  7,  248, 0,  0, 78,  196, 0, 4, 172, 64, 0, 55,  68,  0, 0, 200,
+    0,  0, 127, 128, 0,  6,  132, 64, 0, 94,  68,  0, 3, 204, 64, 0, 59,  68,  0, 3, 172,
+    64, 0, 94,  128, 0,  7,  248, 0,  0, 41,  196, 0, 5, 12,  64, 0, 52,  68,  0, 5, 0,
+    0,  0, 127, 128, 0,  7,  36,  64, 0, 125, 128, 0, 7, 248, 0,  0, 125, 196, 0, 3, 200,
+    0,  0, 127, 128, 0,  2,  52,  64, 0, 106, 128, 0, 7, 248, 0,  0, 15,  128, 0, 7, 248,
+    0,  0, 6,   128, 0,  7,  248, 0,  0, 35,  196, 0, 5, 196, 64, 0, 76,  68,  0, 2, 124,
+    64, 0, 20,  196, 0,  0,  148, 64, 0, 20,  68,  0, 5, 180, 64, 0, 103, 128, 0, 7, 248,
+    0,  0, 5,   196, 0,  5,  52,  64, 0, 55,  196, 0, 2, 236, 64, 0, 124, 196, 0, 4, 8,
+    0,  0, 127, 128, 0,  6,  252, 32, 0};
+constexpr const char* kBlockCoco = "01f02^O0O11O000Oj0O";
+constexpr const char* kNoiseCoco = "11111OO010O080H0100003ON0O00210ON12O00O0O20N30O0N13";
+
+std::string drawing(const Mask& mask) {
+  std::string out;
+  for (const std::uint8_t v : mask.pixels) out += v != 0 ? '#' : '.';
+  return out;
+}
+
+TEST(DecodeBrush, EqualsTheToolsOwnDecoder) {
+  EXPECT_EQ(drawing(rasterise(decode_brush(kBlockBrush, kWidth, kHeight), kWidth, kHeight)), kBlock);
+  EXPECT_EQ(drawing(rasterise(decode_brush(kNoiseBrush, kWidth, kHeight), kWidth, kHeight)), kNoise);
+}
+
+TEST(DecodeBrush, RefusesCutOffAndOtherSizes) {
+  EXPECT_THROW(decode_brush(kBlockBrush, kWidth, kHeight + 1), Error);
+  EXPECT_THROW(decode_brush({}, kWidth, kHeight), Error);
+  for (std::size_t n = 0; n + 2 < kBlockBrush.size(); ++n)
+    EXPECT_THROW(decode_brush({kBlockBrush.begin(), kBlockBrush.begin() + static_cast<std::ptrdiff_t>(n)},
+                              kWidth, kHeight),
+                 Error);
+}
+
+TEST(DecodeCoco, EqualsPycocotools) {
+  for (const auto& [code, picture_of] : {std::pair(kBlockCoco, kBlock), std::pair(kNoiseCoco, kNoise)}) {
+    const RunShape shape{kWidth, kHeight, true, decode_coco_runs(code)};
+    EXPECT_EQ(drawing(rasterise(shape, kWidth, kHeight)), picture_of);
+  }
+  EXPECT_THROW(decode_coco_runs("01f0\x7f"), Error);
+  EXPECT_THROW(decode_coco_runs("Z"), Error);
+}
+
+TEST(Rasterise, PolygonCoversWhatItEncloses) {
+  const PolygonShape square{{{{2, 1}, {6, 1}, {6, 4}, {2, 4}}}};
+  const Mask mask = rasterise(square, 10, 8);
+  EXPECT_EQ(mask.pixels[2 * 10 + 3], 1);
+  EXPECT_EQ(mask.pixels[0], 0);
+  EXPECT_NEAR(static_cast<double>(std::count(mask.pixels.begin(), mask.pixels.end(), 1)), 4 * 3, 9);
+  const EllipseShape circle{{50, 50}, 20, 20, 0};
+  const Mask disc = rasterise(circle, 100, 100);
+  EXPECT_NEAR(static_cast<double>(std::count(disc.pixels.begin(), disc.pixels.end(), 1)), 3.1416 * 400, 90);
+}
+
+TEST(AddRegion, LeavesAGap) {
+  Mask a(20, 20), b(20, 20), out(20, 20);
+  for (int y = 0; y < 20; ++y) {
+    for (int x = 0; x < 20; ++x) (x < 10 ? a : b).pixels[20 * y + x] = 1;
+  }
+  add_region(out, a);
+  add_region(out, b);
+  EXPECT_EQ(label_regions(out).count, 2);
+}
+
+/// 13x7 photographs, and exports that label them.
+class LabelImport : public ::testing::Test {
+ protected:
+  LabelImport() {
+    for (int i = 0; i < 6; ++i)
+      write_file(images() / fmt::format("p{}.png", i), encode_png(picture(i, kWidth, kHeight)));
+  }
+  std::filesystem::path images() const { return folder_.path() / "photographs"; }
+  std::filesystem::path out() const { return folder_.path() / "set"; }
+
+  static json region(const std::string& type, const std::string& label, json value) {
+    value[type] = {label};
+    return {{"type", type}, {"original_width", kWidth}, {"original_height", kHeight}, {"value", value}};
+  }
+  static json brush(const std::string& label, const std::vector<std::uint8_t>& code) {
+    return region("brushlabels", label, {{"format", "rle"}, {"rle", code}});
+  }
+  static json task(const std::string& image, const json& regions) {
+    return {{"data", {{"image", image}}}, {"annotations", {{{"was_cancelled", false}, {"result", regions}}}}};
+  }
+  static json studio() {
+    json polygon = region("polygonlabels", "dent", {{"points", {{10, 10}, {60, 10}, {60, 80}}}});
+    json rectangle = region("rectanglelabels", "dent", {{"x", 0}, {"y", 0}, {"width", 30}, {"height", 30}});
+    json ellipse = region("ellipselabels", "stain", {{"x", 50}, {"y", 50}, {"radiusX", 20}, {"radiusY", 30}});
+    return json::array({task("/data/upload/3/0123abcd-p0.png", json::array()),
+                        task("/data/local-files/?d=p1.png", json::array()),
+                        task("http://host/p2.png", {brush("scratch", kBlockBrush)}),
+                        task("p3.png", {polygon, rectangle}),
+                        task("p4.png", {brush("scratch", kBlockBrush), ellipse}),
+                        task("p5.png", {region("choices", "x", json::object())})});
+  }
+  ImportSummary import(const json& export_json, const ImportOptions& options = {}) {
+    return import_labels(parse_label_studio(export_json.dump(), "export.json"), images(), options, out(),
+                         silent_progress());
+  }
+  std::string refusal(const json& export_json, const ImportOptions& options = {}) {
+    try {
+      import(export_json, options);
+    } catch (const Error& e) {
+      EXPECT_FALSE(std::filesystem::exists(out()));
+      return e.what();
+    }
+    return "";
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST_F(LabelImport, LabelStudioBecomesMvtec) {
+  const ImportSummary summary = import(studio());
+  EXPECT_EQ(summary.train_good + summary.test_good, 3);
+  EXPECT_EQ(summary.test_good, 1);
+  EXPECT_EQ(summary.anomalous, (std::map<std::string, int>{{"scratch", 1}, {"dent", 1}, {"combined", 1}}));
+  EXPECT_EQ(summary.regions, 5);
+  EXPECT_EQ(drawing(read_mask(out() / "ground_truth/scratch/p2_mask.png")), kBlock);
+  EXPECT_TRUE(std::filesystem::exists(out() / "test/combined/p4.png"));
+  DatasetOptions options{DatasetUse::kEvaluate};
+  EXPECT_EQ(scan_dataset(out(), options, silent_progress()).test.size(), 4U);
+}
+
+TEST_F(LabelImport, EverythingWrongIsListedAndNothingIsWritten) {
+  json bad = studio();
+  bad.push_back(task("nowhere.png", json::array()));
+  bad.push_back(task("p0.png", json::array()));
+  bad.push_back({{"image", "p1.png"}});
+  bad[2]["annotations"][0]["result"][0]["original_width"] = kWidth + 1;
+  bad[3]["annotations"][0]["was_cancelled"] = true;
+  const std::string text = refusal(bad, {{"scratch", "stain"}, 0.2, 0});
+  for (const char* part : {"nowhere.png", "the same image as", "JSON-MIN", "task[2]", "not annotated"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  EXPECT_NE(refusal(studio(), {{"scratch", "stain", "dents"}, 0.2, 0}).find("did you mean 'dents'"),
+            std::string::npos);
+  json slash = studio();
+  slash[2]["annotations"][0]["result"][0]["value"]["brushlabels"] = {"../x"};
+  EXPECT_NE(refusal(slash).find("cannot name"), std::string::npos);
+  EXPECT_THROW(parse_label_studio("{}", "f"), Error);
+  EXPECT_THROW(parse_label_studio("[", "f"), Error);
+}
+
+TEST_F(LabelImport, TheExistingFolderStays) {
+  write_text(out() / "precious.txt", "x");
+  EXPECT_THROW(import(studio()), Error);
+  EXPECT_TRUE(std::filesystem::exists(out() / "precious.txt"));
+}
+
+TEST_F(LabelImport, CocoBecomesMvtec) {
+  auto coco_image = [](int id) {
+    return json{
+        {"id", id}, {"file_name", fmt::format("p{}.png", id)}, {"width", kWidth}, {"height", kHeight}};
+  };
+  auto annotation = [](int image, int category, const json& segmentation) {
+    return json{{"image_id", image}, {"category_id", category}, {"segmentation", segmentation}};
+  };
+  json coco = {{"categories", {{{"id", 1}, {"name", "scratch"}}, {{"id", 2}, {"name", "dent"}}}},
+               {"images", {coco_image(0), coco_image(1), coco_image(2), coco_image(3)}},
+               {"annotations",
+                {annotation(1, 1, {{"counts", kBlockCoco}, {"size", {kHeight, kWidth}}}),
+                 annotation(2, 2, {{"counts", {10, 5, kWidth * kHeight - 15}}, {"size", {kHeight, kWidth}}}),
+                 annotation(2, 2, json::array({{1, 1, 3, 1, 3, 3}, {8, 1, 10, 1, 10, 3}}))}}};
+  const ImportSummary summary =
+      import_labels(parse_coco(coco.dump(), "coco.json"), images(), {}, out(), silent_progress());
+  EXPECT_EQ(summary.train_good + summary.test_good, 2);
+  EXPECT_EQ(drawing(read_mask(out() / "ground_truth/scratch/p1_mask.png")), kBlock);
+  EXPECT_EQ(summary.anomalous.at("dent"), 1);
+
+  coco["annotations"].push_back(annotation(9, 1, json::array({{1, 1, 3, 1, 3, 3}})));
+  coco["annotations"].push_back(annotation(1, 9, json::array({{1, 1, 3, 1, 3, 3}})));
+  coco["annotations"].push_back(annotation(1, 1, json::array()));
+  coco["annotations"].push_back(annotation(1, 1, {{"counts", {1, 2}}, {"size", {kHeight, kWidth}}}));
+  coco["annotations"].push_back(annotation(1, 1, {{"counts", {1, 2}}, {"size", {kWidth, kHeight}}}));
+  EXPECT_EQ(parse_coco(coco.dump(), "coco.json").problems.size(), 5U);
+}
+
+TEST_F(LabelImport, FoldersBecomeClasses) {
+  std::filesystem::create_directories(images() / "bad" / "dent");
+  write_file(images() / "bad" / "x.png", encode_png(picture(50, kWidth, kHeight)));
+  write_file(images() / "bad" / "dent" / "y.png", encode_png(picture(51, kWidth, kHeight)));
+  const ImportSummary summary =
+      import_folders(images(), images() / "bad", {{}, 0.5, 3}, out(), silent_progress());
+  EXPECT_EQ(summary.train_good, 3);
+  EXPECT_EQ(summary.test_good, 3);
+  EXPECT_EQ(summary.anomalous, (std::map<std::string, int>{{"bad", 1}, {"dent", 1}}));
+}
+
+}  // namespace
+}  // namespace glint
