@@ -122,14 +122,15 @@ class LabelImport : public ::testing::Test {
   std::filesystem::path out() const { return folder_.path() / "set"; }
 
   static json region(const std::string& type, const std::string& label, json value) {
-    value[type] = {label};
+    value[type] = json::array({label});
     return {{"type", type}, {"original_width", kWidth}, {"original_height", kHeight}, {"value", value}};
   }
   static json brush(const std::string& label, const std::vector<std::uint8_t>& code) {
     return region("brushlabels", label, {{"format", "rle"}, {"rle", code}});
   }
   static json task(const std::string& image, const json& regions) {
-    return {{"data", {{"image", image}}}, {"annotations", {{{"was_cancelled", false}, {"result", regions}}}}};
+    const json annotation = {{"was_cancelled", false}, {"result", regions}};
+    return {{"data", {{"image", image}}}, {"annotations", json::array({annotation})}};
   }
   static json studio() {
     json polygon = region("polygonlabels", "dent", {{"points", {{10, 10}, {60, 10}, {60, 80}}}});
@@ -137,10 +138,10 @@ class LabelImport : public ::testing::Test {
     json ellipse = region("ellipselabels", "stain", {{"x", 50}, {"y", 50}, {"radiusX", 20}, {"radiusY", 30}});
     return json::array({task("/data/upload/3/0123abcd-p0.png", json::array()),
                         task("/data/local-files/?d=p1.png", json::array()),
-                        task("http://host/p2.png", {brush("scratch", kBlockBrush)}),
-                        task("p3.png", {polygon, rectangle}),
-                        task("p4.png", {brush("scratch", kBlockBrush), ellipse}),
-                        task("p5.png", {region("choices", "x", json::object())})});
+                        task("http://host/p2.png", json::array({brush("scratch", kBlockBrush)})),
+                        task("p3.png", json::array({polygon, rectangle})),
+                        task("p4.png", json::array({brush("scratch", kBlockBrush), ellipse})),
+                        task("p5.png", json::array({region("choices", "x", json::object())}))});
   }
   ImportSummary import(const json& export_json, const ImportOptions& options = {}) {
     return import_labels(parse_label_studio(export_json.dump(), "export.json"), images(), options, out(),
@@ -185,7 +186,7 @@ TEST_F(LabelImport, EverythingWrongIsListedAndNothingIsWritten) {
   EXPECT_NE(refusal(studio(), {{"scratch", "stain", "dents"}, 0.2, 0}).find("did you mean 'dents'"),
             std::string::npos);
   json slash = studio();
-  slash[2]["annotations"][0]["result"][0]["value"]["brushlabels"] = {"../x"};
+  slash[2]["annotations"][0]["result"][0]["value"]["brushlabels"] = json::array({"../x"});
   EXPECT_NE(refusal(slash).find("cannot name"), std::string::npos);
   EXPECT_THROW(parse_label_studio("{}", "f"), Error);
   EXPECT_THROW(parse_label_studio("[", "f"), Error);

@@ -290,8 +290,8 @@ TEST_F(EvalTest, CompareTrainsOnceAndPairsItsDifferences) {
   ASSERT_EQ(first.differences.size(), 1U);
   const PairedDifference& d = first.differences[0];
   EXPECT_NEAR(d.image_auroc.value,
-              mean_figure(first.methods[0], ComparedFigure::kImageAuroc).mean -
-                  mean_figure(first.methods[1], ComparedFigure::kImageAuroc).mean,
+              mean_figure(first.methods[0], ArmFigure::kImageAuroc).mean -
+                  mean_figure(first.methods[1], ArmFigure::kImageAuroc).mean,
               1e-12);
   EXPECT_LE(d.aupro.ci_low, d.aupro.ci_high);
   EXPECT_EQ(comparison_json(first, dataset())["differences"],

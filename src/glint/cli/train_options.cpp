@@ -32,7 +32,8 @@ void TrainArguments::add_to(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--backbone", backbone, "name from `glint backbone list`, or a weight file")
       ->capture_default_str();
-  verb.add_option("--augment", augment, "none, mild or strong; default as the recipe says");
+  verb.add_option("--augment", augment,
+                  "none, mild, strong or offline (an enlarged set, made once); default as the recipe says");
   verb.add_option("--false-reject", false_reject, "tolerable share of good parts rejected (default 0.01)");
   verb.add_option("--shots", shots,
                   "few-shot: train on this many good images of each category, calibrate on the others");

@@ -24,5 +24,7 @@ Action add_compare(CLI::App& verb);
 Action add_audit(CLI::App& verb);
 Action add_split(CLI::App& verb);
 Action add_import(CLI::App& verb);
+Action add_limit(CLI::App& verb);
+Action add_study(CLI::App& verb);
 
 }  // namespace glint

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/image/resample.h"
 
@@ -23,6 +24,7 @@ void brightness_and_contrast(RgbImage& image, double brightness, double contrast
 
 RgbImage augment(const RgbImage& image, AugmentRegime regime, std::uint64_t seed, std::uint64_t image_key,
                  int draw) {
+  GLINT_CHECK(regime != AugmentRegime::kOffline);
   if (regime == AugmentRegime::kNone) return image;
   Rng rng(seed, "augment", image_key, draw);
   const bool strong = regime == AugmentRegime::kStrong;

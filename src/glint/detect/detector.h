@@ -42,6 +42,8 @@ struct TrainingState {
   bool usable = true;     ///< the tensors already make a detector; false while only a part of it has trained
 };
 
+class FeatureLibrary;
+
 /// What a method trains from. Images are prepared network inputs.
 struct FitInput {
   int images = 0;
@@ -52,6 +54,9 @@ struct FitInput {
   Precision precision = Precision::kAuto;
   torch::Device device = torch::kCPU;
   std::int64_t cache_bytes = std::int64_t{4} << 30;  ///< features kept in memory; the rest goes to disk
+  FeatureLibrary* library = nullptr;  ///< shares features between trainings; nullptr = each computes its own
+  /// Equal for equal images, draws, seed and precision: what the library finds features by.
+  std::string images_key;
   std::optional<TrainingState> resume;
   std::function<void(const TrainingState&)> on_meta_epoch;  ///< after each one; may be empty
   ProgressSink* progress = &silent_progress();

@@ -28,6 +28,7 @@ FeatureCache::FeatureCache(const FitInput& input, const Encode& encode, torch::S
       positions_ = features.size(1);
       width_ = features.size(2);
       const auto bytes = positions_ * width_ * static_cast<std::int64_t>(torch::elementSize(type_));
+      bytes_ = blocks * bytes;
       store_ = std::make_unique<FeatureStore>(blocks, bytes, input.cache_bytes);
     }
     for (std::int64_t i = 0; i < n; ++i) store_->put(first + i, features[i].data_ptr());
@@ -44,6 +45,35 @@ torch::Tensor FeatureCache::gather(const std::vector<int>& images, int draw) con
                 out[static_cast<std::int64_t>(i)].data_ptr());
   }
   return out;
+}
+
+std::shared_ptr<const FeatureCache> FeatureLibrary::get(const std::string& key, const FitInput& input,
+                                                        const FeatureCache::Encode& encode,
+                                                        torch::ScalarType type) {
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
+  if (found != entries_.end()) {
+    entries_.splice(entries_.begin(), entries_, found);
+    return entries_.front().features;
+  }
+  // Room for one more of the newest's size before it is made, so that two limits are never in memory.
+  std::int64_t used = entries_.empty() ? 0 : entries_.front().features->bytes();
+  auto keep = entries_.begin();
+  while (keep != entries_.end() && used + keep->features->bytes() <= input.cache_bytes) {
+    used += keep->features->bytes();
+    ++keep;
+  }
+  entries_.erase(keep, entries_.end());
+  entries_.push_front({key, std::make_shared<const FeatureCache>(input, encode, type)});
+  return entries_.front().features;
+}
+
+std::shared_ptr<const FeatureCache> training_features(const std::string& what, const FitInput& input,
+                                                      const FeatureCache::Encode& encode,
+                                                      torch::ScalarType type) {
+  if (input.library == nullptr) return std::make_shared<const FeatureCache>(input, encode, type);
+  const std::string key = what + '/' + std::string(torch::toString(type)) + '/' + input.images_key;
+  return input.library->get(key, input, encode, type);
 }
 
 }  // namespace glint

@@ -5,7 +5,9 @@
 #include <torch/types.h>
 
 #include <functional>
+#include <list>
 #include <memory>
+#include <string>
 
 #include "glint/detect/detector.h"
 #include "glint/detect/feature_store.h"
@@ -24,11 +26,33 @@ class FeatureCache {
   torch::Tensor gather(const std::vector<int>& images, int draw) const;
   std::int64_t positions() const { return positions_; }
   std::int64_t width() const { return width_; }
+  std::int64_t bytes() const { return bytes_; }
 
  private:
   torch::ScalarType type_;
-  std::int64_t images_, positions_ = 0, width_ = 0;
+  std::int64_t images_, positions_ = 0, width_ = 0, bytes_ = 0;
   std::unique_ptr<FeatureStore> store_;
 };
+
+/// Keeps the features of the latest trainings, up to the input's cache limit, for trainings from the same
+/// images. For use from one thread.
+class FeatureLibrary {
+ public:
+  std::shared_ptr<const FeatureCache> get(const std::string& key, const FitInput& input,
+                                          const FeatureCache::Encode& encode, torch::ScalarType type);
+
+ private:
+  struct Entry {
+    std::string key;
+    std::shared_ptr<const FeatureCache> features;
+  };
+  std::list<Entry> entries_;  ///< latest use first
+};
+
+/// From input.library when there is one, else computed. `what` names everything about `encode` that the
+/// input's images_key does not.
+std::shared_ptr<const FeatureCache> training_features(const std::string& what, const FitInput& input,
+                                                      const FeatureCache::Encode& encode,
+                                                      torch::ScalarType type);
 
 }  // namespace glint

@@ -53,6 +53,10 @@ OptionTable TrainConfig::table() {
 
 void TrainConfig::validate() const {
   input.validate();
+  if (shots > 0 && augment == AugmentRegime::kOffline) {
+    fail(ErrorCode::kConfig,
+         "augment.regime = offline does not go with train.shots: few-shot training has its own versions");
+  }
 }
 
 }  // namespace glint

@@ -155,6 +155,27 @@ std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspe
   return out;
 }
 
+void judge(ScoredImage& image, const Decision& decision) {
+  image.score = decision.scorer.score(image.patches);
+  image.p_value = decision.p_value(image.score);
+  image.rejected = decision.rejects(image.score);
+}
+
+/// Every figure from the images' scores.
+void measure(Evaluation& out, const Inspector& inspector, const EvaluateOptions& options,
+             ProgressSink& progress) {
+  image_metrics(out);
+  std::vector<const ScoredImage*> with_masks;
+  for (const ScoredImage& image : out.images) {
+    if (!image.sample.anomalous() || image.sample.mask) with_masks.push_back(&image);
+  }
+  out.pixel_images = static_cast<int>(with_masks.size());
+  progress.begin("pixel metrics", 1);
+  out.pixel = pixel_metrics_of(with_masks, inspector, out.decision.scorer, options.pixel);
+  progress.end();
+  out.classes = class_results(out, inspector, options, progress);
+}
+
 void add_warnings(Evaluation& out) {
   int good = 0, anomalous = 0;
   for (const ScoredImage& image : out.images) (image.sample.anomalous() ? anomalous : good) += 1;
@@ -200,9 +221,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
       ScoredImage scored;
       scored.sample = dataset.test[i];
       scored.patches = std::move(patches[i - first]);
-      scored.score = out.decision.scorer.score(scored.patches);
-      scored.p_value = out.decision.p_value(scored.score);
-      scored.rejected = out.decision.rejects(scored.score);
+      judge(scored, out.decision);
       if (scored.sample.mask) {
         const Mask mask = *load_mask(scored.sample);
         scored.defect_area_px = std::count(mask.pixels.begin(), mask.pixels.end(), 1);
@@ -219,17 +238,19 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
   out.seconds_per_image = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
                           static_cast<double>(std::max<std::size_t>(1, out.images.size()));
 
-  image_metrics(out);
-  std::vector<const ScoredImage*> with_masks;
-  for (const ScoredImage& image : out.images) {
-    if (!image.sample.anomalous() || image.sample.mask) with_masks.push_back(&image);
-  }
-  out.pixel_images = static_cast<int>(with_masks.size());
-  progress.begin("pixel metrics", 1);
-  out.pixel = pixel_metrics_of(with_masks, inspector, out.decision.scorer, options.pixel);
-  progress.end();
-  out.classes = class_results(out, inspector, options, progress);
+  measure(out, inspector, options, progress);
   add_warnings(out);
+  return out;
+}
+
+Evaluation rescore(const Evaluation& scored, const Model& model, const Inspector& inspector,
+                   const EvaluateOptions& options, ProgressSink& progress) {
+  Evaluation out{make_decision(model, options.scoring, options.false_reject), options.scoring};
+  out.images = scored.images;
+  out.leaked = scored.leaked;
+  out.seconds_per_image = scored.seconds_per_image;
+  for (ScoredImage& image : out.images) judge(image, out.decision);
+  measure(out, inspector, options, progress);
   return out;
 }
 

@@ -61,6 +61,10 @@ struct Evaluation {
 Evaluation evaluate_model(const Model& model, const Inspector& inspector, const Dataset& dataset,
                           const EvaluateOptions& options, bool allow_leakage, ProgressSink& progress);
 
+/// The same patch scores under other scoring options: no network is run. Keeps no warnings.
+Evaluation rescore(const Evaluation& scored, const Model& model, const Inspector& inspector,
+                   const EvaluateOptions& options, ProgressSink& progress);
+
 /// Anomaly map of a scored image at its photograph's size.
 ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const Scorer& scorer);
 

@@ -59,18 +59,29 @@ std::vector<int> iota(int n) {
 class Trainer {
  public:
   Trainer(const TrainConfig& config, const Backbone& backbone, const std::vector<RgbImage>& images,
-          const std::vector<Sample>& samples, ProgressSink& progress)
-      : config_(config), backbone_(backbone), images_(images), samples_(samples), progress_(progress) {}
+          const std::vector<Sample>& samples, FeatureLibrary* library, ProgressSink& progress)
+      : config_(config),
+        backbone_(backbone),
+        images_(images),
+        samples_(samples),
+        library_(library),
+        progress_(progress) {}
 
   FitResult train(const std::vector<int>& which, std::vector<RgbImage> held_out, std::uint64_t seed,
                   std::optional<TrainingState> resume,
                   std::function<void(const TrainingState&)> on_meta_epoch) const {
     FitInput input;
-    const int versions = config_.shots > 0 ? kFewShotVersions : 1;
+    const bool offline = config_.augment == AugmentRegime::kOffline;
+    const int versions = config_.shots > 0 ? kFewShotVersions : offline ? 1 + kOfflineCopies : 1;
     input.images = static_cast<int>(which.size()) * versions;
-    input.draws = config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
-    input.image = [this, &which, seed, versions](int i, int draw) {
+    input.draws = offline || config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
+    input.image = [this, &which, seed, versions, offline](int i, int draw) {
       const int index = which[i / versions];
+      if (offline) {
+        return i % versions == 0 ? images_[index]
+                                 : augment(images_[index], AugmentRegime::kStrong, seed,
+                                           stream_key(samples_[index].id), i % versions);
+      }
       const RgbImage image = versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
       // The draw depends on the image's name, not on its place among the images of this split.
       return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
@@ -83,14 +94,30 @@ class Trainer {
     input.resume = std::move(resume);
     input.on_meta_epoch = std::move(on_meta_epoch);
     input.progress = &progress_;
+    input.library = library_;
+    input.images_key = images_key(which, seed);
     return config_.method->fit(backbone_, input);
   }
 
  private:
+  std::string images_key(const std::vector<int>& which, std::uint64_t seed) const {
+    const bool seedless = config_.augment == AugmentRegime::kNone;
+    OptionTable input_options;
+    InputOptions input = config_.input;
+    input.describe(input_options);
+    std::string text =
+        fmt::format("{} {} {} {} {} {} {}", backbone_.identity().sha256, enum_name(config_.augment),
+                    config_.augment_draws, seedless ? 0 : seed, config_.shots, enum_name(config_.precision),
+                    input_options.to_json().dump());
+    for (const int i : which) text += ' ' + samples_[i].id + ' ' + samples_[i].sha256;
+    return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+  }
+
   const TrainConfig& config_;
   const Backbone& backbone_;
   const std::vector<RgbImage>& images_;
   const std::vector<Sample>& samples_;
+  FeatureLibrary* library_;
   ProgressSink& progress_;
 };
 
@@ -231,7 +258,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   SafetensorsFile epochs;
   if (resume && !options.epochs.empty() && fs::exists(options.epochs))
     epochs = read_safetensors(options.epochs);
-  const Trainer trainer(config, backbone, images, dataset.train, progress);
+  const Trainer trainer(config, backbone, images, dataset.train, options.library, progress);
   const FitResult fitted =
       trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
         if (!options.state.empty()) save_state(options.state, state, identity);

@@ -14,7 +14,8 @@ struct FitOptions {
   std::filesystem::path state;  ///< resume file, written after every meta-epoch; empty = none
   bool resume = false;          ///< go on from `state` when it exists
   bool include_backbone = true;
-  std::filesystem::path epochs;  ///< file that keeps the weights of every meta-epoch; empty = none
+  FeatureLibrary* library = nullptr;  ///< shares features with other runs of this process
+  std::filesystem::path epochs;       ///< file that keeps the weights of every meta-epoch; empty = none
 };
 
 /// Error(kConfig) before any training when the wished rate cannot be promised from the images that will

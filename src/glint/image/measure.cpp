@@ -68,22 +68,28 @@ double border_share(const cv::Mat& binary) {
   return on / (2.0 * (binary.rows + binary.cols));
 }
 
-void measure_framing(const cv::Mat& grey, ImageMeasures& out) {
+/// The part on a copy of at most kFramingSide pixels: Otsu's class that touches the border less. 0 or 255.
+cv::Mat small_part(const cv::Mat& grey) {
   const double scale = std::min(1.0, static_cast<double>(kFramingSide) / std::max(grey.rows, grey.cols));
   cv::Mat small, part;
   cv::resize(grey, small, cv::Size(), scale, scale, cv::INTER_AREA);
   cv::GaussianBlur(small, small, cv::Size(5, 5), 1.5);
   cv::threshold(small, part, 0, 255, cv::THRESH_BINARY | cv::THRESH_OTSU);
   if (border_share(part) > 0.5) cv::bitwise_not(part, part);
+  return part;
+}
+
+void measure_framing(const cv::Mat& grey, ImageMeasures& out) {
+  const cv::Mat part = small_part(grey);
   out.part_border_share = border_share(part);
   const cv::Moments m = cv::moments(part, /*binaryImage=*/true);
   if (m.m00 <= 0) {
     out.part_x = out.part_y = out.part_angle_deg = std::numeric_limits<double>::quiet_NaN();
     return;
   }
-  out.part_x = m.m10 / m.m00 / small.cols;
-  out.part_y = m.m01 / m.m00 / small.rows;
-  out.part_share = m.m00 / static_cast<double>(small.total());
+  out.part_x = m.m10 / m.m00 / part.cols;
+  out.part_y = m.m01 / m.m00 / part.rows;
+  out.part_share = m.m00 / static_cast<double>(part.total());
   const double xx = m.mu20 / m.m00, yy = m.mu02 / m.m00, xy = m.mu11 / m.m00;
   out.part_angle_deg = 0.5 * std::atan2(2 * xy, xx - yy) * 180 / std::numbers::pi;
   const double middle = (xx + yy) / 2, spread = std::hypot((xx - yy) / 2, xy);
@@ -103,6 +109,16 @@ ImageMeasures measure_image(const RgbImage& image) {
   measure_light(grey, out);
   measure_sharpness(grey, out);
   measure_framing(grey, out);
+  return out;
+}
+
+Mask part_mask(const RgbImage& image) {
+  GLINT_CHECK(image.width >= 8 && image.height >= 8);
+  cv::Mat part;
+  cv::resize(small_part(luma_of(image)), part, cv::Size(image.width, image.height), 0, 0, cv::INTER_NEAREST);
+  Mask out(image.width, image.height);
+  std::transform(part.begin<std::uint8_t>(), part.end<std::uint8_t>(), out.pixels.begin(),
+                 [](std::uint8_t v) { return static_cast<std::uint8_t>(v != 0 ? 1 : 0); });
   return out;
 }
 

@@ -28,6 +28,9 @@ struct ImageMeasures {
 /// Any size of at least 8x8. Framing is measured on a copy of at most 256 pixels.
 ImageMeasures measure_image(const RgbImage& image);
 
+/// The part by brightness alone (as part_share measures it), at the image's size; coarse on large images.
+Mask part_mask(const RgbImage& image);
+
 struct MaskMeasures {
   std::int64_t area_px = 0;
   int regions = 0;                  ///< 8-connected

@@ -17,7 +17,7 @@ namespace {
 constexpr int kPictureSide = 256;
 constexpr std::size_t kPictureRows = 24;
 
-std::string mean_cell(const ComparedMethod& method, ComparedFigure figure) {
+std::string mean_cell(const ArmResult& method, ArmFigure figure) {
   const MeanFigure m = mean_figure(method, figure);
   if (!std::isfinite(m.mean)) return "<td>–</td>";
   return fmt::format("<td>{}<br><span class='soft'>seeds {:.3f} – {:.3f}</span></td>",
@@ -28,17 +28,17 @@ std::string figure_table(const Comparison& comparison) {
   std::string out =
       "<h2>Figures, mean over seeds</h2><div class='wide'><table><tr><th>method</th><th>image AUROC</th>"
       "<th>pixel AUROC</th><th>pixel AP</th><th>AUPRO</th><th>false rejects</th><th>found</th></tr>";
-  for (const ComparedMethod& method : comparison.methods) {
+  for (const ArmResult& method : comparison.methods) {
     int rejected = 0, good = 0, found = 0, bad = 0;
-    for (const ComparedRun& run : method.runs) {
-      for (const ScoredImage& image : run.evaluation.images) {
+    for (const auto& run : method.runs) {
+      for (const ScoredImage& image : run->evaluation.images) {
         (image.sample.anomalous() ? bad : good) += 1;
         (image.sample.anomalous() ? found : rejected) += image.rejected ? 1 : 0;
       }
     }
     out += fmt::format("<tr><td>{}</td>", escape_html(method.name));
-    for (const auto f : {ComparedFigure::kImageAuroc, ComparedFigure::kPixelAuroc, ComparedFigure::kPixelAp,
-                         ComparedFigure::kAupro})
+    for (const auto f :
+         {ArmFigure::kImageAuroc, ArmFigure::kPixelAuroc, ArmFigure::kPixelAp, ArmFigure::kAupro})
       out += mean_cell(method, f);
     out += fmt::format("<td>{} of {}</td><td>{} of {}</td></tr>", rejected, good, found, bad);
   }
@@ -72,12 +72,12 @@ std::string cost_table(const Comparison& comparison) {
   std::string out =
       "<h2>Cost</h2><div class='wide'><table><tr><th>method</th><th>training</th><th>memory, "
       "peak</th><th>one image, with decoding</th><th>model file</th></tr>";
-  for (const ComparedMethod& method : comparison.methods) {
+  for (const ArmResult& method : comparison.methods) {
     std::vector<double> seconds, memory, image;
-    for (const ComparedRun& run : method.runs) {
-      seconds.push_back(run.training_seconds);
-      memory.push_back(run.peak_mib);
-      image.push_back(run.milliseconds_image);
+    for (const auto& run : method.runs) {
+      seconds.push_back(run->training_seconds);
+      memory.push_back(run->peak_mib);
+      image.push_back(run->milliseconds_image);
     }
     auto median = [](std::vector<double> v) {
       std::sort(v.begin(), v.end());
@@ -85,7 +85,7 @@ std::string cost_table(const Comparison& comparison) {
     };
     out += fmt::format(
         "<tr><td>{}</td><td>{:.0f} s</td><td>{:.0f} MiB</td><td>{:.1f} ms</td><td>{:.1f} MiB</td></tr>",
-        escape_html(method.name), median(seconds), median(memory), median(image), method.runs[0].model_mib);
+        escape_html(method.name), median(seconds), median(memory), median(image), method.runs[0]->model_mib);
   }
   return out +
          "</table></div><p class='soft'>Medians over the seeds, on the machine that made this page.</p>";
@@ -93,18 +93,18 @@ std::string cost_table(const Comparison& comparison) {
 
 std::string class_table(const Comparison& comparison) {
   std::string out = "<h2>Per class</h2><div class='wide'><table><tr><th>class</th>";
-  for (const ComparedMethod& method : comparison.methods) {
+  for (const ArmResult& method : comparison.methods) {
     out += fmt::format("<th>{0}: rejected</th><th>{0}: image AUROC</th><th>{0}: AUPRO</th>",
                        escape_html(method.name));
   }
   out += "</tr>";
-  for (const ClassResult& c : comparison.methods[0].runs[0].evaluation.classes) {
+  for (const ClassResult& c : comparison.methods[0].runs[0]->evaluation.classes) {
     out += fmt::format("<tr><td>{}</td>", escape_html(c.label));
-    for (const ComparedMethod& method : comparison.methods) {
+    for (const ArmResult& method : comparison.methods) {
       int rejected = 0, images = 0;
       double auroc = 0, aupro = 0;
-      for (const ComparedRun& run : method.runs) {
-        for (const ClassResult& other : run.evaluation.classes) {
+      for (const auto& run : method.runs) {
+        for (const ClassResult& other : run->evaluation.classes) {
           if (other.label != c.label) continue;
           rejected += other.rejected;
           images += other.images;
@@ -126,8 +126,8 @@ std::string class_table(const Comparison& comparison) {
 /// How differently the methods judge an image: the spread of its p-values' logarithms.
 double disagreement(const Comparison& comparison, std::size_t image) {
   double low = 1e300, high = -1e300;
-  for (const ComparedMethod& method : comparison.methods) {
-    const double p = std::log(method.runs[0].evaluation.images[image].p_value);
+  for (const ArmResult& method : comparison.methods) {
+    const double p = std::log(method.runs[0]->evaluation.images[image].p_value);
     low = std::min(low, p);
     high = std::max(high, p);
   }
@@ -135,7 +135,7 @@ double disagreement(const Comparison& comparison, std::size_t image) {
 }
 
 std::string picture_rows(const Comparison& comparison) {
-  const auto& images = comparison.methods[0].runs[0].evaluation.images;
+  const auto& images = comparison.methods[0].runs[0]->evaluation.images;
   std::vector<std::size_t> order(images.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
@@ -157,8 +157,8 @@ std::string picture_rows(const Comparison& comparison) {
         "<div class='row' style='grid-template-columns:repeat({},1fr)'><div><img alt='part' "
         "src='{}'>{}</div>",
         1 + comparison.methods.size(), data_uri(small), escape_html(sample.id));
-    for (const ComparedMethod& method : comparison.methods) {
-      const ComparedRun& run = method.runs[0];
+    for (const ArmResult& method : comparison.methods) {
+      const ArmRun& run = *method.runs[0];
       const ScoredImage& scored = run.evaluation.images[i];
       const ScoreMap map = full_map(scored, *run.inspector, run.evaluation.decision.scorer);
       const ColourScale scale = colour_scale(run.evaluation);
@@ -178,25 +178,24 @@ std::string picture_rows(const Comparison& comparison) {
 
 std::string comparison_report(const Comparison& comparison, const Dataset& dataset) {
   std::string methods;
-  for (const ComparedMethod& method : comparison.methods)
-    methods += (methods.empty() ? "" : ", ") + method.name;
-  const Evaluation& first = comparison.methods[0].runs[0].evaluation;
+  for (const ArmResult& method : comparison.methods) methods += (methods.empty() ? "" : ", ") + method.name;
+  const Evaluation& first = comparison.methods[0].runs[0]->evaluation;
   std::string html = page_begin(dataset.name() + ": comparison");
   html += fmt::format(
       "<h1>{}: {}</h1><p class='soft'>{} seeds on the same split, {} test images, backbone {}. Is the "
       "stronger "
       "localiser also the better judge? Compare AUPRO with image AUROC.</p>",
       escape_html(dataset.name()), escape_html(methods), comparison.methods[0].runs.size(),
-      first.images.size(), escape_html(comparison.methods[0].runs[0].model.backbone.name));
+      first.images.size(), escape_html(comparison.methods[0].runs[0]->model.backbone.name));
   std::vector<std::string> warnings;
-  for (const ComparedMethod& method : comparison.methods) {
-    for (const ComparedRun& run : method.runs) {
-      for (const std::string& warning : run.evaluation.warnings) {
+  for (const ArmResult& method : comparison.methods) {
+    for (const auto& run : method.runs) {
+      for (const std::string& warning : run->evaluation.warnings) {
         const bool saturated = warning.find("saturated") != std::string::npos;
         const std::string text =
-            saturated ? fmt::format("{}, seed {}: {}", method.name, run.seed, warning) : warning;
+            saturated ? fmt::format("{}, seed {}: {}", method.name, run->seed, warning) : warning;
         if (std::find(warnings.begin(), warnings.end(), text) == warnings.end() &&
-            (saturated || (&method == &comparison.methods[0] && run.seed == 0)))
+            (saturated || (&method == &comparison.methods[0] && run->seed == 0)))
           warnings.push_back(text);
       }
     }

@@ -75,8 +75,8 @@ class InpFormer : public Method {
     };
     const InpFormerShape shape = inp_former_shape(backbone.spec(), options_);
     const bool bf16 = resolve_precision(input.precision, input.device) == Precision::kBFloat16;
-    const FeatureCache features(
-        input,
+    const auto features = training_features(
+        fmt::format("inp_former/{}", enum_name(options_.grid)), input,
         [&](const std::vector<RgbImage>& images) {
           return pack_groups(encode_tokens(backbone, images, options_.grid).groups);
         },
@@ -101,7 +101,7 @@ class InpFormer : public Method {
 
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) {
-      const torch::Tensor packed = features.gather(at.images, at.draw).to(input.device).to(torch::kFloat);
+      const torch::Tensor packed = features->gather(at.images, at.draw).to(input.device).to(torch::kFloat);
       const auto warmup =
           std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, at.total / 5));
       return train_step(

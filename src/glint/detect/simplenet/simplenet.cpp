@@ -205,8 +205,8 @@ class SimpleNet : public Method {
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const double scale =
         options_.noise_scale == NoiseScale::kRelative ? relative_scale(backbone, embedding, input) : 1.0;
-    const FeatureCache features(
-        input,
+    const auto features = training_features(
+        fmt::format("simplenet/{}/{}", dimension, enum_name(options_.noise_scale)), input,
         [&](const std::vector<RgbImage>& images) {
           return embed_images(backbone, embedding, images) * scale;
         },
@@ -233,7 +233,7 @@ class SimpleNet : public Method {
         if (std::ssize(earlier) >= options_.snapshots) earlier.erase(earlier.begin());
       }
       newest_epoch = at.meta_epoch;
-      const torch::Tensor z = features.gather(at.images, at.draw).flatten(0, 1);
+      const torch::Tensor z = features->gather(at.images, at.draw).flatten(0, 1);
       const torch::Tensor noise = noise_like(
           z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), at.pass, at.step));
       HeadGradients gradients;

@@ -1,0 +1,198 @@
+#include "glint/eval/arms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "glint/base/error.h"
+#include "glint/base/memory.h"
+#include "glint/detect/feature_cache.h"
+#include "glint/eval/fit.h"
+
+namespace fs = std::filesystem;
+
+namespace glint {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t kNameDigits = 16;  // of the run's identity in file names
+
+const Estimate& figure_of(const Evaluation& e, ArmFigure figure) {
+  switch (figure) {
+    case ArmFigure::kImageAuroc:
+      return e.image_auroc;
+    case ArmFigure::kPixelAuroc:
+      return e.pixel.auroc;
+    case ArmFigure::kPixelAp:
+      return e.pixel.average_precision;
+    case ArmFigure::kAupro:
+      return e.pixel.aupro;
+  }
+  GLINT_CHECK(false);
+  return e.image_auroc;
+}
+
+/// Where a pixel figure's replicates are in PixelMetrics::replicates.
+std::size_t replicate_index(ArmFigure figure) {
+  GLINT_CHECK(figure != ArmFigure::kImageAuroc);
+  return figure == ArmFigure::kPixelAuroc ? 0 : figure == ArmFigure::kPixelAp ? 1 : 3;
+}
+
+std::vector<double> mean_replicates_of(const ArmResult& arm, ArmFigure figure) {
+  std::vector<std::vector<double>> all;
+  for (const auto& run : arm.runs) all.push_back(run->evaluation.pixel.replicates[replicate_index(figure)]);
+  return mean_replicates(all);
+}
+
+Estimate pixel_difference(const ArmResult& a, const ArmResult& b, ArmFigure figure) {
+  const std::vector<double> ra = mean_replicates_of(a, figure), rb = mean_replicates_of(b, figure);
+  const double value = mean_figure(a, figure).mean - mean_figure(b, figure).mean;
+  if (ra.empty() || ra.size() != rb.size()) return {value, kNaN, kNaN};
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < ra.size(); ++i) differences.push_back(ra[i] - rb[i]);
+  return percentile_interval(value, std::move(differences));
+}
+
+}  // namespace
+
+/// Configuration of a run and the files it has.
+struct ArmRunner::Place {
+  std::unique_ptr<TrainConfig> config;
+  std::string name;
+  fs::path model, epochs;
+};
+
+ArmRunner::ArmRunner(fs::path models, ProgressSink& progress)
+    : models_(std::move(models)), progress_(progress), library_(std::make_unique<FeatureLibrary>()) {}
+
+ArmRunner::~ArmRunner() = default;
+
+ArmRunner::Place ArmRunner::place_of(const Arm& arm, int seed) {
+  Place place{arm.configure(seed), "", "", ""};
+  place.name = fmt::format("{}_seed{}_{}", place.config->method_name, seed,
+                           run_identity(*place.config, *arm.dataset).substr(0, kNameDigits));
+  place.model = models_ / (place.name + ".glint");
+  if (arm.keep_epochs) place.epochs = models_ / (place.name + ".epochs");
+  return place;
+}
+
+Model ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
+  if (fs::exists(place.model) && (place.epochs.empty() || fs::exists(place.epochs)))
+    return load_model(place.model);
+  progress_.message(fmt::format("training: {}, seed {}", arm.name, seed));
+  FitOptions fit;
+  fit.state = models_ / (place.name + ".resume");
+  fit.resume = fs::exists(fit.state) && (place.epochs.empty() || fs::exists(place.epochs));
+  fit.epochs = place.epochs;
+  fit.library = library_.get();
+  reset_peak_memory();
+  Model model = [&] {
+    try {
+      return fit_model(*place.config, *arm.dataset, fit, progress_);
+    } catch (const Error& e) {
+      if (!fit.resume || e.code() != ErrorCode::kBadInput) throw;
+      progress_.message(std::string(e.what()) + "; training from the start");
+      fit.resume = false;
+      return fit_model(*place.config, *arm.dataset, fit, progress_);
+    }
+  }();
+  model.record["training"]["peak_mib"] = peak_memory_mib();
+  save_model(model, place.model);
+  return model;
+}
+
+void ArmRunner::train(const std::vector<Arm>& arms, int seeds, const TrainingShare& share) {
+  std::set<std::string> seen;
+  int index = 0;
+  for (int seed = 0; seed < seeds; ++seed) {
+    for (const Arm& arm : arms) {
+      const Place place = place_of(arm, seed);
+      if (!seen.insert(place.name).second) continue;
+      if (index++ % share.count == share.index) train_or_load(arm, place, seed);
+    }
+  }
+}
+
+std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
+  std::vector<ArmResult> out;
+  for (const Arm& arm : arms) out.push_back({arm.name, {}});
+  for (int seed = 0; seed < seeds; ++seed) {
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      const Arm& arm = arms[i];
+      const Place place = place_of(arm, seed);
+      auto& known = done_[place.name];
+      if (!known) {
+        auto run = std::make_shared<ArmRun>();
+        run->seed = seed;
+        run->model = train_or_load(arm, place, seed);
+        run->inspector = std::make_unique<Inspector>(run->model, resolve_device(place.config->device),
+                                                     place.config->precision, place.model.string());
+        run->epochs = place.epochs;
+        EvaluateOptions evaluate;
+        evaluate.scoring = run->model.scoring;
+        evaluate.false_reject = place.config->false_reject;
+        progress_.message(fmt::format("evaluating: {}, seed {}", arm.name, seed));
+        run->evaluation = evaluate_model(run->model, *run->inspector, *arm.dataset, evaluate,
+                                         /*allow_leakage=*/false, progress_);
+        const nlohmann::json& training = run->model.record["training"];
+        run->training_seconds =
+            training.value("feature_seconds", 0.0) + training.value("training_seconds", 0.0);
+        run->peak_mib = training.value("peak_mib", 0.0);
+        run->model_mib = static_cast<double>(fs::file_size(place.model)) / (1 << 20);
+        run->milliseconds_image = 1000 * run->evaluation.seconds_per_image;
+        known = std::move(run);
+      }
+      out[i].runs.push_back(known);
+    }
+  }
+  return out;
+}
+
+std::vector<int> image_labels(const Evaluation& evaluation) {
+  std::vector<int> out;
+  for (const ScoredImage& image : evaluation.images) out.push_back(image.sample.anomalous() ? 1 : 0);
+  return out;
+}
+
+RepeatedScores image_scores(const ArmResult& arm) {
+  RepeatedScores out;
+  for (const auto& run : arm.runs) {
+    out.emplace_back();
+    for (const ScoredImage& image : run->evaluation.images) out.back().push_back(image.score);
+  }
+  return out;
+}
+
+MeanFigure mean_figure(const ArmResult& arm, ArmFigure figure) {
+  GLINT_CHECK(!arm.runs.empty());
+  MeanFigure out{0, 1e300, -1e300, {}};
+  for (const auto& run : arm.runs) {
+    const double v = figure_of(run->evaluation, figure).value;
+    out.mean += v / static_cast<double>(arm.runs.size());
+    out.lowest = std::min(out.lowest, v);
+    out.highest = std::max(out.highest, v);
+  }
+  if (figure == ArmFigure::kImageAuroc) {
+    // against a constant score, whose AUROC is 1/2 without variance
+    const std::vector<int> labels = image_labels(arm.runs[0]->evaluation);
+    const Estimate d =
+        delong_mean_difference(image_scores(arm), {std::vector<double>(labels.size(), 0.0)}, labels);
+    out.estimate = {out.mean, std::max(0.0, d.ci_low + 0.5), std::min(1.0, d.ci_high + 0.5)};
+  } else {
+    out.estimate = percentile_interval(out.mean, mean_replicates_of(arm, figure));
+  }
+  return out;
+}
+
+PairedDifference paired_difference(const ArmResult& first, const ArmResult& second) {
+  PairedDifference d{first.name, second.name, {}, {}, {}, {}};
+  d.image_auroc = delong_mean_difference(image_scores(first), image_scores(second),
+                                         image_labels(first.runs[0]->evaluation));
+  d.pixel_auroc = pixel_difference(first, second, ArmFigure::kPixelAuroc);
+  d.pixel_ap = pixel_difference(first, second, ArmFigure::kPixelAp);
+  d.aupro = pixel_difference(first, second, ArmFigure::kAupro);
+  return d;
+}
+
+}  // namespace glint

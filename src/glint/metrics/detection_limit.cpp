@@ -1,0 +1,195 @@
+#include "glint/metrics/detection_limit.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <opencv2/core/optim.hpp>
+
+#include "glint/base/error.h"
+
+namespace glint {
+namespace {
+
+constexpr double kDetected = 0.9;
+constexpr double kOneSided = 2.705543 / 2;  // half the 0.90 quantile of chi-square(1): 95 % one-sided
+constexpr double kTwoSided = 3.841459 / 2;
+constexpr double kSteepest = 60;  // b1: a step, as far as any ladder of sizes can tell
+constexpr int kIterations = 4000;
+
+double sigmoid(double x) {
+  return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
+}
+double logit(double p) {
+  return std::log(p / (1 - p));
+}
+
+class Likelihood {
+ public:
+  explicit Likelihood(std::span<const SizeTrials> trials) : trials_(trials.begin(), trials.end()) {}
+
+  double of(const DetectionCurve& curve) const {
+    double out = 0;
+    for (const SizeTrials& t : trials_) {
+      const double p = std::clamp(curve.probability(t.size), 1e-9, 1 - 1e-9);
+      out += static_cast<double>(t.hits) * std::log(p) +
+             static_cast<double>(t.trials - t.hits) * std::log(1 - p);
+    }
+    return out;
+  }
+  double smallest() const { return trials_.front().size; }
+  double largest() const { return trials_.back().size; }
+
+ private:
+  std::vector<SizeTrials> trials_;
+};
+
+/// Minimises by downhill simplex from several starts.
+class Objective : public cv::MinProblemSolver::Function {
+ public:
+  Objective(int dimensions, std::function<double(const double*)> value)
+      : dimensions_(dimensions), value_(std::move(value)) {}
+  int getDims() const override { return dimensions_; }
+  double calc(const double* x) const override { return value_(x); }
+
+ private:
+  int dimensions_;
+  std::function<double(const double*)> value_;
+};
+
+template <std::size_t N>
+double minimise(const std::function<double(const double*)>& value,
+                const std::vector<std::array<double, N>>& starts, std::array<double, N>& best) {
+  double best_value = std::numeric_limits<double>::infinity();
+  const cv::Ptr<cv::MinProblemSolver::Function> objective =
+      cv::makePtr<Objective>(static_cast<int>(N), value);
+  for (const auto& start : starts) {
+    cv::Mat step(static_cast<int>(N), 1, CV_64F, cv::Scalar(1.0));
+    const auto solver = cv::DownhillSolver::create(
+        objective, step,
+        cv::TermCriteria(cv::TermCriteria::MAX_ITER + cv::TermCriteria::EPS, kIterations, 1e-9));
+    cv::Mat x(1, static_cast<int>(N), CV_64F);
+    std::copy(start.begin(), start.end(), x.ptr<double>());
+    const double found = solver->minimize(x);
+    if (found < best_value) {
+      best_value = found;
+      std::copy_n(x.ptr<double>(), N, best.begin());
+    }
+  }
+  return best_value;
+}
+
+double steepness_of(double x) {
+  return std::min(std::exp(std::clamp(x, -6.0, 6.0)), kSteepest);
+}
+
+/// Unconstrained coordinates: logits of lo and of (hi - lo) / (1 - lo), the logarithm of the size at the
+/// curve's middle, the logarithm of the steepness.
+DetectionCurve curve_of(const double* x) {
+  DetectionCurve out;
+  out.lower = sigmoid(std::clamp(x[0], -12.0, 12.0));
+  out.upper = out.lower + (1 - out.lower) * sigmoid(std::clamp(x[1], -12.0, 12.0));
+  out.steepness = steepness_of(x[3]);
+  out.offset = -out.steepness * x[2];
+  return out;
+}
+
+std::vector<std::array<double, 4>> starts_of(const Likelihood& likelihood) {
+  const double low = std::log(likelihood.smallest()), high = std::log(likelihood.largest());
+  std::vector<std::array<double, 4>> out;
+  for (const double where : {0.2, 0.5, 0.8})
+    for (const double steepness : {0.5, 1.8}) out.push_back({-3, 3, low + where * (high - low), steepness});
+  return out;
+}
+
+/// Largest log-likelihood of a curve that is `probability` at `size`.
+double profile(const Likelihood& likelihood, double size, double probability) {
+  std::array<double, 3> best{};
+  std::vector<std::array<double, 3>> starts;
+  for (const double s : {0.0, 1.5, 3.0}) starts.push_back({-3, 3, s});
+  return -minimise<3>(
+      [&](const double* x) {
+        DetectionCurve curve;
+        // lo in (0, p), hi in (p, 1): the middle follows from P(size) = p
+        curve.lower = probability * sigmoid(std::clamp(x[0], -12.0, 12.0));
+        curve.upper = probability + (1 - probability) * sigmoid(std::clamp(x[1], -12.0, 12.0));
+        curve.steepness = steepness_of(x[2]);
+        const double share = (probability - curve.lower) / (curve.upper - curve.lower);
+        curve.offset = logit(std::clamp(share, 1e-12, 1 - 1e-12)) - curve.steepness * std::log(size);
+        return -likelihood.of(curve);
+      },
+      starts, best);
+}
+
+/// Largest log-likelihood of a curve that nowhere reaches kDetected.
+double profile_never(const Likelihood& likelihood) {
+  std::array<double, 4> best{};
+  return -minimise<4>(
+      [&](const double* x) {
+        DetectionCurve curve = curve_of(x);
+        curve.lower *= kDetected;
+        curve.upper *= kDetected;
+        return -likelihood.of(curve);
+      },
+      starts_of(likelihood), best);
+}
+
+/// Border, in (inside, outside), of where `accepted` holds; by bisection on a monotone scale.
+double border(double inside, double outside, const std::function<bool(double)>& accepted) {
+  for (int i = 0; i < 30 && std::abs(outside - inside) > 1e-4 * (1e-3 + std::abs(inside)); ++i) {
+    const double middle = (inside + outside) / 2;
+    (accepted(middle) ? inside : outside) = middle;
+  }
+  return (inside + outside) / 2;
+}
+
+std::optional<double> size_at(const DetectionCurve& curve, double probability) {
+  if (curve.lower >= probability) return 0.0;
+  if (curve.upper <= probability) return std::nullopt;
+  return std::exp((logit((probability - curve.lower) / (curve.upper - curve.lower)) - curve.offset) /
+                  curve.steepness);
+}
+
+}  // namespace
+
+double DetectionCurve::probability(double size) const {
+  return lower + (upper - lower) * sigmoid(offset + steepness * std::log(size));
+}
+
+DetectionLimit fit_detection_limit(std::span<const SizeTrials> trials, std::span<const double> bound_sizes) {
+  std::vector<SizeTrials> used;
+  for (const SizeTrials& t : trials) {
+    GLINT_CHECK(t.size > 0 && t.hits >= 0 && t.hits <= t.trials);
+    if (t.trials > 0) used.push_back(t);
+  }
+  std::sort(used.begin(), used.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
+  GLINT_CHECK(used.size() >= 2 && used.front().size < used.back().size);
+  const Likelihood likelihood(used);
+  DetectionLimit out;
+  std::array<double, 4> best{};
+  out.log_likelihood =
+      -minimise<4>([&](const double* x) { return -likelihood.of(curve_of(x)); }, starts_of(likelihood), best);
+  out.curve = curve_of(best.data());
+  out.a90 = size_at(out.curve, kDetected);
+  // A size beyond the ladder would be extrapolated: it says nothing more than "at no size that was tried".
+  if (out.a90 && *out.a90 > likelihood.largest()) out.a90.reset();
+  const double from = std::log(likelihood.smallest()), to = std::log(likelihood.largest());
+  auto plausible = [&](double log_size) {
+    return out.log_likelihood - profile(likelihood, std::exp(log_size), kDetected) <= kOneSided;
+  };
+  const bool never = out.log_likelihood - profile_never(likelihood) <= kOneSided;
+  if (out.a90 && !never && !plausible(to)) {
+    const double estimate = *out.a90 > 0 ? std::log(*out.a90) : from;
+    if (estimate < to) out.a90_95 = std::exp(border(std::max(estimate, from), to, plausible));
+  }
+  for (const double size : bound_sizes) {
+    const double p = std::clamp(out.curve.probability(size), 1e-6, 1 - 1e-6);
+    auto within = [&](double q) { return out.log_likelihood - profile(likelihood, size, q) <= kTwoSided; };
+    out.bounds.push_back({size, within(1e-6) ? 0 : border(p, 1e-6, within),
+                          within(1 - 1e-6) ? 1 : border(p, 1 - 1e-6, within)});
+  }
+  return out;
+}
+
+}  // namespace glint
