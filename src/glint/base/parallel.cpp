@@ -18,6 +18,19 @@ int available_threads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+void keep_processors(int index, int count) {
+  cpu_set_t all, kept;
+  CPU_ZERO(&all);
+  CPU_ZERO(&kept);
+  if (sched_getaffinity(0, sizeof(all), &all) != 0) return;
+  int seen = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &all)) continue;
+    if (seen++ % std::min(count, CPU_COUNT(&all)) == index % CPU_COUNT(&all)) CPU_SET(cpu, &kept);
+  }
+  if (CPU_COUNT(&kept) > 0) sched_setaffinity(0, sizeof(kept), &kept);
+}
+
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& work, int threads) {
   if (threads <= 0) threads = available_threads();
   threads = static_cast<int>(std::min<std::int64_t>(threads, n));

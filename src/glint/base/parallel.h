@@ -9,6 +9,9 @@ namespace glint {
 /// Processors this process may use (its affinity mask), at least 1.
 int available_threads();
 
+/// Restricts this process to every `count`-th of its processors, from the `index`-th on (at least one).
+void keep_processors(int index, int count);
+
 /// Calls work(i) for i = 0 ... n-1 on up to `threads` threads (0 = available_threads()). The first exception
 /// is rethrown in the caller after all threads have stopped.
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& work, int threads = 0);

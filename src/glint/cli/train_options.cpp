@@ -27,9 +27,11 @@ bool belongs_to_another_method(const OptionTable& table, const std::string& name
 
 }  // namespace
 
-void TrainArguments::add_to(CLI::App& verb) {
-  verb.add_option("--recipe", recipe, "refined, baseline or ensemble (docs/recipes.md)")
-      ->capture_default_str();
+void TrainArguments::add_to(CLI::App& verb, bool with_recipe) {
+  if (with_recipe) {
+    verb.add_option("--recipe", recipe, "refined, baseline or ensemble (docs/recipes.md)")
+        ->capture_default_str();
+  }
   verb.add_option("--backbone", backbone, "name from `glint backbone list`, or a weight file")
       ->capture_default_str();
   verb.add_option("--augment", augment,

@@ -17,7 +17,7 @@ struct TrainArguments {
   std::optional<int> shots;
   std::vector<std::string> set;
 
-  void add_to(CLI::App& verb);
+  void add_to(CLI::App& verb, bool with_recipe = true);
   /// Recipe first, then the file, then the named options, then --set: the later wins. Settings of methods
   /// other than `method` are skipped when `skip_other_methods`.
   std::unique_ptr<TrainConfig> make(const std::string& method, std::optional<std::int64_t> seed,

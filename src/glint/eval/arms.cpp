@@ -123,18 +123,17 @@ std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
       const Place place = place_of(arm, seed);
       auto& known = done_[place.name];
       if (!known) {
-        auto run = std::make_shared<ArmRun>();
-        run->seed = seed;
-        run->model = train_or_load(arm, place, seed);
-        run->inspector = std::make_unique<Inspector>(run->model, resolve_device(place.config->device),
+        Model model = train_or_load(arm, place, seed);
+        auto inspector = std::make_unique<Inspector>(model, resolve_device(place.config->device),
                                                      place.config->precision, place.model.string());
-        run->epochs = place.epochs;
         EvaluateOptions evaluate;
-        evaluate.scoring = run->model.scoring;
+        evaluate.scoring = model.scoring;
         evaluate.false_reject = place.config->false_reject;
         progress_.message(fmt::format("evaluating: {}, seed {}", arm.name, seed));
-        run->evaluation = evaluate_model(run->model, *run->inspector, *arm.dataset, evaluate,
-                                         /*allow_leakage=*/false, progress_);
+        Evaluation evaluation =
+            evaluate_model(model, *inspector, *arm.dataset, evaluate, /*allow_leakage=*/false, progress_);
+        auto run = std::make_shared<ArmRun>(
+            ArmRun{seed, std::move(model), std::move(inspector), std::move(evaluation), place.epochs});
         const nlohmann::json& training = run->model.record["training"];
         run->training_seconds =
             training.value("feature_seconds", 0.0) + training.value("training_seconds", 0.0);

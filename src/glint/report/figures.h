@@ -13,7 +13,7 @@ namespace glint {
 
 struct Series {
   std::string name;
-  std::string css_class;  ///< "s1" ... "s4"
+  std::string css_class;  ///< "s1" ... "s6"
   std::vector<CurvePoint> points;
 };
 
