@@ -5,72 +5,20 @@
 #include <optional>
 
 #include "glint/base/error.h"
-#include "glint/base/files.h"
-#include "glint/data/sleeve.h"
 #include "glint/eval/compare.h"
 #include "glint/eval/evaluate.h"
 #include "glint/eval/fit.h"
 #include "glint/image/codec.h"
-#include "glint/nn/backbone_store.h"
 #include "glint/report/compare_report.h"
 #include "glint/report/evaluation_report.h"
-#include "golden.h"
+#include "eval/tiny_set.h"
 
 namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
 
-/// A network of random weights, written as an importable file.
-fs::path random_backbone(const fs::path& folder) {
-  const BackboneSpec& spec = backbone_spec("resnet18");
-  TensorDict weights;
-  torch::manual_seed(3);
-  for (const ConvShape& shape : conv_shapes(spec)) {
-    const double std = std::sqrt(2.0 / (shape.in * shape.kernel * shape.kernel));
-    weights[shape.name + ".weight"] =
-        to_host(std * torch::randn({shape.out, shape.in, shape.kernel, shape.kernel}));
-    weights[shape.name + ".bias"] = to_host(torch::zeros({shape.out}));
-  }
-  write_safetensors(folder / "random.safetensors", {weights, {}});
-  return folder / "random.safetensors";
-}
-
-class EvalTest : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = new TemporaryFolder;
-    SleeveSetOptions options;
-    options.train = 24;
-    options.test_good = 4;
-    options.per_class = {1, 1, 1, 1, 2};
-    options.size = 96;
-    write_sleeve_set(folder_->path() / "set", options, silent_progress());
-    backbone_ = random_backbone(folder_->path()).string();
-  }
-  static void TearDownTestSuite() { delete folder_; }
-
-  static void small(TrainConfig& config) {
-    OptionTable table = config.table();
-    for (const char* setting : {"input.size=96", "simplenet.meta_epochs=3", "simplenet.passes=1",
-                                "augment.draws=2", "simplenet.embedding_dimension=48",
-                                "calibration.false_reject=0.2", "calibration.holdout_least=6"}) {
-      table.set_assignment(setting);
-    }
-  }
-  static Dataset dataset() { return scan_dataset(folder_->path() / "set", {}, silent_progress()); }
-  static Model train(const std::string& setting = "", FitOptions options = {}) {
-    TrainConfig config("simplenet", backbone_, Recipe::kRefined);
-    small(config);
-    if (!setting.empty()) config.table().set_assignment(setting);
-    return fit_model(config, dataset(), options, silent_progress());
-  }
-
-  static TemporaryFolder* folder_;
-  static std::string backbone_;
-};
-TemporaryFolder* EvalTest::folder_ = nullptr;
-std::string EvalTest::backbone_;
+class EvalTest : public TinySet {};
 
 TEST_F(EvalTest, SameSeedSameModelBitForBit) {
   const Model a = train("calibration.mode=holdout"), b = train("calibration.mode=holdout");
@@ -158,23 +106,6 @@ TEST_F(EvalTest, TestImagesThatTheModelTrainedOnAreRefused) {
   options.false_reject = 0.2;
   EXPECT_THROW(evaluate_model(model, inspector, data, options, false, silent_progress()), Error);
   EXPECT_EQ(evaluate_model(model, inspector, data, options, true, silent_progress()).leaked.size(), 1U);
-}
-
-/// Settings small enough for a test; `method` decides which of them apply.
-std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::string& backbone, int seed = 0) {
-  auto config = std::make_unique<TrainConfig>(method, backbone, Recipe::kRefined);
-  OptionTable table = config->table();
-  for (const char* setting : {"input.size=96", "augment.draws=1", "calibration.mode=holdout",
-                              "calibration.false_reject=0.2", "calibration.holdout_least=6"}) {
-    table.set_assignment(setting);
-  }
-  for (const char* setting : {"simplenet.meta_epochs=2", "simplenet.passes=1",
-                              "simplenet.embedding_dimension=48", "inp_former.meta_epochs=2",
-                              "inp_former.passes=1", "inp_former.batch=6", "inp_former.decoder_blocks=2"}) {
-    if (method == "hybrid" || std::string(setting).starts_with(method)) table.set_assignment(setting);
-  }
-  table.set("train.seed", seed);
-  return config;
 }
 
 class OtherMethods : public EvalTest, public ::testing::WithParamInterface<const char*> {};
@@ -284,9 +215,10 @@ TEST_F(EvalTest, CompareTrainsOnceAndPairsItsDifferences) {
   options.models = folder_->path() / "models";
   options.configure = [](const std::string& method, int seed) { return tiny(method, backbone_, seed); };
   const Comparison first = compare_methods(dataset(), options, silent_progress());
-  const auto written = fs::last_write_time(options.models / "inp_former_seed1.glint");
+  const auto written = model_times(options.models);
+  EXPECT_EQ(written.size(), 4U);
   const Comparison again = compare_methods(dataset(), options, silent_progress());
-  EXPECT_EQ(fs::last_write_time(options.models / "inp_former_seed1.glint"), written) << "trained again";
+  EXPECT_EQ(model_times(options.models), written) << "trained again";
   ASSERT_EQ(first.differences.size(), 1U);
   const PairedDifference& d = first.differences[0];
   EXPECT_NEAR(d.image_auroc.value,

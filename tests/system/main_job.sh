@@ -17,7 +17,7 @@ expect_code() { # CODE command...
 has() { grep -q -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
 
 expect_code 0 "$glint" --help
-for verb in synth import train evaluate inspect compare audit split backbone info; do
+for verb in synth import train evaluate inspect compare audit split limit study backbone info; do
   expect_code 0 "$glint" $verb --help
   has "Example" out.txt
 done
@@ -57,10 +57,10 @@ fi
 expect_code 0 "$glint" compare set -o comparison --seeds 1 $small --set input.size=128 --set inp_former.meta_epochs=1 \
   --set inp_former.passes=1
 has "hybrid" out.txt
-for file in compare.html compare.json models/hybrid_seed0.glint; do
-  [ -s comparison/$file ] || { echo "$file missing"; exit 1; }
+for file in comparison/compare.{html,json} comparison/models/hybrid_seed0_*.glint; do
+  [ -s "$file" ] || { echo "$file missing"; exit 1; }
 done
-"$glint" inspect comparison/models/hybrid_seed0.glint set/test/dent --format csv >hybrid.csv || [ $? = 1 ]
+"$glint" inspect comparison/models/hybrid_seed0_*.glint set/test/dent --format csv >hybrid.csv || [ $? = 1 ]
 has "largest_region_px" hybrid.csv
 expect_code 2 "$glint" compare set -o comparison --set nonsense.key=1
 has "nonsense" err.txt
@@ -75,6 +75,17 @@ expect_code 2 "$glint" train set -o c.glint --set simplenet.noise_sdt=1
 has "did you mean 'simplenet.noise_std'" err.txt
 expect_code 2 "$glint" train set -o c.glint --false-reject 0.001
 has "999 images" err.txt
+# studies share models and refuse to write over a finished one; the detection limit
+expect_code 0 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128
+for file in studies/smoothing/smoothing.html studies/smoothing/smoothing.json; do [ -s $file ] || { echo "$file missing"; ls -R studies; exit 1; }; done
+expect_code 2 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128
+has "resume" err.txt
+expect_code 0 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128 --resume
+expect_code 2 "$glint" study smothing set -o other
+has "smoothing" err.txt
+expect_code 0 "$glint" limit a.glint set -o limit --kinds scratch --trials 3 --sizes 4 --false-reject 0.05
+for file in limit.html limit.json; do [ -s limit/$file ] || { echo "$file missing"; exit 1; }; done
+
 # audit, quarantine, split
 expect_code 1 "$glint" audit set -o audit --quarantine suspects
 for file in audit/audit.html audit/audit.json suspects/proposal.txt; do [ -s $file ] || { echo "$file missing"; exit 1; }; done
