@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "eval/tiny_set.h"
 #include "glint/base/error.h"
 #include "glint/eval/compare.h"
 #include "glint/eval/evaluate.h"
@@ -11,7 +12,6 @@
 #include "glint/image/codec.h"
 #include "glint/report/compare_report.h"
 #include "glint/report/evaluation_report.h"
-#include "eval/tiny_set.h"
 
 namespace fs = std::filesystem;
 

@@ -67,7 +67,8 @@ class TinySet : public ::testing::Test {
 };
 
 /// Settings small enough for a test; `method` decides which of them apply.
-inline std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::string& backbone, int seed = 0) {
+inline std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::string& backbone,
+                                         int seed = 0) {
   auto config = std::make_unique<TrainConfig>(method, backbone, Recipe::kRefined);
   OptionTable table = config->table();
   for (const char* setting : {"input.size=96", "augment.draws=1", "calibration.mode=holdout",
@@ -84,10 +85,12 @@ inline std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::s
 }
 
 /// When each model of a folder was written.
-inline std::map<std::string, std::filesystem::file_time_type> model_times(const std::filesystem::path& folder) {
+inline std::map<std::string, std::filesystem::file_time_type> model_times(
+    const std::filesystem::path& folder) {
   std::map<std::string, std::filesystem::file_time_type> times;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".glint") times[entry.path().filename().string()] = entry.last_write_time();
+    if (entry.path().extension() == ".glint")
+      times[entry.path().filename().string()] = entry.last_write_time();
   return times;
 }
 

@@ -77,13 +77,13 @@ expect_code 2 "$glint" train set -o c.glint --false-reject 0.001
 has "999 images" err.txt
 # studies share models and refuse to write over a finished one; the detection limit
 expect_code 0 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128
-for file in studies/smoothing/smoothing.html studies/smoothing/smoothing.json; do [ -s $file ] || { echo "$file missing"; ls -R studies; exit 1; }; done
+for file in studies/smoothing/study.html studies/smoothing/study.json; do [ -s $file ] || { echo "$file missing"; exit 1; }; done
 expect_code 2 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128
 has "resume" err.txt
 expect_code 0 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128 --resume
 expect_code 2 "$glint" study smothing set -o other
 has "smoothing" err.txt
-expect_code 0 "$glint" limit a.glint set -o limit --kinds scratch --trials 3 --sizes 4 --false-reject 0.05
+expect_code 0 "$glint" limit a.glint set -o limit --defects scratch --trials 5 --sizes 4 --false-reject 0.05
 for file in limit.html limit.json; do [ -s limit/$file ] || { echo "$file missing"; exit 1; }; done
 
 # audit, quarantine, split

@@ -122,8 +122,7 @@ StudyReport baseline_report(const StudyInput&, const std::vector<ArmResult>& arm
   StudyReport report;
   report.study_says =
       "image AUROC 0.530 for the baseline and 0.800 for the refined recipe, pixel AUROC 0.910 and 0.930, "
-      "AUPRO "
-      "0.740 and 0.740.";
+      "AUPRO 0.740 and 0.740.";
   report.tables.push_back(figure_table(arms, "recipe"));
   add_differences(report, arms);
   StudyTable table{"Training", {"recipe", "runs saturated", "last loss"}, {}, ""};
@@ -154,8 +153,7 @@ StudyReport augmentation_report(const StudyInput&, const std::vector<ArmResult>&
   StudyReport report;
   report.study_says =
       "image AUROC 0.530 without augmentation (with sigma 4 and no clipping), 0.711 mild, 0.751 strong; "
-      "AUPRO "
-      "0.740, 0.747, 0.688.";
+      "AUPRO 0.740, 0.747, 0.688.";
   report.tables.push_back(figure_table(arms, "augmentation"));
   add_differences(report, arms);
   report.notes.push_back(
@@ -299,8 +297,7 @@ StudyReport methods_report(const StudyInput&, const std::vector<ArmResult>& arms
   StudyReport report;
   report.study_says =
       "refined SimpleNet 0.800 image AUROC, 0.930 pixel AUROC, 0.740 AUPRO; INP-Former 0.760, 0.980, 0.910: "
-      "the "
-      "stronger localiser is the weaker judge.";
+      "the stronger localiser is the weaker judge.";
   report.tables.push_back(figure_table(arms, "method"));
   add_differences(report, arms);
   const PairedDifference d = paired_difference(arms[1], arms[0]);
@@ -314,8 +311,9 @@ StudyReport methods_report(const StudyInput&, const std::vector<ArmResult>& arms
   StudyTable table{"Cost", {"method", "training, s", "one image, ms", "memory while training, MiB"}, {}, ""};
   for (const ArmResult& arm : arms) {
     const ArmRun& run = *arm.runs[0];
-    table.rows.push_back(
-        {arm.name, std::round(run.training_seconds), run.milliseconds_image, std::round(run.peak_mib)});
+    table.rows.push_back({arm.name, fmt::format("{:.0f}", run.training_seconds),
+                          fmt::format("{:.0f}", run.milliseconds_image),
+                          fmt::format("{:.0f}", run.peak_mib)});
   }
   report.tables.push_back(std::move(table));
   return report;
