@@ -82,8 +82,7 @@ Action add_audit(CLI::App& verb) {
   verb.add_option("--undo", args->undo, "undo file: move the images back");
   verb.footer(
       "Exit code: 0 clean (notices do not count), 1 findings, 2 error.\nExample:\n  glint audit sleeves -o "
-      "audit "
-      "--quarantine suspicious");
+      "audit --quarantine suspicious");
   return [args] { return run(*args); };
 }
 

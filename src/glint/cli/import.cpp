@@ -43,8 +43,9 @@ Action add_import(CLI::App& verb) {
   auto args = std::make_shared<Arguments>();
   auto chosen = std::make_shared<Action>();
   verb.require_subcommand(1);
-  auto choose = [&](const char* name, const char* purpose, const Action& action) {
+  auto choose = [&](const char* name, const char* purpose, const char* example, const Action& action) {
     CLI::App* sub = verb.add_subcommand(name, purpose);
+    sub->footer(std::string("Example:\n  glint import ") + example);
     sub->callback([chosen, action] { *chosen = action; });
     sub->add_option("-o,--out", args->out, "new folder for the dataset (MVTec layout)")->required();
     sub->add_option("--test-good", args->options.test_good_share, "share of the good images that test")
@@ -53,27 +54,29 @@ Action add_import(CLI::App& verb) {
     sub->add_option("--seed", args->options.seed, "which of them")->capture_default_str();
     return sub;
   };
-  for (const auto& [name, purpose, parse] :
+  constexpr const char* kLabelStudioExample =
+      "label-studio export.json --images photographs -o sleeves --classes scratch,dent";
+  constexpr const char* kFolderExample = "folder --good ok --bad nok -o sleeves";
+  for (const auto& [name, purpose, example, parse] :
        {std::tuple("label-studio", "JSON export of Label Studio: brush, polygon, rectangle, ellipse",
-                   Parse{parse_label_studio}),
-        std::tuple("coco", "COCO instance annotations: polygons and run-length codes", Parse{parse_coco})}) {
-    CLI::App* sub = choose(name, purpose, [args, parse] { return from_file(*args, parse); });
+                   kLabelStudioExample, Parse{parse_label_studio}),
+        std::tuple("coco", "COCO instance annotations: polygons and run-length codes",
+                   "coco instances.json --images photographs -o sleeves", Parse{parse_coco})}) {
+    CLI::App* sub = choose(name, purpose, example, [args, parse] { return from_file(*args, parse); });
     sub->add_option("file", args->file, "the exported JSON file")->required();
     sub->add_option("--images", args->images, "folder of the photographs, searched with its subfolders")
         ->required();
     sub->add_option("--classes", args->options.classes, "the only labels to accept, comma separated")
         ->delimiter(',');
   }
-  CLI::App* folder = choose("folder", "folders of good and bad photographs, without masks",
+  CLI::App* folder = choose("folder", "folders of good and bad photographs, without masks", kFolderExample,
                             [args] { return from_folders(*args); });
   folder->add_option("--good", args->good, "folder of good photographs")->required();
   folder->add_option("--bad", args->bad, "folder of bad ones; folders in it are defect classes");
   verb.footer(
-      "An image without regions counts as good. Nothing is written unless everything fits.\nExample:\n  "
-      "glint "
-      "import label-studio export.json --images photographs -o sleeves --classes scratch,dent\n  glint "
-      "import "
-      "folder --good ok --bad nok -o sleeves");
+      fmt::format("An image without regions counts as good. Nothing is written unless everything fits.\n"
+                  "Example:\n  glint import {}\n  glint import {}",
+                  kLabelStudioExample, kFolderExample));
   return [chosen] { return (*chosen)(); };
 }
 

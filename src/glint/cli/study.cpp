@@ -161,9 +161,8 @@ Action add_study(CLI::App& verb) {
   std::string questions;
   for (const Study& study : studies()) questions += fmt::format("  {:<13} {}\n", study.name, study.question);
   verb.footer("Studies:\n" + questions +
-              "\nExample:\n  glint study leakage sleeves -o study --seeds 3\n  glint study all sleeves -o "
-              "study --set "
-              "simplenet.meta_epochs=10 --resume");
+              "\nExample:\n  glint study leakage sleeves -o study --seeds 3\n"
+              "  glint study all sleeves -o study --set simplenet.meta_epochs=10 --resume");
   return [args] { return run(*args); };
 }
 

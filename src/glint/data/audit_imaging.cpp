@@ -35,8 +35,7 @@ const char* const kLightWhy =
     "anomalous, and widens what counts as normal when it is trained on.";
 const char* const kLightAdvice =
     "Fix exposure, gain and colour temperature; switch automatic white balance off; shield the part from "
-    "room "
-    "light (recommendation 2).";
+    "room light (recommendation 2).";
 const char* const kFramingWhy =
     "Moved, turned, scaled or cut-off parts make every position show many things, which hides small defects.";
 const char* const kFramingAdvice =

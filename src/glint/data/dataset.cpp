@@ -92,8 +92,7 @@ void require_lock(const Dataset& dataset) {
   if (!differences || differences->empty()) return;
   fail(ErrorCode::kBadInput,
        "{}: the dataset differs from its locked split:\n{}\nrestore the images, or lock the split again: "
-       "glint "
-       "split lock {} --replace",
+       "glint split lock {} --replace",
        (dataset.root / kLockFile).string(), differences->text(), dataset.root.string());
 }
 

@@ -16,9 +16,9 @@ std::string guarantee_text(const std::string& mode, const ConformalThreshold& c,
         c.good_images, c.guaranteed_rate, std::min(1.0, 2 * c.guaranteed_rate));
   }
   std::string text = fmt::format(
-      "split-conformal over {} good images that the detector did not train on: a new good part like these is "
-      "rejected "
-      "with probability at most {:.3g}; with 95 % confidence the rate of this threshold is below {:.3g}",
+      "split-conformal over {} good images that the detector did not train on: a new good part like these "
+      "is rejected with probability at most {:.3g}; with 95 % confidence the rate of this threshold is "
+      "below {:.3g}",
       c.good_images, c.guaranteed_rate, c.realised_upper);
   if (two_scores) {
     text +=

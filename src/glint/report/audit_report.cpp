@@ -104,9 +104,8 @@ std::string ranking_html(const Audit& audit, Thumbnails& thumbnails) {
   if (audit.normal_class.empty()) return "";
   std::string out =
       "<h2>Training images, most unlike the others first</h2><p class='soft'>Each is scored by a memory of "
-      "normal "
-      "patches from images of other folds; the picture on the right is the map of that score.</p><div "
-      "class='thumbs'>";
+      "normal patches from images of other folds; the picture on the right is the map of that "
+      "score.</p><div class='thumbs'>";
   const double top = audit.normal_class[0].score,
                typical = audit.normal_class[audit.normal_class.size() / 2].score;
   for (std::size_t i = 0; i < audit.normal_class.size() && i < kShownRanking; ++i) {

@@ -183,8 +183,7 @@ std::string comparison_report(const Comparison& comparison, const Dataset& datas
   std::string html = page_begin(dataset.name() + ": comparison");
   html += fmt::format(
       "<h1>{}: {}</h1><p class='soft'>{} seeds on the same split, {} test images, backbone {}. Is the "
-      "stronger "
-      "localiser also the better judge? Compare AUPRO with image AUROC.</p>",
+      "stronger localiser also the better judge? Compare AUPRO with image AUROC.</p>",
       escape_html(dataset.name()), escape_html(methods), comparison.methods[0].runs.size(),
       first.images.size(), escape_html(comparison.methods[0].runs[0]->model.backbone.name));
   std::vector<std::string> warnings;

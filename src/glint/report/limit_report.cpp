@@ -63,13 +63,11 @@ std::string chart_of(const LimitSeries& series) {
 std::string limit_report(const LimitStudy& study, const Dataset& dataset, const std::string& model) {
   std::string out = page_begin("detection limit of " + dataset.name());
   out += fmt::format(
-      "<h1>Detection limit: {}</h1><p>How small a defect is still rejected? Synthetic defects of graded size "
-      "and contrast were put at random places of {} good images{}, and the share of rejected parts was "
+      "<h1>Detection limit: {}</h1><p>How small a defect is still rejected? Synthetic defects of graded "
+      "size and contrast were put at random places of {} good images{}, and the share of rejected parts was "
       "fitted: P(a) = lo + (hi − lo) / (1 + exp(−(b0 + b1 ln a))). <b>a90</b> is the size that is rejected "
-      "with "
-      "probability 0.9; with 95 % confidence it is at most <b>a90/95</b> (likelihood ratio). They are not "
-      "real "
-      "defects: take the figures as the best case of such a shape and contrast.</p>",
+      "with probability 0.9; with 95 % confidence it is at most <b>a90/95</b> (likelihood ratio). They are "
+      "not real defects: take the figures as the best case of such a shape and contrast.</p>",
       escape_html(dataset.name()), study.images,
       study.held_out ? " that neither training nor threshold has seen" : "");
   if (!study.held_out) {
@@ -95,10 +93,9 @@ std::string limit_report(const LimitStudy& study, const Dataset& dataset, const 
                     percent(s.limit.curve.lower), percent(s.localised.back()));
   }
   out +=
-      "</table></div><p class='soft'>Size: length of a scratch, diameter of blob and stain, root of the area "
-      "of "
-      "cutpaste, in pixels of the photograph. Contrast: share of the grey range. “not reached”: no tried "
-      "size, or the trials cannot bound it.</p><h2>Curves</h2><div class='figures'>";
+      "</table></div><p class='soft'>Size: length of a scratch, diameter of blob and stain, root of the "
+      "area of cutpaste, in pixels of the photograph. Contrast: share of the grey range. “not reached”: no "
+      "tried size, or the trials cannot bound it.</p><h2>Curves</h2><div class='figures'>";
   for (const LimitSeries& s : study.series) {
     out += figure(fmt::format("{}, contrast {}", enum_name(s.kind), percent(s.contrast)), chart_of(s));
   }
