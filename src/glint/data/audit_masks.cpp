@@ -91,8 +91,7 @@ std::vector<Finding> audit_resolution(const std::vector<AuditedImage>& images,
   std::vector<Finding> out;
   const std::string why =
       "A detector sees features of 8 pixels and more; what is smaller melts into the surface. The study "
-      "found that "
-      "the smallest defect must span at least 8 to 10 pixels.";
+      "found that the smallest defect must span at least 8 to 10 pixels.";
   // Span of the smallest region of every mask at the network's input.
   std::vector<std::pair<double, const AuditedImage*>> spans;
   for (const AuditedImage& image : images) {

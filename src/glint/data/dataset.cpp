@@ -68,8 +68,7 @@ void check_leakage(Dataset& dataset, bool allow) {
     if (!allow) {
       fail(ErrorCode::kBadInput,
            "{} and {} are the same file: a test image must not be trained on or calibrated with; remove one "
-           "of them "
-           "(--allow-leakage for experiments)",
+           "of them (--allow-leakage for experiments)",
            found->second->id, sample.id);
     }
     dataset.leaked.push_back(found->second->id + " = " + sample.id);

@@ -11,8 +11,8 @@ std::string guarantee_text(const std::string& mode, const ConformalThreshold& c,
   if (mode == "crossfit") {
     return fmt::format(
         "cross-conformal over {} good images: the false-reject rate is close to {:.3g} on average and at "
-        "most {:.3g} "
-        "(twice) in theory, because each image was scored by a detector trained without it, not by this one",
+        "most {:.3g} (twice) in theory, because each image was scored by a detector trained without it, not "
+        "by this one",
         c.good_images, c.guaranteed_rate, std::min(1.0, 2 * c.guaranteed_rate));
   }
   std::string text = fmt::format(

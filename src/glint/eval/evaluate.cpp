@@ -42,8 +42,7 @@ void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow
     if (!allow) {
       fail(ErrorCode::kBadInput,
            "{}: the model was trained on or calibrated with this image ({}); a figure on it means nothing. "
-           "Remove it "
-           "from the test set (--allow-leakage for experiments)",
+           "Remove it from the test set (--allow-leakage for experiments)",
            sample.path.string(), found->second);
     }
     const std::string pair = found->second + " = " + sample.id;

@@ -15,7 +15,7 @@
 namespace glint {
 namespace {
 
-constexpr int kPictureHeight = 180;
+constexpr int kPictureHeight = 240;
 constexpr std::size_t kPicturesPerGroup = 8;
 constexpr double kLeastSpanPx = 8;        // of a defect at the detector's input: recommendation 4
 constexpr double kBorderShare = 0.04;     // of the image's side
@@ -107,14 +107,13 @@ std::string cause_of(const ScoredImage& image, const ArmRun& run, const RgbImage
 RgbImage picture_of(const ScoredImage& image, const ArmRun& run, const RgbImage& photograph) {
   const Decision& decision = run.evaluation.decision;
   const ScoreMap map = full_map(image, *run.inspector, decision.scorer);
-  RgbImage plain = photograph;
-  if (const auto mask = load_mask(image.sample); mask && image.sample.anomalous())
-    draw_mask_outline(plain, *mask);
   const double reach = std::max(1e-6, decision.map_threshold - decision.map_typical);
   const RgbImage overlay = heat_overlay(photograph, map, static_cast<float>(decision.map_typical),
                                         static_cast<float>(decision.map_threshold + reach));
   const int width = std::max(1, photograph.width * kPictureHeight / photograph.height);
-  const RgbImage left = resize_antialiased(plain, width, kPictureHeight);
+  RgbImage left = resize_antialiased(photograph, width, kPictureHeight);
+  if (const auto mask = load_mask(image.sample); mask && image.sample.anomalous())
+    draw_mask_outline(left, *mask);
   const RgbImage right = resize_antialiased(overlay, width, kPictureHeight);
   RgbImage out(2 * width, kPictureHeight);
   for (int y = 0; y < kPictureHeight; ++y) {
@@ -243,12 +242,10 @@ void add_gallery(StudyReport& report, const ArmRun& run, ProgressSink& progress)
   StudyTable table{"Failures of seed 0 by measurable cause", {"cause", "missed", "wrongly rejected"}, {}, ""};
   table.note = fmt::format(
       "size: the largest region of the mask spans less than {:.0f} pixels at the detector's input. border: "
-      "within {:.0f} % "
-      "of the image's edge. highlight: at least a quarter of the pixels around are brighter than {:.0f}. "
-      "dust: a small "
-      "speck {:.0f} grey levels off its surroundings. Around the defect's centre for misses, around the "
-      "map's peak for "
-      "wrong rejections. The first that holds, in the order size, border, highlight, dust.",
+      "within {:.0f} % of the image's edge. highlight: at least a quarter of the pixels around are brighter "
+      "than {:.0f}. dust: a small speck {:.0f} grey levels off its surroundings. Around the defect's centre "
+      "for misses, around the map's peak for wrong rejections. The first that holds, in the order size, "
+      "border, highlight, dust.",
       kLeastSpanPx, 100 * kBorderShare, kHighlightLuma, kDustContrast);
   int misses = 0, alarms = 0;
   for (const auto& [cause, n] : counts) {

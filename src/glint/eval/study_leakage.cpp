@@ -315,9 +315,8 @@ std::vector<Arm> leakage_arms(const StudyInput& input) {
 StudyReport leakage_report(const StudyInput& input, const std::vector<ArmResult>& arms) {
   StudyReport report;
   report.study_says =
-      "with training images in test/good the image AUROC rises by tens of points; choosing hyper-parameters, "
-      "epochs or "
-      "thresholds on the test set is the subtler leak.";
+      "with training images in test/good the image AUROC rises by tens of points; choosing "
+      "hyper-parameters, epochs or thresholds on the test set is the subtler leak.";
   add_leaked_images(report, input, arms[0]);
   add_oracle_epoch(report, input, arms[0]);
   add_threshold(report, arms[0]);

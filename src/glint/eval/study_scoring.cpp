@@ -173,8 +173,7 @@ StudyReport smoothing_report(const StudyInput& input, const std::vector<ArmResul
   }
   report.notes.emplace_back(
       "Sigma in pixels of the map at the detector's input size. Nothing was trained again; comparing many "
-      "sigmas on "
-      "one test set and taking the best would itself be a leak.");
+      "sigmas on one test set and taking the best would itself be a leak.");
   return report;
 }
 
@@ -240,10 +239,9 @@ StudyReport aggregation_report(const StudyInput& input, const std::vector<ArmRes
   report.tables.push_back(std::move(table));
   report.notes.emplace_back(
       "The learned head is a logistic regression on seven statistics of the map, trained on the held-out "
-      "good images "
-      "against the same images with synthetic scratches, blobs, stains and CutPaste; it sees no test image "
-      "and no real "
-      "defect. Only its ranking is compared: its threshold would need good images of its own.");
+      "good images against the same images with synthetic scratches, blobs, stains and CutPaste; it sees "
+      "no test image and no real defect. Only its ranking is compared: its threshold would need good "
+      "images of its own.");
   return report;
 }
 

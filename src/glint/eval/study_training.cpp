@@ -308,7 +308,10 @@ StudyReport methods_report(const StudyInput&, const std::vector<ArmResult>& arms
       : judges   ? "INP-Former is the stronger localiser and the better judge here."
       : worse    ? "INP-Former is the stronger localiser but the weaker judge here, as in the study."
                  : "INP-Former is the stronger localiser; which is the better judge cannot be told.");
-  StudyTable table{"Cost", {"method", "training, s", "one image, ms", "memory while training, MiB"}, {}, ""};
+  StudyTable table{"Cost",
+                   {"method", "training, s", "one image, ms", "memory while training, MiB"},
+                   {},
+                   "Seed 0. Memory of the whole process, with the features that it keeps for other arms."};
   for (const ArmResult& arm : arms) {
     const ArmRun& run = *arm.runs[0];
     table.rows.push_back({arm.name, fmt::format("{:.0f}", run.training_seconds),

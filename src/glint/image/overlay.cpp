@@ -58,8 +58,10 @@ void draw_mask_outline(RgbImage& image, const Mask& mask) {
   cv::Mat grey(mask.height, mask.width, CV_8U);
   std::copy(mask.pixels.begin(), mask.pixels.end(), grey.data);
   if (mask.width != image.width || mask.height != image.height) {
-    cv::resize(grey, grey, {image.width, image.height}, 0, 0, cv::INTER_NEAREST);
+    cv::resize(grey > 0, grey, {image.width, image.height}, 0, 0, cv::INTER_AREA);
+    grey = grey > 0;  // so that no small region vanishes
   }
+  cv::dilate(grey, grey, cv::getStructuringElement(cv::MORPH_ELLIPSE, {5, 5}));
   std::vector<std::vector<cv::Point>> contours;
   cv::findContours(grey, contours, cv::RETR_EXTERNAL, cv::CHAIN_APPROX_NONE);
   cv::Mat out = view(image);

@@ -15,7 +15,8 @@ RgbImage heat_overlay(const RgbImage& image, const ScoreMap& map, float low, flo
 /// The map alone on the same colour scale.
 RgbImage heat_map(const ScoreMap& map, float low, float high);
 
-/// Draws the outline of a mask (green) or of boxes (white on black) in place.
+/// Draws an outline around a mask (green, two pixels away so that it hides nothing) or boxes (white on
+/// black) in place.
 void draw_mask_outline(RgbImage& image, const Mask& mask);
 void draw_boxes(RgbImage& image, std::span<const Region> regions);
 

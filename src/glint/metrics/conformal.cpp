@@ -24,9 +24,8 @@ ConformalThreshold conformal_threshold(std::span<const double> good_scores, doub
   const auto k = static_cast<std::int64_t>(std::ceil(static_cast<double>(n + 1) * (1 - rate) - kRounding));
   if (k > n) {
     fail(ErrorCode::kConfig,
-         "a false-reject rate of {} cannot be promised from {} good calibration images: the least is {:.4g}, "
-         "and {} "
-         "would need {} images; ask for a higher rate or add good images",
+         "a false-reject rate of {} cannot be promised from {} good calibration images: the least is "
+         "{:.4g}, and {} would need {} images; ask for a higher rate or add good images",
          rate, n, 1.0 / static_cast<double>(n + 1), rate, images_needed(rate));
   }
   std::vector<double> sorted(good_scores.begin(), good_scores.end());

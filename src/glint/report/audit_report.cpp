@@ -44,8 +44,7 @@ class Thumbnails {
 std::string finding_html(const Finding& finding, Thumbnails& thumbnails) {
   std::string out = fmt::format(
       "<section class='finding {0}'><span class='tag'>{0} · {1}</span><h3>{2}</h3><p>{3}</p><p><b>What to "
-      "do:</b> "
-      "{4}</p>",
+      "do:</b> {4}</p>",
       enum_name(finding.severity), escape_html(finding.check), escape_html(finding.title),
       escape_html(finding.why), escape_html(finding.advice));
   if (!finding.items.empty()) out += "<div class='thumbs'>";

@@ -73,8 +73,7 @@ std::string limit_report(const LimitStudy& study, const Dataset& dataset, const 
   if (!study.held_out) {
     out +=
         "<div class='banner'>Fewer than five images in test/good: the defects went into the calibration "
-        "images, "
-        "which the threshold has seen.</div>";
+        "images, which the threshold has seen.</div>";
   }
   out += fmt::format(
       "<p class='soft'>Model {}, threshold for {} false rejects; without a defect {} of these images are "

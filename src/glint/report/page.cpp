@@ -22,7 +22,7 @@ p{margin:6px 0}.soft{color:var(--soft)}.banner{padding:12px 16px;border-radius:8
 .card span{color:var(--soft);font-size:14px}.wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:15px}th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;break-inside:avoid}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr));gap:16px}figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;break-inside:avoid}
 figcaption{color:var(--soft);font-size:14px;margin-bottom:6px}svg{width:100%;height:auto;display:block}
 .grid{stroke:var(--line);stroke-width:1}.tick{fill:var(--soft);font-size:11px}.label{fill:var(--fg);font-size:12px}
 .line{fill:none;stroke-width:2}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}.s4{stroke:var(--s4)}.s5{stroke:var(--s5)}.s6{stroke:var(--s6)}.s1fill{fill:var(--s1)}
@@ -33,6 +33,7 @@ figcaption{color:var(--soft);font-size:14px;margin-bottom:6px}svg{width:100%;hei
 .tag{font-size:13px;font-weight:700;text-transform:uppercase;letter-spacing:.04em;color:var(--soft)}
 .thumbs{display:flex;flex-wrap:wrap;gap:10px;margin-top:8px}.thumb{max-width:340px;font-size:13px;color:var(--soft);overflow-wrap:anywhere}
 .thumb img{height:104px;width:auto;border-radius:4px;margin-right:4px;vertical-align:top}
+.thumb.pair{max-width:min(100%,500px)}.thumb.pair img{height:auto;max-width:100%}
 .track{fill:var(--line);opacity:.5}.whisker{stroke:var(--fg);stroke-width:2}
 .row{display:grid;grid-template-columns:repeat(3,1fr) 1.1fr;gap:8px;align-items:start;margin:10px 0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px;break-inside:avoid}
 .row img{width:100%;height:auto;display:block;border-radius:4px}.verdict{font-weight:700}.nok{color:var(--bad)}.okv{color:var(--ok)}

@@ -87,7 +87,7 @@ std::string study_page(const StudyReport& report, const Dataset& dataset) {
       group = picture.group;
     }
     out += fmt::format(
-        "<div class='thumb'><img style='height:180px' alt='part and anomaly map' "
+        "<div class='thumb pair'><img alt='part with the defect outlined, and its anomaly map' "
         "src='{}'><div>{}</div></div>",
         data_uri(picture.picture), escape_html(picture.caption));
   }
