@@ -1,9 +1,8 @@
 // glint split
 
-#include <chrono>
 #include <cstdio>
-#include <ctime>
 
+#include "glint/base/clock.h"
 #include "glint/base/error.h"
 #include "glint/cli/verbs.h"
 #include "glint/data/split_lock.h"
@@ -25,17 +24,10 @@ Dataset scan(const Arguments& args) {
       {DatasetUse::kTrain, /*allow_leakage=*/true, FaultHandling::kRefuse, LockHandling::kIgnore}, *progress);
 }
 
-std::string today() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
-  return text;
-}
-
 int lock(const Arguments& args) {
   const Dataset dataset = scan(args);
   std::printf("wrote %s (%zu training, %zu calibration, %zu test images)\n",
-              lock_split(dataset, today(), args.replace).c_str(), dataset.train.size(),
+              lock_split(dataset, iso_time(unix_micros()), args.replace).c_str(), dataset.train.size(),
               dataset.calibration.size(), dataset.test.size());
   return kExitOk;
 }

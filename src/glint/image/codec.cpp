@@ -16,44 +16,92 @@ std::uint32_t be32(const unsigned char* p) {
   return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | p[3];
 }
 
-/// Number of pixels a header promises, read before the decoder allocates; empty when the format is not known
-/// here.
-std::optional<double> promised_pixels(std::span<const std::byte> bytes) {
+/// What the first bytes say, read before the decoder sees them.
+struct Header {
+  double pixels = 0;
+  bool complete = true;  ///< false when the format's end mark is missing: a file that was cut off
+};
+
+Header png_header(const unsigned char* p, std::size_t n) {
+  static constexpr std::string_view kEnd = "IEND";
+  const std::string_view all(reinterpret_cast<const char*>(p), n);
+  return {static_cast<double>(be32(p + 16)) * be32(p + 20), all.rfind(kEnd) != std::string_view::npos};
+}
+
+/// Empty when there is no frame header. The decoder fills what is missing of a cut file with grey and says
+/// nothing, so the end mark is looked for here; inside a scan it cannot occur.
+std::optional<Header> jpeg_header(const unsigned char* p, std::size_t n) {
+  std::optional<Header> out;
+  for (std::size_t i = 2; i + 9 < n && p[i] == 0xff;) {
+    const unsigned marker = p[i + 1];
+    if (marker == 0xff) {
+      ++i;
+      continue;
+    }
+    if (marker == 0xda) {  // start of scan
+      const std::string_view rest(reinterpret_cast<const char*>(p) + i, n - i);
+      if (out) out->complete = rest.find("\xff\xd9") != std::string_view::npos;
+      break;
+    }
+    if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
+      out = Header{((p[i + 5] << 8) | p[i + 6]) * static_cast<double>((p[i + 7] << 8) | p[i + 8])};
+    }
+    i += 2 + ((std::size_t{p[i + 2]} << 8) | p[i + 3]);
+  }
+  return out;
+}
+
+/// Width and height of the first directory of a classic TIFF (TIFF 6.0, section 2).
+std::optional<Header> tiff_header(const unsigned char* p, std::size_t n) {
+  const bool little = p[0] == 'I';
+  const auto number = [&](std::size_t at, std::size_t bytes) {
+    std::uint32_t value = 0;
+    for (std::size_t k = 0; k < bytes; ++k) value = (value << 8) | p[little ? at + bytes - 1 - k : at + k];
+    return value;
+  };
+  const std::size_t directory = number(4, 4);
+  if (directory > n || n - directory < 2) return std::nullopt;
+  double width = 0, height = 0;
+  const std::size_t entries = number(directory, 2);
+  for (std::size_t e = 0, at = directory + 2; e < entries && at + 12 <= n; ++e, at += 12) {
+    const std::uint32_t tag = number(at, 2), type = number(at + 2, 2);
+    const double value = number(at + 8, type == 3 ? 2 : 4);
+    if (tag == 256) width = value;
+    if (tag == 257) height = value;
+  }
+  if (width == 0 || height == 0) return std::nullopt;
+  return Header{width * height};
+}
+
+/// Empty when the bytes are none of the formats that this room reads: no other decoder of the library ever
+/// sees a stranger's file.
+std::optional<Header> read_header(std::span<const std::byte> bytes) {
   const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
   const std::size_t n = bytes.size();
   static constexpr std::array<unsigned char, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  if (n >= 24 && std::memcmp(p, kPng.data(), 8) == 0) {
-    return static_cast<double>(be32(p + 16)) * be32(p + 20);
-  }
+  if (n >= 24 && std::memcmp(p, kPng.data(), 8) == 0) return png_header(p, n);
   if (n >= 26 && p[0] == 'B' && p[1] == 'M') {
     std::int32_t w = 0, h = 0;
     std::memcpy(&w, p + 18, 4);
     std::memcpy(&h, p + 22, 4);
-    return std::abs(static_cast<double>(w)) * std::abs(static_cast<double>(h));
+    return Header{std::abs(static_cast<double>(w)) * std::abs(static_cast<double>(h))};
   }
-  if (n >= 4 && p[0] == 0xff && p[1] == 0xd8) {  // JPEG: walk the segments to the frame header
-    for (std::size_t i = 2; i + 9 < n && p[i] == 0xff;) {
-      const unsigned marker = p[i + 1];
-      if (marker == 0xff) {
-        ++i;
-        continue;
-      }
-      if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
-        return ((p[i + 5] << 8) | p[i + 6]) * static_cast<double>((p[i + 7] << 8) | p[i + 8]);
-      }
-      i += 2 + ((std::size_t{p[i + 2]} << 8) | p[i + 3]);
-    }
-  }
+  if (n >= 4 && p[0] == 0xff && p[1] == 0xd8) return jpeg_header(p, n);
+  if (n >= 8 && (std::memcmp(p, "II*\0", 4) == 0 || std::memcmp(p, "MM\0*", 4) == 0)) return tiff_header(p, n);
   return std::nullopt;
 }
 
 cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& name) {
   if (bytes.empty()) fail(ErrorCode::kBadInput, "{}: the file is empty; replace or remove it", name);
-  const auto pixels = promised_pixels(bytes);
-  if (pixels && *pixels > static_cast<double>(kMaxPixels)) {
-    fail(ErrorCode::kBadInput, "{}: {:.0f} pixels, more than the {} glint accepts; scale it down", name,
-         *pixels, kMaxPixels);
+  const auto header = read_header(bytes);
+  if (!header) {
+    fail(ErrorCode::kBadInput, "{}: does not decode as PNG, JPEG, BMP or TIFF; replace or remove it", name);
   }
+  if (header->pixels > static_cast<double>(kMaxPixels)) {
+    fail(ErrorCode::kBadInput, "{}: {:.0f} pixels, more than the {} glint accepts; scale it down", name,
+         header->pixels, kMaxPixels);
+  }
+  if (!header->complete) fail(ErrorCode::kBadInput, "{}: the file is cut off; copy it again", name);
   cv::Mat out;
   try {
     const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8U,

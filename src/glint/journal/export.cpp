@@ -1,0 +1,102 @@
+#include "glint/journal/export.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "glint/base/clock.h"
+#include "glint/base/files.h"
+
+namespace fs = std::filesystem;
+
+namespace glint {
+namespace {
+
+std::string csv_field(std::string text) {
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos)
+    text.insert(0, 1, '\'');
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string csv_number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.9g}", value) : "";
+}
+
+constexpr const char* kCsvHeader =
+    "id,time,verdict,final_verdict,reason,source,sequence,part_id,view,score,threshold,p_value,regions,"
+    "largest_region_px,brightness,elapsed_ms,width,height,image_sha256,model,review_verdict,review_reason,"
+    "review_by,review_time";
+
+std::string csv_line(const ReviewedInspection& e) {
+  const InspectionRecord& r = e.inspection;
+  std::int64_t largest = 0;
+  for (const Region& region : r.regions) largest = std::max(largest, region.area_px);
+  std::string out = fmt::format(
+      "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{:.3f},{},{},{},{}", r.id, iso_time(r.time_us),
+      enum_name(r.verdict), enum_name(e.final_verdict()), csv_field(r.reason), csv_field(r.source), r.sequence,
+      csv_field(r.part_id), csv_field(r.view), csv_number(r.score), csv_number(r.threshold),
+      csv_number(r.p_value), r.regions.size(), largest, csv_number(r.brightness), r.elapsed_ms, r.width,
+      r.height, r.image_sha256, r.model);
+  if (!e.review) return out + ",,,,";
+  return out + fmt::format(",{},{},{},{}", enum_name(e.review->verdict), csv_field(e.review->reason),
+                           csv_field(e.review->by), iso_time(e.review->time_us));
+}
+
+}  // namespace
+
+nlohmann::json to_json(const ReviewedInspection& entry) {
+  nlohmann::json out = to_json(entry.inspection);
+  out["id"] = entry.inspection.id;
+  out["final_verdict"] = enum_name(entry.final_verdict());
+  if (entry.review) {
+    out["review"] = to_json(*entry.review);
+    out["review"]["id"] = entry.review->id;
+  }
+  return out;
+}
+
+std::int64_t export_journal(const JournalReader& journal, ExportFormat format, InspectionFilter filter,
+                            const std::function<void(const std::string& line)>& write) {
+  if (format == ExportFormat::kCsv) write(kCsvHeader);
+  // Pages go back in time; the file goes forward, so the pages' ids are gathered first.
+  filter.limit = 1000;
+  std::vector<std::int64_t> newest_of_page;
+  while (true) {
+    const auto page = journal.list(filter);
+    if (page.empty()) break;
+    newest_of_page.push_back(page.front().inspection.id);
+    filter.before_id = page.back().inspection.id;
+  }
+  std::int64_t written = 0;
+  for (auto newest = newest_of_page.rbegin(); newest != newest_of_page.rend(); ++newest) {
+    filter.before_id = *newest + 1;
+    auto page = journal.list(filter);
+    for (auto entry = page.rbegin(); entry != page.rend(); ++entry, ++written) {
+      write(format == ExportFormat::kCsv
+                ? csv_line(*entry)
+                : to_json(*entry).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+  }
+  return written;
+}
+
+bool is_overruled_good(const ReviewedInspection& entry) {
+  return entry.inspection.verdict == Verdict::kNok && entry.review && entry.review->verdict == Verdict::kOk;
+}
+
+fs::path collect_good(const JournalReader& journal, const fs::path& images, const ReviewedInspection& entry,
+                      const fs::path& folder) {
+  const std::string file = journal.kept_image(entry.inspection.id);
+  if (file.empty()) return {};
+  const fs::path source = images / file;
+  const fs::path target = folder / fmt::format("{:09}_{}{}", entry.inspection.id,
+                                               entry.inspection.image_sha256.substr(0, 12),
+                                               source.extension().string());
+  if (fs::exists(target)) return {};
+  write_file(target, read_file(source));
+  return target;
+}
+
+}  // namespace glint
