@@ -8,6 +8,7 @@
 #include "glint/eval/decision.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
+#include "glint/journal/record.h"
 
 namespace fs = std::filesystem;
 
@@ -36,18 +37,9 @@ std::vector<fs::path> images_of(const std::vector<std::string>& paths) {
 }
 
 nlohmann::json to_json(const InspectionResult& r) {
-  nlohmann::json regions = nlohmann::json::array();
-  for (const Region& region : r.regions) {
-    regions.push_back({{"x", region.x},
-                       {"y", region.y},
-                       {"width", region.width},
-                       {"height", region.height},
-                       {"area_px", region.area_px},
-                       {"peak", region.peak}});
-  }
   return {{"image", r.path},      {"verdict", r.rejected ? "NOK" : "OK"},
           {"score", r.score},     {"threshold", r.threshold},
-          {"p_value", r.p_value}, {"regions", regions}};
+          {"p_value", r.p_value}, {"regions", to_json(r.regions)}};
 }
 
 void print_text(const InspectionResult& r) {
@@ -65,9 +57,7 @@ int run(const Arguments& args) {
   const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
                             Precision::kAuto, args.model);
   const std::vector<fs::path> images = images_of(args.paths);
-  // The picture's scale: from the middle good part to well above the threshold.
-  const auto low = static_cast<float>(decision.map_typical);
-  const auto high = static_cast<float>(decision.map_threshold + (decision.map_threshold - low));
+  const ColourScale scale = decision.colour_scale();
   int rejected = 0;
   nlohmann::json all = nlohmann::json::array();
   if (args.format == "csv") std::printf("image,verdict,score,threshold,p_value,regions,largest_region_px\n");
@@ -88,7 +78,7 @@ int run(const Arguments& args) {
       print_text(result);
     }
     if (!args.out.empty()) {
-      RgbImage overlay = heat_overlay(image, result.map, low, high);
+      RgbImage overlay = heat_overlay(image, result.map, scale.low, scale.high);
       draw_boxes(overlay, result.regions);
       write_file(fs::path(args.out) / (path.stem().string() + ".jpg"), encode_jpeg(overlay, 90));
     }

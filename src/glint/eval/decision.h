@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "glint/detect/model_file.h"
-#include "glint/image/regions.h"
+#include "glint/eval/inspection.h"
 #include "glint/metrics/conformal.h"
 
 namespace glint {
@@ -21,6 +21,10 @@ struct Decision {
   /// Regions and colours refer to it; it equals `conformal.threshold` when the map's maximum is the score.
   double map_threshold = 0, map_typical = 0;
 
+  /// The pictures' fixed scale: from the middle good part to well above the threshold.
+  ColourScale colour_scale() const {
+    return {static_cast<float>(map_typical), static_cast<float>(2 * map_threshold - map_typical)};
+  }
   double p_value(double score) const { return conformal_p_value(good_scores, score); }
   bool rejects(double score) const { return score > conformal.threshold; }
   nlohmann::json to_json() const;
@@ -31,14 +35,6 @@ struct Decision {
 Decision make_decision(const Model& model, const ScoringOptions& scoring, double false_reject);
 /// The model's own scoring and rate.
 Decision make_decision(const Model& model);
-
-struct InspectionResult {
-  std::string path;
-  double score = 0, threshold = 0, p_value = 0;
-  bool rejected = false;
-  std::vector<Region> regions;  ///< in the photograph's pixels, where map > map_threshold
-  ScoreMap map;                 ///< photograph size
-};
 
 /// Scores one photograph and decides.
 InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,

@@ -107,9 +107,8 @@ std::string cause_of(const ScoredImage& image, const ArmRun& run, const RgbImage
 RgbImage picture_of(const ScoredImage& image, const ArmRun& run, const RgbImage& photograph) {
   const Decision& decision = run.evaluation.decision;
   const ScoreMap map = full_map(image, *run.inspector, decision.scorer);
-  const double reach = std::max(1e-6, decision.map_threshold - decision.map_typical);
-  const RgbImage overlay = heat_overlay(photograph, map, static_cast<float>(decision.map_typical),
-                                        static_cast<float>(decision.map_threshold + reach));
+  const ColourScale scale = decision.colour_scale();
+  const RgbImage overlay = heat_overlay(photograph, map, scale.low, scale.high);
   const int width = std::max(1, photograph.width * kPictureHeight / photograph.height);
   RgbImage left = resize_antialiased(photograph, width, kPictureHeight);
   if (const auto mask = load_mask(image.sample); mask && image.sample.anomalous())

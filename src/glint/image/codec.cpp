@@ -91,15 +91,15 @@ std::optional<Header> read_header(std::span<const std::byte> bytes) {
   return std::nullopt;
 }
 
-cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& name) {
+cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& name, std::int64_t max_pixels) {
   if (bytes.empty()) fail(ErrorCode::kBadInput, "{}: the file is empty; replace or remove it", name);
   const auto header = read_header(bytes);
   if (!header) {
     fail(ErrorCode::kBadInput, "{}: does not decode as PNG, JPEG, BMP or TIFF; replace or remove it", name);
   }
-  if (header->pixels > static_cast<double>(kMaxPixels)) {
+  if (header->pixels > static_cast<double>(max_pixels)) {
     fail(ErrorCode::kBadInput, "{}: {:.0f} pixels, more than the {} glint accepts; scale it down", name,
-         header->pixels, kMaxPixels);
+         header->pixels, max_pixels);
   }
   if (!header->complete) fail(ErrorCode::kBadInput, "{}: the file is cut off; copy it again", name);
   cv::Mat out;
@@ -113,8 +113,8 @@ cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& n
   if (out.empty()) {
     fail(ErrorCode::kBadInput, "{}: does not decode as PNG, JPEG, BMP or TIFF; replace or remove it", name);
   }
-  if (static_cast<std::int64_t>(out.total()) > kMaxPixels) {
-    fail(ErrorCode::kBadInput, "{}: more than the {} pixels glint accepts; scale it down", name, kMaxPixels);
+  if (static_cast<std::int64_t>(out.total()) > max_pixels) {
+    fail(ErrorCode::kBadInput, "{}: more than the {} pixels glint accepts; scale it down", name, max_pixels);
   }
   return out;
 }
@@ -143,8 +143,8 @@ bool is_image_file(const std::filesystem::path& path) {
   return std::find(kEndings.begin(), kEndings.end(), lower_extension(path)) != kEndings.end();
 }
 
-RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name) {
-  cv::Mat mat = decode(bytes, cv::IMREAD_COLOR | cv::IMREAD_ANYDEPTH, name);
+RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name, std::int64_t max_pixels) {
+  cv::Mat mat = decode(bytes, cv::IMREAD_COLOR | cv::IMREAD_ANYDEPTH, name, max_pixels);
   if (mat.depth() == CV_16U) {
     mat.convertTo(mat, CV_8U, 255.0 / 65535.0);
   } else if (mat.depth() != CV_8U) {
@@ -156,13 +156,21 @@ RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name)
   return out;
 }
 
+std::string image_ending(std::span<const std::byte> bytes) {
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 4));
+  if (start.starts_with("\x89PNG")) return ".png";
+  if (start.starts_with("\xff\xd8")) return ".jpg";
+  if (start.starts_with("BM")) return ".bmp";
+  return start.starts_with("II") || start.starts_with("MM") ? ".tif" : ".bin";
+}
+
 RgbImage read_image(const std::filesystem::path& path) {
   return decode_image(read_file(path, std::uint64_t{1} << 30), path.string());
 }
 
 MaskFile read_mask_file(const std::filesystem::path& path, MaskRule rule) {
   const int highest_normal = rule == MaskRule::kNonZero ? 0 : 127;
-  const cv::Mat mat = decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string());
+  const cv::Mat mat = decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string(), kMaxPixels);
   MaskFile out{Mask(mat.cols, mat.rows)};
   std::int64_t grey = 0;
   for (int y = 0; y < mat.rows; ++y) {

@@ -17,8 +17,11 @@ inline constexpr std::int64_t kMaxPixels = 100'000'000;
 bool is_image_file(const std::filesystem::path& path);
 
 /// Decodes to 8-bit RGB: alpha is dropped, 16 bits are scaled to 8, grey is copied to the three channels.
-/// Error(kBadInput) names `name` when the bytes are no image or the image is too large.
-RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name);
+/// Error(kBadInput) names `name` when the bytes are no image, were cut off, or have more than `max_pixels`.
+RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name,
+                      std::int64_t max_pixels = kMaxPixels);
+/// ".png", ".jpg", ".bmp" or ".tif" by the first bytes; ".bin" for anything else.
+std::string image_ending(std::span<const std::byte> bytes);
 RgbImage read_image(const std::filesystem::path& path);
 
 /// Which values of a mask file are a defect: those above half of the range, or all but 0 (files that number

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <regex>
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
@@ -36,11 +37,13 @@ CREATE TABLE record(
   verdict TEXT GENERATED ALWAYS AS (json_extract(body, '$.verdict')) VIRTUAL,
   part_id TEXT GENERATED ALWAYS AS (json_extract(body, '$.part_id')) VIRTUAL,
   idempotency_key TEXT GENERATED ALWAYS AS (json_extract(body, '$.idempotency_key')) VIRTUAL,
+  model TEXT GENERATED ALWAYS AS (json_extract(body, '$.model')) VIRTUAL,
   inspection INTEGER GENERATED ALWAYS AS (json_extract(body, '$.inspection')) VIRTUAL);
 CREATE INDEX record_time ON record(kind, time_us, verdict);
 CREATE INDEX record_verdict ON record(kind, verdict, id);
 CREATE INDEX record_part ON record(part_id, id) WHERE part_id IS NOT NULL;
 CREATE INDEX record_key ON record(idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX record_model ON record(model, id) WHERE model IS NOT NULL;
 CREATE INDEX record_inspection ON record(inspection, id) WHERE inspection IS NOT NULL;
 CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE kept_image(inspection INTEGER PRIMARY KEY, file TEXT NOT NULL, bytes INTEGER NOT NULL);
@@ -262,7 +265,7 @@ std::vector<ReviewedInspection> JournalReader::list(const InspectionFilter& f) c
   if (f.verdict) sql += " AND i.verdict = ?";
   if (!f.part_id.empty()) sql += " AND i.part_id = ?";
   if (!f.source.empty()) sql += " AND json_extract(i.body, '$.source') = ?";
-  if (!f.model.empty()) sql += " AND json_extract(i.body, '$.model') = ?";
+  if (!f.model.empty()) sql += " AND i.model = ?";
   if (f.reviewed_only) sql += " AND r.id IS NOT NULL";
   sql += " ORDER BY i.id DESC LIMIT ?";
   const std::lock_guard guard(mutex_);
@@ -294,6 +297,16 @@ std::optional<InspectionRecord> JournalReader::find_by_key(const std::string& ke
   query.bind(key);
   if (!query.step()) return std::nullopt;
   return inspection_from_json(query.integer(0), parse_body(query.integer(0), query.text(1)));
+}
+
+std::vector<InspectionRecord> JournalReader::first_of_model(const std::string& model, int limit) const {
+  const std::lock_guard guard(mutex_);
+  Statement query(database_, "SELECT id, body FROM record WHERE model = ? ORDER BY id LIMIT ?");
+  query.bind(model).bind(limit);
+  std::vector<InspectionRecord> out;
+  while (query.step())
+    out.push_back(inspection_from_json(query.integer(0), parse_body(query.integer(0), query.text(1))));
+  return out;
 }
 
 std::map<Verdict, std::int64_t> JournalReader::counts_since(std::int64_t time_us) const {
@@ -333,7 +346,13 @@ std::string JournalReader::kept_image(std::int64_t inspection) const {
   const std::lock_guard guard(mutex_);
   Statement query(database_, "SELECT file FROM kept_image WHERE inspection = ?");
   query.bind(inspection);
-  return query.step() ? query.text(0) : std::string();
+  if (!query.step()) return "";
+  // The name becomes a path, and a journal may come from a stranger.
+  static const std::regex kName("[0-9]{6,13}/[0-9]{9,16}[.][a-z]{3,4}");
+  const std::string name = query.text(0);
+  if (!std::regex_match(name, kName))
+    fail(ErrorCode::kBadInput, "{}: the journal names an odd image file for inspection {}", name, inspection);
+  return name;
 }
 
 }  // namespace glint

@@ -56,6 +56,8 @@ class JournalReader {
   std::vector<ReviewedInspection> list(const InspectionFilter& filter) const;
   std::optional<ReviewedInspection> find(std::int64_t id) const;
   std::optional<InspectionRecord> find_by_key(const std::string& idempotency_key) const;
+  /// The first inspections that a model made, oldest first.
+  std::vector<InspectionRecord> first_of_model(const std::string& model, int limit) const;
   /// Inspections by verdict since a time.
   std::map<Verdict, std::int64_t> counts_since(std::int64_t time_us) const;
   /// Time of the newest record, 0 without one.

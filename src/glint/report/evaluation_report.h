@@ -7,11 +7,8 @@
 
 namespace glint {
 
-/// One fixed scale for every map of an evaluation, in score units.
-struct ColourScale {
-  float low = 0, high = 1;
-};
-/// From the median good pixel peak to twice as far above the threshold, so that the threshold is mid-scale.
+/// One fixed scale for every map of an evaluation, in score units: from the median good pixel peak to
+/// twice as far above the threshold, so that the threshold is mid-scale.
 ColourScale colour_scale(const Evaluation& evaluation);
 
 /// `extra` is a plain-text remark shown under the key figures (the oracle's line), may be empty.

@@ -1,0 +1,143 @@
+// The way of a trigger through the station: decode, judge, record, answer. Three threads with bounded queues
+// between them. Every trigger that is taken in ends in OK, NOK or NO DECISION, and a verdict is answered only
+// after its record is on disk. Knows nothing of HTTP or cameras.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "glint/base/files.h"
+#include "glint/image/image.h"
+#include "glint/journal/image_store.h"
+#include "glint/journal/journal.h"
+#include "glint/station/bounded_queue.h"
+#include "glint/station/model_shelf.h"
+
+namespace glint {
+
+/// An image to inspect: a file's bytes, or a camera's frame.
+struct Trigger {
+  std::string source;
+  std::int64_t sequence = 0;
+  std::string part_id, view, idempotency_key;
+  std::string name;  ///< for messages, e.g. the file's name
+  Bytes file;        ///< empty for frames
+  RgbImage frame;    ///< empty for files
+};
+
+/// What a trigger ended in.
+struct Outcome {
+  InspectionRecord record;
+  bool recorded = true;   ///< false: the journal could not take it, or the time was up; never for OK or NOK
+  bool repeated = false;  ///< the answer to an earlier trigger with the same idempotency key
+};
+
+/// What a listener gets of each outcome, after it was answered.
+struct Inspected {
+  const Outcome& outcome;
+  const RgbImage& photograph;        ///< empty when there was none
+  const ScoreMap& map;               ///< photograph size; empty without a decision
+  std::shared_ptr<const Judge> judge;  ///< null without a decision
+};
+
+struct LineOptions {
+  int queue_length = 16;                        ///< triggers waiting to be decoded
+  std::chrono::milliseconds time_limit{10000};  ///< from trigger to verdict; then NO DECISION
+  std::int64_t max_pixels = 50'000'000;         ///< of one image
+};
+
+/// A pending answer.
+class Ticket {
+ public:
+  /// Waits for the outcome, at most until the line's time limit plus a second; then NO DECISION.
+  Outcome wait() const;
+
+ private:
+  friend class Line;
+  enum class State { kPending, kTaken, kExpired };
+  mutable std::atomic<State> state_{State::kPending};
+  std::promise<Outcome> promise_;
+  std::shared_future<Outcome> future_{promise_.get_future()};
+  std::chrono::steady_clock::time_point accepted_, deadline_;
+  InspectionRecord draft_;  ///< what is known at the trigger
+};
+
+/// Counters since the start.
+struct LineCounters {
+  std::int64_t accepted = 0, refused_full = 0, repeated = 0, unrecorded = 0;
+  std::int64_t images_not_kept = 0;
+  std::size_t waiting = 0;  ///< now
+};
+
+/// Thread-safe.
+class Line {
+ public:
+  /// `now` gives wall-clock microseconds; a parameter so that tests can turn it back.
+  Line(const ModelShelf& shelf, Journal& journal, const ImageStoreOptions& images, const LineOptions& options,
+       std::function<std::int64_t()> now);
+  ~Line();  ///< finishes what was taken in
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  /// Called from the line's last thread. Set before the first trigger.
+  void on_inspected(std::function<void(const Inspected&)> listener) { listener_ = std::move(listener); }
+
+  /// Null when the queue is full or the line has stopped. A key seen before gives the earlier outcome when
+  /// that was OK or NOK. Error(kBadInput) when the key belongs to another image.
+  std::shared_ptr<Ticket> submit(Trigger trigger);
+  /// Waits for room instead: for sources that lose nothing by waiting. Null when the line has stopped.
+  std::shared_ptr<Ticket> submit_waiting(Trigger trigger);
+  /// Records NO DECISION for a trigger that has no image or finds no room. Never waits for the model.
+  std::shared_ptr<Ticket> refuse(Trigger trigger, const std::string& reason);
+
+  LineCounters counters() const;
+  /// Last failure of the journal; empty when its last write went well.
+  std::string journal_fault() const;
+  /// Takes nothing more in, finishes the rest. Called by the destructor too.
+  void stop();
+
+ private:
+  struct Job;
+  using JobPointer = std::unique_ptr<Job>;
+
+  std::shared_ptr<Ticket> find_earlier(const Trigger& trigger, const std::string& hash);
+  std::shared_ptr<Ticket> submit(Trigger trigger, bool wait);
+  JobPointer make_job(Trigger trigger);
+  void decode_loop();
+  void judge_loop();
+  void record_loop();
+  void decode(Job& job);
+  void judge(Job& job);
+  void record(std::vector<JobPointer>& jobs);
+  void finish(Job& job, bool recorded);
+  void note_clock(std::int64_t time_us);
+
+  const ModelShelf& shelf_;
+  Journal& journal_;
+  ImageStore images_;
+  LineOptions options_;
+  std::function<std::int64_t()> now_;
+  std::function<void(const Inspected&)> listener_;
+  BoundedQueue<JobPointer> to_decode_, to_judge_, to_record_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Ticket>> in_flight_;  ///< by idempotency key
+  std::map<std::string, std::string> in_flight_hash_;
+  LineCounters counters_;
+  std::string journal_fault_;
+  std::int64_t last_time_us_ = 0;
+  std::once_flag stopped_;
+  std::thread decoder_, judge_thread_, recorder_;
+};
+
+/// SHA-256 of a frame: over "width\nheight\n" and its RGB bytes.
+std::string frame_sha256(const RgbImage& frame);
+
+}  // namespace glint
