@@ -8,4 +8,7 @@ void reset_peak_memory();
 /// High-water mark of resident memory in MiB.
 double peak_memory_mib();
 
+/// Resident memory now, in bytes.
+double resident_bytes();
+
 }  // namespace glint

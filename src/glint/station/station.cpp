@@ -1,0 +1,225 @@
+#include "glint/station/station.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "glint/base/clock.h"
+#include "glint/base/error.h"
+#include "glint/image/codec.h"
+#include "glint/journal/export.h"
+
+namespace fs = std::filesystem;
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+StationOptions checked(StationOptions options) {
+  options.validate();
+  if (!options.now) options.now = unix_micros;
+  return options;
+}
+
+/// NOK before NO DECISION before OK.
+int severity(Verdict verdict) {
+  return verdict == Verdict::kNok ? 2 : verdict == Verdict::kNoDecision ? 1 : 0;
+}
+
+/// How far above its threshold a view lies, in p-values first: those compare between models.
+bool more_anomalous(const ReviewedInspection& a, const ReviewedInspection& b) {
+  const int sa = severity(a.final_verdict()), sb = severity(b.final_verdict());
+  if (sa != sb) return sa > sb;
+  const InspectionRecord &x = a.inspection, &y = b.inspection;
+  if (!std::isfinite(x.score) || !std::isfinite(y.score)) return std::isfinite(x.score);
+  if (x.p_value != y.p_value) return x.p_value < y.p_value;
+  return x.score - x.threshold > y.score - y.threshold;
+}
+
+}  // namespace
+
+void StationOptions::validate() const {
+  const auto at_least = [](const char* name, std::int64_t value, std::int64_t least) {
+    if (value < least) fail(ErrorCode::kConfig, "{} = {}: must be at least {}", name, value, least);
+  };
+  at_least("--queue", line.queue_length, 1);
+  at_least("--time-limit", line.time_limit.count(), 100);
+  at_least("--interval", source.interval.count(), 0);
+  at_least("--views", views, 0);
+  at_least("--image-space", images.max_bytes, 0);
+  for (const std::string& text : sources) parse_source(text);
+}
+
+PartVerdict combine_views(const std::string& part_id, std::vector<ReviewedInspection> newest_first, int views) {
+  PartVerdict out{part_id, Verdict::kNoDecision, true, {}};
+  for (ReviewedInspection& entry : newest_first) {
+    const bool known = std::any_of(out.views.begin(), out.views.end(), [&](const auto& other) {
+      return other.inspection.view == entry.inspection.view;
+    });
+    if (!known) out.views.push_back(std::move(entry));
+  }
+  std::stable_sort(out.views.begin(), out.views.end(), more_anomalous);
+  out.complete = !out.views.empty() && std::ssize(out.views) >= views;
+  if (!out.views.empty()) out.verdict = out.views[0].final_verdict();
+  return out;
+}
+
+json inspection_json(const ReviewedInspection& entry) {
+  json out = to_json(entry);
+  if (entry.inspection.id > 0 && entry.inspection.width > 0) {
+    const std::string base = fmt::format("/api/inspections/{}/", entry.inspection.id);
+    out["links"] = {{"image", base + "image"}, {"thumbnail", base + "thumbnail"}};
+    if (std::isfinite(entry.inspection.score)) out["links"]["map"] = base + "map";
+  }
+  return out;
+}
+
+json part_json(const PartVerdict& part) {
+  json views = json::array();
+  for (const ReviewedInspection& view : part.views) views.push_back(inspection_json(view));
+  return {{"part_id", part.part_id},
+          {"verdict", enum_name(part.verdict)},
+          {"complete", part.complete},
+          {"views", views}};
+}
+
+Station::Station(const std::vector<fs::path>& models, JudgeLoader loader, StationOptions options)
+    : options_(checked(std::move(options))),
+      shelf_(models, std::move(loader)),
+      journal_(options_.journal, options_.journal_limits),
+      statistics_(journal_.reader(), options_.now),
+      line_(std::make_unique<Line>(shelf_, journal_, options_.images, options_.line, options_.now)) {
+  record_event("station started",
+               fmt::format("glint {}, model {} {}", GLINT_VERSION, shelf_.active_name(),
+                           shelf_.active()->facts().file_sha256));
+  line_->on_inspected([this](const Inspected& result) { inspected(result); });
+  for (const std::string& text : options_.sources) {
+    sources_.push_back(make_source(parse_source(text), options_.source, *line_, journal_.reader(),
+                                   [this](const SourceStatus& status) {
+                                     events_.publish("source", json{{"name", status.name}}.dump());
+                                   }));
+  }
+  ticker_ = std::thread([this] { tick(); });
+}
+
+Station::~Station() {
+  stop_.stop();
+  ticker_.join();
+  sources_.clear();
+  line_->stop();
+  events_.close();
+}
+
+void Station::record_event(const std::string& what, const std::string& detail) {
+  journal_.append(EventRecord{0, options_.now(), what, detail});
+}
+
+void Station::inspected(const Inspected& result) {
+  const Outcome& outcome = result.outcome;
+  ++verdicts_[static_cast<std::size_t>(outcome.record.verdict)];
+  elapsed_us_ += std::llround(1000 * outcome.record.elapsed_ms);
+  if (outcome.recorded) {
+    statistics_.add(outcome.record);
+    if (result.photograph.width > 0) {
+      pictures_.add(outcome.record.id, result.photograph, result.map,
+                    result.judge ? result.judge->facts().colours : ColourScale{});
+    }
+  }
+  json event = inspection_json({outcome.record, std::nullopt});
+  event["recorded"] = outcome.recorded;
+  events_.publish("inspection", event.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+PartVerdict Station::part(const std::string& part_id) const {
+  InspectionFilter filter;
+  filter.part_id = part_id;
+  filter.limit = 200;
+  return combine_views(part_id, journal_.reader().list(filter), options_.views);
+}
+
+ReviewedInspection Station::review(std::int64_t inspection, Verdict verdict, const std::string& reason,
+                                   const std::string& by) {
+  if (verdict == Verdict::kNoDecision)
+    fail(ErrorCode::kConfig, "verdict = NO DECISION: a review decides OK or NOK");
+  const ReviewRecord record = journal_.append(ReviewRecord{0, options_.now(), inspection, verdict, reason, by});
+  statistics_.review(record);
+  ReviewedInspection entry = *journal_.reader().find(inspection);
+  if (!options_.collect.empty() && is_overruled_good(entry))
+    collect_good(journal_.reader(), journal_.images_folder(), entry, options_.collect);
+  events_.publish("review", inspection_json(entry).dump(-1, ' ', false, json::error_handler_t::replace));
+  return entry;
+}
+
+std::vector<Outcome> Station::trigger_cameras(const std::string& part_id) {
+  std::vector<std::shared_ptr<Ticket>> tickets;
+  for (const auto& source : sources_) {
+    if (!source->status().camera) continue;
+    if (auto ticket = source->request(part_id)) tickets.push_back(std::move(ticket));
+  }
+  if (tickets.empty()) fail(ErrorCode::kConfig, "this station has no camera to trigger; see --source");
+  std::vector<Outcome> out;
+  for (const auto& ticket : tickets) out.push_back(ticket->wait());
+  return out;
+}
+
+void Station::activate_model(const std::string& name) {
+  shelf_.activate(name);
+  record_event("model activated", name + " " + shelf_.active()->facts().file_sha256);
+}
+
+void Station::load_model(const std::string& name) {
+  shelf_.load(name);
+  record_event("model loaded", name);
+}
+
+void Station::roll_back_model() {
+  shelf_.roll_back();
+  record_event("model rolled back", shelf_.active_name() + " " + shelf_.active()->facts().file_sha256);
+}
+
+RgbImage Station::kept_photograph(std::int64_t inspection) const {
+  const std::string file = journal_.reader().kept_image(inspection);
+  if (file.empty()) {
+    fail(ErrorCode::kNotFound, "no picture of inspection {} was kept; --keep-images decides which are", inspection);
+  }
+  return decode_image(read_file(journal_.images_folder() / file), file, options_.line.max_pixels);
+}
+
+Bytes Station::photograph(std::int64_t inspection) const {
+  constexpr int kQuality = 88;
+  if (Bytes held = pictures_.photograph(inspection); !held.empty()) return held;
+  return encode_jpeg(scaled_down(kept_photograph(inspection), kPictureSide), kQuality);
+}
+
+Bytes Station::map(std::int64_t inspection) const {
+  if (Bytes held = pictures_.map(inspection); !held.empty()) return held;
+  const auto entry = journal_.reader().find(inspection);
+  if (!entry) fail(ErrorCode::kNotFound, "there is no inspection {}", inspection);
+  const std::shared_ptr<const Judge> judge = shelf_.active();
+  if (judge->facts().file_sha256 != entry->inspection.model)
+    fail(ErrorCode::kNotFound, "the model that judged inspection {} is not active", inspection);
+  const InspectionResult again = judge->judge(kept_photograph(inspection));
+  return encode_png(map_picture(again.map, judge->facts().colours, kPictureSide / 2));
+}
+
+Bytes Station::thumbnail(std::int64_t inspection) const {
+  constexpr int kQuality = 75;
+  if (Bytes held = pictures_.thumbnail(inspection); !held.empty()) return held;
+  return encode_jpeg(scaled_down(kept_photograph(inspection), kThumbnailSide), kQuality);
+}
+
+void Station::tick() {
+  constexpr std::chrono::milliseconds kPause{500};
+  std::string last;
+  while (!stop_.wait_for(kPause)) {
+    try {
+      std::string now = status().dump(-1, ' ', false, json::error_handler_t::replace);
+      if (now == last) continue;
+      events_.publish("status", now);
+      last = std::move(now);
+    } catch (const std::exception&) {  // the journal cannot be read: not_ready() says so
+    }
+  }
+}
+
+}  // namespace glint
