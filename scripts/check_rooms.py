@@ -13,7 +13,9 @@ MAY_INCLUDE = {
     "detect": {"base", "image", "nn"},
     "eval": {"base", "image", "data", "metrics", "nn", "detect"},
     "report": {"base", "image", "metrics", "eval"},
-    "cli": {"base", "image", "data", "metrics", "nn", "detect", "eval", "report"},
+    "journal": {"base", "image"},
+    "station": {"base", "image", "metrics", "journal", "detect", "eval"},
+    "cli": {"base", "image", "data", "metrics", "nn", "detect", "eval", "report", "journal", "station"},
 }
 # Public headers outside nn and detect must not pull in libtorch directly.
 TORCH_ROOMS = {"nn", "detect"}

@@ -3,9 +3,10 @@
 # usage: setup.sh [--test]   (--test adds what the tests and checks need)
 set -euo pipefail
 packages=(g++ cmake ninja-build ccache pkg-config libtorch-dev libopenblas0-openmp libopencv-dev libzip-dev libssl-dev
-  libcli11-dev nlohmann-json3-dev libfmt-dev)
+  libcli11-dev nlohmann-json3-dev libfmt-dev libsqlite3-dev libcpp-httplib-dev)
 if [ "${1:-}" = "--test" ]; then
-  packages+=(libgtest-dev libbenchmark-dev python3 python3-jsonschema)
+  packages+=(libgtest-dev libbenchmark-dev libaravis-dev python3 python3-jsonschema python3-selenium chromium
+    chromium-driver curl openssl)
 fi
 if [ "${1:-}" = "--check" ]; then
   packages+=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev python3)

@@ -26,5 +26,7 @@ Action add_split(CLI::App& verb);
 Action add_import(CLI::App& verb);
 Action add_limit(CLI::App& verb);
 Action add_study(CLI::App& verb);
+Action add_serve(CLI::App& verb);
+Action add_journal(CLI::App& verb);
 
 }  // namespace glint

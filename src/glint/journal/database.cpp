@@ -21,9 +21,9 @@ Database::Database(const std::filesystem::path& path, DatabaseAccess access) : p
          path.string(), message);
   }
   sqlite3_busy_timeout(handle_, 5000);
-  // A file from outside may hold triggers and views with side effects: none of ours does.
+  // A file may come from a stranger: no statement of ours may damage its structure, none runs its triggers.
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
 }
 
 Database::~Database() {

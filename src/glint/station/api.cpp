@@ -34,6 +34,7 @@ struct Refusal {
 
 void answer(Response& response, const json& body, int status = 200) {
   response.status = status;
+  response.set_header("Cache-Control", "no-store");
   response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
 }
 
@@ -177,6 +178,11 @@ void send_picture(Response& response, const Bytes& picture, const char* type) {
   response.set_content(reinterpret_cast<const char*>(picture.data()), picture.size(), type);
 }
 
+/// Without a length the library would read until the other side closes.
+bool announces_body(const Request& request) {
+  return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
+}
+
 bool is_reading(const std::string& method) {
   return method == "GET" || method == "HEAD";
 }
@@ -199,8 +205,7 @@ Api::Api(Station& station, const ApiOptions& options, httplib::Server& server)
                               {"Cross-Origin-Resource-Policy", "same-origin"},
                               {"Content-Security-Policy",
                                "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri "
-                               "'none'; form-action 'self'; object-src 'none'"},
-                              {"Cache-Control", "no-store"}});
+                               "'none'; form-action 'self'; object-src 'none'"}});
   server.set_pre_routing_handler([this](const Request& request, Response& response) {
     return admit(request, response) ? httplib::Server::HandlerResponse::Unhandled
                                     : httplib::Server::HandlerResponse::Handled;
@@ -260,7 +265,7 @@ bool Api::admit(const Request& request, Response& response) const {
 
 void Api::add_pages(httplib::Server& server) {
   for (const Page& page : pages()) {
-    server.Get(std::string(page.path) == "/" ? "/" : std::string(page.path), [page](const Request&, Response& r) {
+    server.Get(page.path, [page](const Request&, Response& r) {
       r.set_header("Cache-Control", "no-cache");
       r.set_content(page.content.data(), page.content.size(), page.type);
     });
@@ -317,8 +322,8 @@ void Api::add_changes(httplib::Server& server) {
   post("/api/inspections", [this](const Request& q, Response& r, const Reader& b) { inspect(q, r, b); });
   post("/api/inspections/([0-9]{1,18})/reviews",
        [this](const Request& q, Response& r, const Reader& b) { review(q, r, b); });
-  post("/api/triggers", [this](const Request&, Response& r, const Reader& b) {
-    const json body = json::parse(read_body(r, b, kSmallBody));
+  post("/api/triggers", [this](const Request& q, Response& r, const Reader& b) {
+    const json body = json::parse(read_body(q, r, b));
     const std::string part = short_text("part_id", body.value("part_id", ""));
     json out = json::array();
     for (const Outcome& outcome : station_.trigger_cameras(part)) out.push_back(outcome_json(outcome));
@@ -328,15 +333,15 @@ void Api::add_changes(httplib::Server& server) {
   });
   const auto on_model = [this](void (Station::*change)(const std::string&)) {
     return [this, change](const Request& q, Response& r, const Reader& b) {
-      read_body(r, b, kSmallBody);
+      read_body(q, r, b);
       (station_.*change)(q.matches[1].str());
       answer(r, {{"models", station_.models()}});
     };
   };
   post("/api/models/([^/]{1,200})/activate", on_model(&Station::activate_model));
   post("/api/models/([^/]{1,200})/load", on_model(&Station::load_model));
-  post("/api/models/rollback", [this](const Request&, Response& r, const Reader& b) {
-    read_body(r, b, kSmallBody);
+  post("/api/models/rollback", [this](const Request& q, Response& r, const Reader& b) {
+    read_body(q, r, b);
     station_.roll_back_model();
     answer(r, {{"models", station_.models()}});
   });
@@ -347,10 +352,11 @@ void Api::add_changes(httplib::Server& server) {
   });
 }
 
-std::string Api::read_body(Response& response, const Reader& reader, std::size_t most) const {
+std::string Api::read_body(const Request& request, Response& response, const Reader& reader) const {
+  if (!announces_body(request)) return "{}";
   std::string body;
   const bool complete = reader([&](const char* data, std::size_t n) {
-    if (body.size() + n > most) return false;
+    if (body.size() + n > kSmallBody) return false;
     body.append(data, n);
     return true;
   });
@@ -366,6 +372,7 @@ void Api::inspect(const Request& request, Response& response, const Reader& read
     close_after(response);
     throw Refusal{503, text, 1};
   };
+  if (!announces_body(request)) throw Refusal{411, "send the image as the body, with its Content-Length"};
   const Slot slot(uploads_, options_.uploads);
   if (!slot.free()) overloaded("too many images at once; try again");
   Upload upload = read_upload(request, response, reader, options_.max_body);
@@ -387,18 +394,12 @@ void Api::inspect(const Request& request, Response& response, const Reader& read
   if (!ticket) throw Refusal{503, "the line is full; try again", 1};
   const Outcome outcome = ticket->wait();
   json out = outcome_json(outcome);
-  if (!part.empty() && outcome.recorded) {
-    const PartVerdict whole = station_.part(part);
-    out["part"] = {{"part_id", part},
-                   {"verdict", enum_name(whole.verdict)},
-                   {"complete", whole.complete},
-                   {"views", whole.views.size()}};
-  }
+  if (!part.empty() && outcome.recorded) out["part"] = part_summary(station_.part(part));
   answer(response, out, outcome.recorded ? 200 : 503);
 }
 
 void Api::review(const Request& request, Response& response, const Reader& reader) {
-  const json body = json::parse(read_body(response, reader, kSmallBody));
+  const json body = json::parse(read_body(request, response, reader));
   const auto verdict = parse_enum<Verdict>(body.at("verdict").get<std::string>(), "verdict");
   const ReviewedInspection entry =
       station_.review(id_of(request), verdict, short_text("reason", body.value("reason", ""), kLongestReason),

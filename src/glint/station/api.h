@@ -51,7 +51,7 @@ class Api {
   void review(const Request& request, Response& response, const Reader& reader);
   void list(const Request& request, Response& response) const;
   void listen(Response& response);
-  std::string read_body(Response& response, const Reader& reader, std::size_t most) const;
+  std::string read_body(const Request& request, Response& response, const Reader& reader) const;
 
   Station& station_;
   ApiOptions options_;

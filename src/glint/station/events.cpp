@@ -46,7 +46,7 @@ std::optional<std::string> EventHub::Reader::next(std::chrono::milliseconds wait
   std::unique_lock lock(hub_.mutex_);
   hub_.changed_.wait_for(lock, wait, [&] { return hub_.closed_ || !waiting_.empty(); });
   if (hub_.closed_) return std::nullopt;
-  if (waiting_.empty()) return ": still here\n\n";
+  if (waiting_.empty()) return "event: beat\ndata: 1\n\n";
   std::string out;
   for (const std::string& text : waiting_) out += text;
   waiting_.clear();

@@ -33,7 +33,7 @@ class EventHub {
 
 class EventHub::Reader {
  public:
-  /// The next events as event-stream text; a comment line when none came within `wait`; nothing when closed.
+  /// The next events as event-stream text; a `beat` event when none came within `wait`; nothing when closed.
   std::optional<std::string> next(std::chrono::milliseconds wait);
 
  private:

@@ -166,8 +166,8 @@ HttpServer::HttpServer(const HttpOptions& options) : options_(options) {
       fail(ErrorCode::kConfig, "--tls-certificate {} and --tls-key {}: not a valid pair of PEM files",
            options_.certificate, options_.key);
     }
-    server_->set_keep_alive_max_count(kRequestsPerConnection);
   }
+  server_->set_keep_alive_max_count(kRequestsPerConnection);
   server_->new_task_queue = [this] { return new ConnectionPool(options_.connections); };
   server_->set_payload_max_length(static_cast<std::size_t>(options_.max_body));
   server_->set_tcp_nodelay(true);

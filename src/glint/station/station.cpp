@@ -74,13 +74,18 @@ json inspection_json(const ReviewedInspection& entry) {
   return out;
 }
 
-json part_json(const PartVerdict& part) {
-  json views = json::array();
-  for (const ReviewedInspection& view : part.views) views.push_back(inspection_json(view));
+json part_summary(const PartVerdict& part) {
   return {{"part_id", part.part_id},
           {"verdict", enum_name(part.verdict)},
           {"complete", part.complete},
-          {"views", views}};
+          {"views", part.views.size()}};
+}
+
+json part_json(const PartVerdict& part) {
+  json out = part_summary(part);
+  out["inspections"] = json::array();
+  for (const ReviewedInspection& view : part.views) out["inspections"].push_back(inspection_json(view));
+  return out;
 }
 
 Station::Station(const std::vector<fs::path>& models, JudgeLoader loader, StationOptions options)
@@ -127,6 +132,8 @@ void Station::inspected(const Inspected& result) {
   }
   json event = inspection_json({outcome.record, std::nullopt});
   event["recorded"] = outcome.recorded;
+  if (outcome.recorded && !outcome.record.view.empty() && !outcome.record.part_id.empty())
+    event["part"] = part_summary(part(outcome.record.part_id));
   events_.publish("inspection", event.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 

@@ -110,5 +110,7 @@ class Station {
 /// An inspection as the interface answers it: the record, its review, and where its pictures are.
 nlohmann::json inspection_json(const ReviewedInspection& entry);
 nlohmann::json part_json(const PartVerdict& part);
+/// Without the views themselves.
+nlohmann::json part_summary(const PartVerdict& part);
 
 }  // namespace glint

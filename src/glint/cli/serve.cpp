@@ -1,0 +1,136 @@
+// glint serve
+
+#include <cstdio>
+#include <thread>
+
+#include "glint/base/error.h"
+#include "glint/base/progress.h"
+#include "glint/cli/verbs.h"
+#include "glint/nn/tensors.h"
+#include "glint/station/api.h"
+#include "glint/station/http_server.h"
+#include "glint/station/model_judge.h"
+#include "glint/station/station.h"
+
+namespace glint {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> models;
+  std::string listen = "127.0.0.1:8750", device = "auto", token_file;
+  std::string keep_images = std::string(enum_name(KeepImages::kNok));
+  std::string trigger = std::string(enum_name(CameraTrigger::kTimed));
+  std::string journal = "glint-journal.db", collect;
+  double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64;
+  std::int64_t time_limit_ms = 10000, interval_ms = 1000, settle_ms = 500;
+  StationOptions station;
+  HttpOptions http;
+};
+
+void print(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+int run(Arguments& args) {
+  constexpr double kMib = 1024.0 * 1024.0, kGib = 1024 * kMib;
+  parse_listen(args.listen, args.http);
+  args.http.max_body = static_cast<std::int64_t>(args.max_body_mib * kMib);
+  StationOptions& station = args.station;
+  station.journal = args.journal;
+  station.collect = args.collect;
+  station.images.keep = parse_enum<KeepImages>(args.keep_images, "--keep-images");
+  station.images.max_bytes = static_cast<std::int64_t>(args.image_space_gib * kGib);
+  station.journal_limits.max_bytes = static_cast<std::int64_t>(args.journal_space_gib * kGib);
+  station.source.trigger = parse_enum<CameraTrigger>(args.trigger, "--trigger");
+  station.source.interval = std::chrono::milliseconds(args.interval_ms);
+  station.source.settle = std::chrono::milliseconds(args.settle_ms);
+  station.line.time_limit = std::chrono::milliseconds(args.time_limit_ms);
+
+  ApiOptions api_options;
+  if (!args.token_file.empty()) api_options.token = read_token(args.token_file);
+  api_options.loopback_only = args.http.is_loopback();
+  api_options.max_body = args.http.max_body;
+  if (!api_options.loopback_only && (api_options.token.empty() || args.http.certificate.empty())) {
+    print("warning: other machines can reach this station" +
+          std::string(api_options.token.empty() ? "; anybody may change its state without --token-file" : "") +
+          (args.http.certificate.empty() ? "; pictures and tokens travel readable without --tls-certificate" : ""));
+  }
+  if (const std::string warning = blas_warning(); !warning.empty()) print("warning: " + warning);
+
+  HttpServer server(args.http);
+  const int port = server.bind();  // before the model: a taken port should not cost its loading time
+  print("loading " + args.models[0]);
+  Station the_station({args.models.begin(), args.models.end()}, model_judge_loader(args.device), station);
+  const Api api(the_station, api_options, server.routes());
+  std::thread serving([&] { server.run(); });
+  std::printf("serving %s on http%s://%s:%d, journal %s\n", the_station.shelf().active_name().c_str(),
+              args.http.certificate.empty() ? "" : "s",
+              args.http.host.find(':') == std::string::npos ? args.http.host.c_str()
+                                                            : ("[" + args.http.host + "]").c_str(),
+              port, station.journal.c_str());
+  std::fflush(stdout);
+  while (!cancel_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  print("stopping: finishing what was taken in");
+  the_station.events().close();
+  the_station.line().stop();
+  server.stop();
+  serving.join();
+  const ChainHead head = the_station.journal().head();
+  std::printf("journal %s: %lld records, head %s\n", station.journal.c_str(), static_cast<long long>(head.id),
+              head.hash.c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+Action add_serve(CLI::App& verb) {
+  auto args = std::make_shared<Arguments>();
+  StationOptions& station = args->station;
+  verb.add_option("models", args->models, "model files, or folders of *.glint; the first becomes active")
+      ->required();
+  verb.add_option("--source", station.sources,
+                  "folder:PATH, video:FILE, v4l2:/dev/video0, rtsp://ADDRESS or aravis:NAME, each with an optional "
+                  "NAME= before it; may be given several times");
+  verb.add_option("--listen", args->listen, "HOST:PORT; another host than loopback opens the station to the network")
+      ->capture_default_str();
+  verb.add_option("--journal", args->journal, "SQLite file of all inspections; kept images lie in FILE.images")
+      ->capture_default_str();
+  verb.add_option("--keep-images", args->keep_images, "all, nok (NOK and NO DECISION) or none")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"all", "nok", "none"}));
+  verb.add_option("--image-space", args->image_space_gib, "GiB for kept images; then the oldest go")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--journal-space", args->journal_space_gib, "GiB for the journal; 0 = until the disk is full")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--collect", args->collect, "folder for the images of good parts that an operator overruled to OK");
+  verb.add_option("--views", station.views, "views of one part; its verdict is complete with so many")
+      ->capture_default_str();
+  verb.add_option("--trigger", args->trigger, "cameras inspect by time, or by request (POST /api/triggers)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"timed", "request"}));
+  verb.add_option("--interval", args->interval_ms, "milliseconds between timed triggers")->capture_default_str();
+  verb.add_option("--settle", args->settle_ms, "milliseconds without change until a file counts as complete")
+      ->capture_default_str();
+  verb.add_option("--time-limit", args->time_limit_ms, "milliseconds from trigger to verdict; then NO DECISION")
+      ->capture_default_str();
+  verb.add_option("--queue", station.line.queue_length, "triggers that may wait; one more is refused with 503")
+      ->capture_default_str();
+  verb.add_option("--max-body", args->max_body_mib, "MiB of one request")->capture_default_str();
+  verb.add_option("--max-pixels", station.line.max_pixels, "pixels of one image")->capture_default_str();
+  verb.add_option("--connections", args->http.connections, "connections at the same time")->capture_default_str();
+  verb.add_option("--token-file", args->token_file, "file whose first line every changing request must bear")
+      ->check(CLI::ExistingFile);
+  verb.add_option("--tls-certificate", args->http.certificate, "PEM file")->check(CLI::ExistingFile);
+  verb.add_option("--tls-key", args->http.key, "PEM file")->check(CLI::ExistingFile);
+  verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
+  verb.set_config("--config", "", "file with these options, name=value");
+  verb.footer(
+      "Page at /, interface described at /api and in docs/openapi.json, docs/station.md explains all of it.\n"
+      "Example:\n  glint serve sleeve.glint --source folder:incoming --journal line1.db\n"
+      "  glint serve models/ --source top=v4l2:/dev/video0 --source side=v4l2:/dev/video2 --trigger request --views 2");
+  return [args] { return run(*args); };
+}
+
+}  // namespace glint
