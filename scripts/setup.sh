@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(g++ cmake ninja-build ccache pkg-config libtorch-dev libopenblas0-openmp libopencv-dev libzip-dev libssl-dev
   libcli11-dev nlohmann-json3-dev libfmt-dev libsqlite3-dev libcpp-httplib-dev)
 if [ "${1:-}" = "--test" ]; then
-  packages+=(libgtest-dev libbenchmark-dev libaravis-dev python3 python3-jsonschema python3-selenium chromium
+  packages+=(libgtest-dev libbenchmark-dev libaravis-dev libusb-1.0-0-dev python3 python3-jsonschema python3-selenium chromium
     chromium-driver curl openssl)
 fi
 if [ "${1:-}" = "--check" ]; then

@@ -1,11 +1,22 @@
 #include "glint/journal/image_store.h"
 
+#include <algorithm>
+
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 
 namespace fs = std::filesystem;
 
 namespace glint {
+
+std::string frame_sha256(const RgbImage& frame) {
+  const std::string size = fmt::format("{}\n{}\n", frame.width, frame.height);
+  Bytes bytes(size.size() + frame.pixels.size());
+  std::copy_n(reinterpret_cast<const std::byte*>(size.data()), size.size(), bytes.begin());
+  std::copy_n(reinterpret_cast<const std::byte*>(frame.pixels.data()), frame.pixels.size(),
+              bytes.begin() + std::ssize(size));
+  return sha256_hex(bytes);
+}
 
 ImageStore::ImageStore(Journal& journal, const ImageStoreOptions& options)
     : journal_(journal), options_(options), bytes_(journal.kept_bytes()) {

@@ -6,9 +6,13 @@
 #include <span>
 #include <string>
 
+#include "glint/image/image.h"
 #include "glint/journal/journal.h"
 
 namespace glint {
+
+/// SHA-256 of a camera's frame: over "width\nheight\n" and its RGB bytes. A frame is kept as PNG.
+std::string frame_sha256(const RgbImage& frame);
 
 /// nok keeps NOK and NO DECISION.
 enum class KeepImages { kAll, kNok, kNone };

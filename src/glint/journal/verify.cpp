@@ -2,6 +2,8 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/image/codec.h"
+#include "glint/journal/image_store.h"
 
 namespace glint {
 namespace {
@@ -14,7 +16,8 @@ std::string image_fault(const JournalReader& journal, const std::filesystem::pat
   if (file.empty()) return "";
   ++report.images_checked;
   try {
-    if (sha256_hex(read_file(images / file)) != record.image_sha256)
+    const Bytes kept = read_file(images / file);
+    if (sha256_hex(kept) != record.image_sha256 && frame_sha256(decode_image(kept, file)) != record.image_sha256)
       return fmt::format("its kept image {} is not the one that was inspected", file);
   } catch (const Error& e) {
     return e.what();

@@ -99,8 +99,18 @@ void turn_away(int socket) {
   }
 }
 
+/// The library lets 5 connections wait to be accepted; beyond that the kernel drops them and clients stall.
+constexpr int kBacklog = 256;
+
+template <class Library>
+class WideServer : public Library {
+ public:
+  using Library::Library;
+  void widen_backlog() const { ::listen(this->svr_sock_, kBacklog); }
+};
+
 /// httplib::Server whose connections run under a deadline.
-class GuardedServer : public httplib::Server {
+class GuardedServer : public WideServer<httplib::Server> {
  public:
   explicit GuardedServer(std::chrono::milliseconds request_time) : request_time_(request_time) {}
 
@@ -146,9 +156,9 @@ bool HttpOptions::is_loopback() const {
 }
 
 void parse_listen(const std::string& text, HttpOptions& options) {
-  static const std::regex kForm(R"((?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*))?:?([0-9]{1,5}))");
+  static const std::regex kForm(R"((?:(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*)):)?([0-9]{1,5}))");
   std::smatch parts;
-  if (!std::regex_match(text, parts, kForm) || (parts[2].length() > 0 && text.find(':') == std::string::npos))
+  if (!std::regex_match(text, parts, kForm))
     fail(ErrorCode::kConfig, "--listen {}: give HOST:PORT, e.g. 127.0.0.1:8750 or [::1]:8750", text);
   const std::string host = parts[1].matched ? parts[1].str() : parts[2].str();
   if (!host.empty()) options.host = host;
@@ -161,7 +171,7 @@ HttpServer::HttpServer(const HttpOptions& options) : options_(options) {
     server_ = std::make_unique<GuardedServer>(options_.request_time);
   } else {
     // TLS through the library's own connections: its time limit is per read, not per request.
-    server_ = std::make_unique<httplib::SSLServer>(options_.certificate.c_str(), options_.key.c_str());
+    server_ = std::make_unique<WideServer<httplib::SSLServer>>(options_.certificate.c_str(), options_.key.c_str());
     if (!server_->is_valid()) {
       fail(ErrorCode::kConfig, "--tls-certificate {} and --tls-key {}: not a valid pair of PEM files",
            options_.certificate, options_.key);
@@ -181,6 +191,11 @@ int HttpServer::bind() {
   if (!bound) {
     fail(ErrorCode::kIo, "cannot listen on {}:{}; is another program there? choose another with --listen",
          options_.host, options_.port);
+  }
+  if (auto* plain = dynamic_cast<GuardedServer*>(server_.get())) {
+    plain->widen_backlog();
+  } else {
+    dynamic_cast<WideServer<httplib::SSLServer>&>(*server_).widen_backlog();
   }
   return options_.port;
 }

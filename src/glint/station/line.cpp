@@ -52,15 +52,6 @@ struct Line::Job {
   }
 };
 
-std::string frame_sha256(const RgbImage& frame) {
-  const std::string size = fmt::format("{}\n{}\n", frame.width, frame.height);
-  Bytes bytes(size.size() + frame.pixels.size());
-  std::copy_n(reinterpret_cast<const std::byte*>(size.data()), size.size(), bytes.begin());
-  std::copy_n(reinterpret_cast<const std::byte*>(frame.pixels.data()), frame.pixels.size(),
-              bytes.begin() + std::ssize(size));
-  return sha256_hex(bytes);
-}
-
 Outcome Ticket::wait() const {
   if (future_.wait_until(deadline_ + kGrace) == std::future_status::ready) return future_.get();
   State pending = State::kPending;

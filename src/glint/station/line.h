@@ -137,7 +137,4 @@ class Line {
   std::thread decoder_, judge_thread_, recorder_;
 };
 
-/// SHA-256 of a frame: over "width\nheight\n" and its RGB bytes.
-std::string frame_sha256(const RgbImage& frame);
-
 }  // namespace glint
