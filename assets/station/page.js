@@ -47,7 +47,7 @@ function listen() {
     clearInterval(watch);
     connected = false;
     showConnection();
-    showPictures();
+    show();
     setTimeout(listen, 1000);
   };
   events.onerror = lost;
@@ -110,6 +110,7 @@ function showVerdict() {
   box.className = 'verdict ' + kind;
   $('shape').innerHTML = SHAPES[kind] || '';
   text('word', word);
+  $('word').className = word.length > 7 ? 'long' : '';
   text('what', what);
   text('reason', reason);
   const part = connected && selected && selected.part;
@@ -120,7 +121,7 @@ function showVerdict() {
 
 function showScore() {
   const bar = $('bar');
-  if (!selected || selected.score === undefined) {
+  if (!connected || !selected || selected.score === undefined) {
     bar.style.width = 0;
     text('figures', '–');
     return;
@@ -335,6 +336,7 @@ $('rollback').onclick = () => change('/api/models/rollback');
 $('trigger').onclick = () => change('/api/triggers');
 $('file').onchange = event => { inspectFiles([...event.target.files]).then(() => { event.target.value = ''; }); };
 $('token').onchange = event => sessionStorage.setItem('token', event.target.value);
+$('token-field').onsubmit = event => event.preventDefault();
 $('operator').value = localStorage.getItem('operator') || '';
 const drop = $('drop');
 for (const name of ['dragover', 'dragleave', 'drop']) {

@@ -22,10 +22,13 @@ double deviation_of(std::span<const double> values, double mean) {
   return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
-std::vector<double> absolute_deviations(std::span<const double> values, double from) {
-  std::vector<double> out;
-  out.reserve(values.size());
-  for (const double v : values) out.push_back(std::abs(v - from));
+/// From the values' own median, so that a shift of all of them is no spread.
+std::vector<double> absolute_deviations(std::span<const double> values) {
+  std::vector<double> out(values.begin(), values.end());
+  const auto middle = out.begin() + std::ssize(out) / 2;
+  std::nth_element(out.begin(), middle, out.end());
+  const double median = *middle;
+  for (double& v : out) v = std::abs(v - median);
   return out;
 }
 
@@ -43,10 +46,7 @@ DriftReference::DriftReference(std::vector<double> values) : count_(std::ssize(v
   limits_.sigma = deviation_of(values, limits_.centre);
   limits_.lower = limits_.centre - 3 * limits_.sigma;
   limits_.upper = limits_.centre + 3 * limits_.sigma;
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  median_ = *middle;
-  const std::vector<double> deviations = absolute_deviations(values, median_);
+  const std::vector<double> deviations = absolute_deviations(values);
   deviation_mean_ = mean_of(deviations);
   deviation_sigma_ = deviation_of(deviations, deviation_mean_);
 }
@@ -58,7 +58,7 @@ double DriftReference::mean_shift(std::span<const double> recent) const {
 
 double DriftReference::spread_shift(std::span<const double> recent) const {
   if (recent.empty()) return 0;
-  return standardised(mean_of(absolute_deviations(recent, median_)) - deviation_mean_, deviation_sigma_, count_,
+  return standardised(mean_of(absolute_deviations(recent)) - deviation_mean_, deviation_sigma_, count_,
                       recent.size());
 }
 

@@ -27,13 +27,13 @@ class DriftReference {
   /// Standardised change of the mean of `recent` against the reference: difference over its standard error
   /// under "no change", both samples' errors counted. 0 when the reference does not vary and neither differs.
   double mean_shift(std::span<const double> recent) const;
-  /// The same for the mean absolute deviation from the reference's median (Levene's idea, robust to skew).
+  /// The same for the mean absolute deviation from the median, each sample's own (after Levene and Brown and
+  /// Forsythe; robust to skew).
   double spread_shift(std::span<const double> recent) const;
 
  private:
   std::int64_t count_ = 0;
   ControlLimits limits_;
-  double median_ = 0;
   double deviation_mean_ = 0, deviation_sigma_ = 0;  ///< of the absolute deviations from the median
 };
 
