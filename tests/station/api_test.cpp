@@ -412,6 +412,14 @@ TEST_F(ApiTest, TlsThroughTheLibrary) {
   EXPECT_THROW(HttpServer bad(http_options_), Error);
 }
 
+TEST_F(ApiTest, ATakenPortIsAnError) {
+  start();
+  HttpOptions taken = http_options_;
+  taken.port = port_;
+  HttpServer second(taken);
+  EXPECT_THROW(second.bind(), Error);
+}
+
 TEST(ParseListen, HostsAndPorts) {
   HttpOptions options;
   parse_listen("0.0.0.0:80", options);

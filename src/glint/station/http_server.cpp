@@ -181,6 +181,11 @@ HttpServer::HttpServer(const HttpOptions& options) : options_(options) {
   server_->new_task_queue = [this] { return new ConnectionPool(options_.connections); };
   server_->set_payload_max_length(static_cast<std::size_t>(options_.max_body));
   server_->set_tcp_nodelay(true);
+  // The library's own choice, SO_REUSEPORT, would let two servers share a port and split the parts.
+  server_->set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
 }
 
 HttpServer::~HttpServer() = default;

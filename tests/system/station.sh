@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The station as a user runs it: the README's examples, two servers on one journal, kill -9 under load, and the
+# operator's page in headless Chromium.
+# usage: station.sh GLINT SOURCE_FOLDER
+set -euo pipefail
+glint=$(realpath "$1")
+source=$2
+here=$source/tests/system
+python=/usr/bin/python3 # Debian's, whatever else is first in the path
+work=$(mktemp -d)
+server=
+finish() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap finish EXIT
+cd "$work"
+export GLINT_CACHE=$work/cache
+"$glint" synth sleeve sleeves --train 90 --test-good 16 --per-class 4 --size 320 --seed 4 2>/dev/null
+"$glint" train sleeves -o sleeve.glint --set simplenet.meta_epochs=4 --set calibration.mode=holdout \
+  --set calibration.holdout_least=30 --false-reject 0.05 >train.txt 2>&1 || { cat train.txt; exit 1; }
+mkdir incoming
+
+echo "== the README's examples"
+sed -n '/<!-- station examples -->/,/<!-- end -->/p' "$source/README.md" | sed -n 's/^    //p' >examples.sh
+grep -q 'glint serve' examples.sh || { echo "README has no station examples"; exit 1; }
+start=$(grep 'glint serve' examples.sh)
+grep -v 'glint serve' examples.sh >calls.sh
+glint() { "$glint" "$@"; }
+export -f glint
+export glint
+bash -c "$start" >serve.txt 2>&1 & server=$!
+for _ in $(seq 100); do curl -sf http://127.0.0.1:8750/health >/dev/null && break; sleep 0.2; done
+while read -r line; do
+  [ -n "$line" ] || continue
+  echo "\$ $line"
+  bash -o pipefail -c "$line" >call.txt 2>&1 || { cat call.txt serve.txt; echo "FAILED: $line"; exit 1; }
+  head -c 300 call.txt
+  echo
+done <calls.sh
+
+echo "== a second server on the journal"
+code=0
+timeout 60 "$glint" serve sleeve.glint --listen 127.0.0.1:8763 --journal line1.db >second.txt 2>&1 || code=$?
+[ $code = 2 ] && grep -q "another server" second.txt || { echo "exit $code"; cat second.txt; exit 1; }
+code=0
+timeout 60 "$glint" serve sleeve.glint --listen 127.0.0.1:8750 --journal other.db >second.txt 2>&1 || code=$?
+[ $code = 2 ] && grep -q "cannot listen" second.txt || { echo "exit $code"; cat second.txt; exit 1; }
+pkill -INT -P "$server" || kill -INT "$server"
+wait "$server" || true
+server=
+grep -q "head" serve.txt || { echo "no orderly end"; cat serve.txt; exit 1; }
+"$glint" journal verify line1.db --images
+
+echo "== kill -9 under load"
+$python "$here/station_kill.py" "$glint" sleeve.glint sleeves/test/good/00*.png
+
+echo "== the page"
+if command -v chromium >/dev/null && command -v chromedriver >/dev/null && $python -c 'import selenium' 2>/dev/null; then
+  $python "$here/station_page.py" "$glint" sleeve.glint sleeves
+else
+  echo "SKIPPED: chromium, chromium-driver and python3-selenium are not installed"
+fi
+echo "station passed"
