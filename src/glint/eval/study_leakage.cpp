@@ -44,10 +44,10 @@ Estimate spread_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   double sum = 0;
   for (const double v : values) sum += v;
-  const auto at = [&](double q) {
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
-  };
-  return {sum / static_cast<double>(values.size()), at(0.025), at(0.975)};
+  // Outwards to the next value, so that the range of a few values holds all of them.
+  const double last = static_cast<double>(values.size() - 1);
+  return {sum / static_cast<double>(values.size()), values[static_cast<std::size_t>(std::floor(0.025 * last))],
+          values[static_cast<std::size_t>(std::ceil(0.975 * last))]};
 }
 
 /// Image scores of images that the run was trained on.
