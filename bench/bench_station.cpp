@@ -36,8 +36,8 @@ double quantile(std::vector<double> values, double q) {
 
 void print_row(const char* what, std::vector<double> ms, double seconds, double bare_rate) {
   const double rate = static_cast<double>(ms.size()) / seconds;
-  std::printf("%-18s %7.1f images/s  p50 %7.1f ms  p99 %7.1f ms  %5.2f of the bare detector's rate\n", what, rate,
-              quantile(ms, 0.5), quantile(ms, 0.99), bare_rate > 0 ? rate / bare_rate : 1.0);
+  std::printf("%-18s %7.1f images/s  p50 %7.1f ms  p99 %7.1f ms  %5.2f of the bare detector's rate\n", what,
+              rate, quantile(ms, 0.5), quantile(ms, 0.99), bare_rate > 0 ? rate / bare_rate : 1.0);
   std::fflush(stdout);
 }
 

@@ -127,7 +127,9 @@ TEST_F(JournalTest, TheLastReviewCountsAndAllStay) {
   EXPECT_EQ(entry->inspection.verdict, Verdict::kNok);
   EXPECT_EQ(entry->review->reason, "looked again");
   EXPECT_EQ(verify_journal(file(), {}).records, 3);
-  EXPECT_NE(message_of([&] { journal.append(ReviewRecord{0, 5, 2, Verdict::kOk, "", ""}); }).find("no inspection 2"),
+  EXPECT_NE(message_of([&] {
+              journal.append(ReviewRecord{0, 5, 2, Verdict::kOk, "", ""});
+            }).find("no inspection 2"),
             std::string::npos);  // record 2 is a review
 }
 
@@ -153,9 +155,10 @@ TEST_F(JournalTest, VerifyFindsEveryKindOfEdit) {
   EXPECT_FALSE(faults_after("UPDATE record SET kind = 'event' WHERE id = 1").empty());
   EXPECT_FALSE(faults_after("UPDATE record SET hash = upper(hash) WHERE id = 4").empty());
   EXPECT_FALSE(faults_after("UPDATE record SET id = 9 WHERE id = 5").empty());
-  EXPECT_FALSE(faults_after("INSERT INTO record(id, kind, body, previous, hash) SELECT 6, kind, body, hash, hash "
-                            "FROM record WHERE id = 5")
-                   .empty());
+  EXPECT_FALSE(
+      faults_after("INSERT INTO record(id, kind, body, previous, hash) SELECT 6, kind, body, hash, hash "
+                   "FROM record WHERE id = 5")
+          .empty());
 }
 
 TEST_F(JournalTest, ARewrittenChainIsFoundAgainstANotedHead) {
@@ -232,7 +235,8 @@ TEST_F(JournalTest, AReadOnlyFolderIsAnErrorThatNamesTheFile) {
   fs::path place = folder_.path() / "j.db";
   // The folder belongs to root; as an ordinary user it is read-only.
   std::error_code ec;
-  if (::geteuid() != 65534) fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec, ec);
+  if (::geteuid() != 65534)
+    fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec, ec);
   const std::string message = message_of([&] { Journal journal(place); });
   if (::geteuid() == 65534) {
     EXPECT_EQ(::seteuid(0), 0);
@@ -295,9 +299,11 @@ TEST_F(JournalTest, VerifyComparesKeptImagesAndCollectsOverruledGoodParts) {
     journal.append(ReviewRecord{0, 5, 1, Verdict::kOk, "", ""});
     const auto entry = journal.reader().find(1);
     EXPECT_TRUE(is_overruled_good(*entry));
-    const fs::path copy = collect_good(journal.reader(), journal.images_folder(), *entry, folder_.path() / "good");
+    const fs::path copy =
+        collect_good(journal.reader(), journal.images_folder(), *entry, folder_.path() / "good");
     EXPECT_EQ(read_file(copy), image);
-    EXPECT_TRUE(collect_good(journal.reader(), journal.images_folder(), *entry, folder_.path() / "good").empty());
+    EXPECT_TRUE(
+        collect_good(journal.reader(), journal.images_folder(), *entry, folder_.path() / "good").empty());
   }
   const ChainReport report = verify_journal(file(), {true, ""});
   EXPECT_EQ(report.images_checked, 2);

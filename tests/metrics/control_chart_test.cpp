@@ -44,7 +44,8 @@ bool warns(Rng& rng, int n, int parts, double shift, double spread, int* first =
     all.push_back(4 + shift + spread * (skewed(rng) - 4));
     if (i + 1 < kDriftWindow) continue;
     const auto recent = std::span(all).last(kDriftWindow);
-    if (std::abs(reference.mean_shift(recent)) > kDriftBound || reference.spread_shift(recent) > kDriftBound) {
+    if (std::abs(reference.mean_shift(recent)) > kDriftBound ||
+        reference.spread_shift(recent) > kDriftBound) {
       if (first != nullptr) *first = i + 1;
       return true;
     }

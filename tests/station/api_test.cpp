@@ -125,7 +125,8 @@ TEST_F(ApiTest, AnswersNoDecisionForWhatIsNoImage) {
   std::string bomb = text_of(grey_png(20));
   for (const std::size_t at : {16U, 20U}) bomb.replace(at, 4, std::string("\0\0\xea\x60", 4));  // 60000
   const auto answer = client().Post("/api/inspections", bomb, "image/png");
-  EXPECT_NE(json::parse(answer->body)["reason"].get<std::string>().find("3600000000 pixels"), std::string::npos);
+  EXPECT_NE(json::parse(answer->body)["reason"].get<std::string>().find("3600000000 pixels"),
+            std::string::npos);
   EXPECT_EQ(client().Post("/api/inspections", "", "image/png")->status, 400);
 }
 
@@ -133,7 +134,8 @@ TEST_F(ApiTest, RefusesBadParametersWithASentence) {
   start();
   EXPECT_EQ(post_image(20, "?part_id=" + std::string(201, 'x'))->status, 400);
   EXPECT_EQ(post_image(20, "?part_id=a%0ab")->status, 400);
-  for (const char* query : {"?before=x", "?since=yesterday", "?verdict=MAYBE", "?limit=-3", "?before=99999999999999999999"}) {
+  for (const char* query :
+       {"?before=x", "?since=yesterday", "?verdict=MAYBE", "?limit=-3", "?before=99999999999999999999"}) {
     const auto answer = client().Get(std::string("/api/inspections") + query);
     EXPECT_EQ(answer->status, 400) << query;
     EXPECT_TRUE(json::parse(answer->body).contains("error"));
@@ -156,12 +158,17 @@ TEST_F(ApiTest, ListsPagesReviewsAndPictures) {
   EXPECT_TRUE(list["next_before"].is_null());
   list = json::parse(client().Get("/api/inspections?verdict=NOK")->body);
   const std::string id = list["inspections"][0]["id"].dump();
-  const auto reviewed = client().Post("/api/inspections/" + id + "/reviews",
-                                      R"({"verdict":"OK","reason":"reflection","by":"eva"})", "application/json");
+  const auto reviewed =
+      client().Post("/api/inspections/" + id + "/reviews",
+                    R"({"verdict":"OK","reason":"reflection","by":"eva"})", "application/json");
   ASSERT_EQ(reviewed->status, 200);
   EXPECT_EQ(json::parse(reviewed->body)["final_verdict"], "OK");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path() / "good"), {}), 1);
-  EXPECT_EQ(client().Post("/api/inspections/" + id + "/reviews", R"({"verdict":"NO DECISION"})", "application/json")->status, 400);
+  EXPECT_EQ(
+      client()
+          .Post("/api/inspections/" + id + "/reviews", R"({"verdict":"NO DECISION"})", "application/json")
+          ->status,
+      400);
   for (const char* picture : {"image", "map", "thumbnail"}) {
     const auto answer = client().Get("/api/inspections/" + id + "/" + picture);
     ASSERT_EQ(answer->status, 200) << picture;
@@ -172,7 +179,8 @@ TEST_F(ApiTest, ListsPagesReviewsAndPictures) {
 TEST_F(ApiTest, OldPicturesComeFromDiskAndTheirMapsFromTheSameModel) {
   start();
   for (int i = 0; i < 60; ++i) ASSERT_EQ(post_image(i)->status, 200);
-  const auto first = json::parse(client().Get("/api/inspections?limit=500")->body)["inspections"].back()["id"].dump();
+  const auto first =
+      json::parse(client().Get("/api/inspections?limit=500")->body)["inspections"].back()["id"].dump();
   EXPECT_EQ(client().Get("/api/inspections/" + first + "/image")->status, 200);
   EXPECT_EQ(client().Get("/api/inspections/" + first + "/map")->status, 200);
   EXPECT_EQ(client().Post("/api/models/n/activate", "", "")->status, 200);
@@ -187,7 +195,8 @@ TEST_F(ApiTest, OldPicturesComeFromDiskAndTheirMapsFromTheSameModel) {
 TEST_F(ApiTest, IdempotencyKeys) {
   start();
   const httplib::Headers key = {{"Idempotency-Key", "part-1"}};
-  const json first = json::parse(post_image(20, "", key)->body), again = json::parse(post_image(20, "", key)->body);
+  const json first = json::parse(post_image(20, "", key)->body),
+             again = json::parse(post_image(20, "", key)->body);
   EXPECT_EQ(first["id"], again["id"]);
   EXPECT_TRUE(again["repeated"]);
   EXPECT_EQ(post_image(21, "", key)->status, 400);
@@ -214,8 +223,8 @@ TEST_F(ApiTest, OtherOriginsAndHostNamesAreRefused) {
 
 TEST_F(ApiTest, NoPathFromARequestReachesTheFileSystem) {
   start();
-  for (const char* path : {"/../../etc/passwd", "/..%2f..%2fetc/passwd", "/page.css/../../j.db", "/j.db", "//etc/passwd",
-                           "/api/inspections/..%2f1/image", "/%2e%2e/j.db"}) {
+  for (const char* path : {"/../../etc/passwd", "/..%2f..%2fetc/passwd", "/page.css/../../j.db", "/j.db",
+                           "//etc/passwd", "/api/inspections/..%2f1/image", "/%2e%2e/j.db"}) {
     const std::string answer =
         raw(std::string("GET ") + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400")) << path << answer;
@@ -227,13 +236,16 @@ TEST_F(ApiTest, BodiesAreLimitedHoweverTheyAreSent) {
   start();
   const std::string large(5000, 'x');
   EXPECT_EQ(client().Post("/api/inspections", large, "image/png")->status, 413);
-  std::string chunked = "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string chunked =
+      "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 6; ++i) chunked += "400\r\n" + std::string(1024, 'x') + "\r\n";
   EXPECT_NE(raw(chunked + "0\r\n\r\n").find(" 413 "), std::string::npos);
-  EXPECT_NE(raw("POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde")
+  EXPECT_NE(raw("POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: "
+                "gzip\r\nContent-Length: 5\r\n\r\nabcde")
                 .find(" 415 "),
             std::string::npos);
-  EXPECT_NE(raw("POST /api/inspections HTTP/1.1\r\nHost: localhost\r\n\r\n").find(" 411 "), std::string::npos);
+  EXPECT_NE(raw("POST /api/inspections HTTP/1.1\r\nHost: localhost\r\n\r\n").find(" 411 "),
+            std::string::npos);
   EXPECT_EQ(post_image(20)->status, 200);  // and the server still works
 }
 
@@ -277,7 +289,8 @@ TEST_F(ApiTest, SlowClientsAreCutOffAndDoNotKeepOthersOut) {
   std::vector<int> slow;
   for (int i = 0; i < 6; ++i) {
     slow.push_back(connect_raw());
-    const std::string begin = "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc";
+    const std::string begin =
+        "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc";
     ASSERT_GT(::send(slow.back(), begin.data(), begin.size(), MSG_NOSIGNAL), 0);
   }
   EXPECT_EQ(client().Get("/health")->status, 200);
@@ -361,12 +374,37 @@ TEST_F(ApiTest, EveryAnswerCarriesSecurityHeaders) {
   for (const char* path : {"/", "/page.js", "/api", "/health", "/nothing"}) {
     const auto answer = client().Get(path);
     EXPECT_EQ(answer->get_header_value("X-Content-Type-Options"), "nosniff") << path;
-    EXPECT_NE(answer->get_header_value("Content-Security-Policy").find("default-src 'self'"), std::string::npos);
+    EXPECT_NE(answer->get_header_value("Content-Security-Policy").find("default-src 'self'"),
+              std::string::npos);
     EXPECT_EQ(answer->get_header_value_count("Cache-Control"), 1U) << path;
   }
   EXPECT_EQ(json::parse(client().Get("/api")->body)["openapi"], "3.1.0");
   const std::string metrics = client().Get("/metrics")->body;
   EXPECT_NE(metrics.find("# TYPE glint_inspections_total counter"), std::string::npos);
+}
+
+TEST_F(ApiTest, EveryDescribedRouteExists) {
+  start();
+  const std::string id = json::parse(post_image(200, "?part_id=1")->body)["id"].dump();
+  int routes = 0;
+  for (const auto& [path, methods] : json::parse(client().Get("/api")->body)["paths"].items()) {
+    std::string address = path;
+    if (const auto at = address.find("{id}"); at != std::string::npos) address.replace(at, 4, id);
+    if (const auto at = address.find("{name}"); at != std::string::npos) address.replace(at, 6, "m");
+    if (address == "/api/parts") address += "?part_id=1";
+    if (address == "/api/events") continue;  // never ends
+    for (const auto& [method, description] : methods.items()) {
+      const auto answer =
+          method == "get" ? client().Get(address) : client().Post(address, "{}", "application/json");
+      ASSERT_TRUE(answer) << method << " " << address;
+      EXPECT_NE(answer->status, 404) << method << " " << address;
+      EXPECT_NE(answer->status, 405) << method << " " << address;
+      EXPECT_TRUE(description["responses"].contains(std::to_string(answer->status)))
+          << address << answer->status;
+      ++routes;
+    }
+  }
+  EXPECT_GT(routes, 18);
 }
 
 TEST_F(ApiTest, ReadinessSaysWhatIsWrong) {
@@ -395,9 +433,10 @@ TEST_F(ApiTest, DriftOfGoodPartsIsWarnedOf) {
 }
 
 TEST_F(ApiTest, TlsThroughTheLibrary) {
-  const std::string command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout " +
-                              (folder_.path() / "key.pem").string() + " -out " +
-                              (folder_.path() / "cert.pem").string() + " >/dev/null 2>&1";
+  const std::string command =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout " +
+      (folder_.path() / "key.pem").string() + " -out " + (folder_.path() / "cert.pem").string() +
+      " >/dev/null 2>&1";
   if (std::system(command.c_str()) != 0) GTEST_SKIP() << "SKIPPED: openssl is not installed";  // NOLINT
   http_options_.certificate = (folder_.path() / "cert.pem").string();
   http_options_.key = (folder_.path() / "key.pem").string();
@@ -433,7 +472,8 @@ TEST(ParseListen, HostsAndPorts) {
   EXPECT_EQ(options.host, "127.0.0.1");
   parse_listen("9001", options);
   EXPECT_EQ(options.port, 9001);
-  for (const char* bad : {"", "localhost", "host:port", "1.2.3.4"}) EXPECT_THROW(parse_listen(bad, options), Error) << bad;
+  for (const char* bad : {"", "localhost", "host:port", "1.2.3.4"})
+    EXPECT_THROW(parse_listen(bad, options), Error) << bad;
 }
 
 TEST(ReadToken, TakesTheFirstLineAndRefusesShortOnes) {

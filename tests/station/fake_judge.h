@@ -1,5 +1,5 @@
-// A judge without a network: the score of a photograph is its mean brightness over 255, so that a test chooses
-// the verdict by painting. Slow or broken on request.
+// A judge without a network: the score of a photograph is its mean brightness over 255, so that a test
+// chooses the verdict by painting. Slow or broken on request.
 #pragma once
 
 #include <atomic>

@@ -42,7 +42,8 @@ TEST(ModelShelf, RefusesTwoFilesOfOneNameAndAnEmptyFolder) {
   TemporaryFolder folder;
   write_text(folder.path() / "a.glint", "0.1");
   write_text(folder.path() / "other/a.glint", "0.1");
-  EXPECT_THROW(ModelShelf({folder.path() / "a.glint", folder.path() / "other/a.glint"}, fake_loader()), Error);
+  EXPECT_THROW(ModelShelf({folder.path() / "a.glint", folder.path() / "other/a.glint"}, fake_loader()),
+               Error);
   make_folder(folder.path() / "empty");
   EXPECT_THROW(ModelShelf({folder.path() / "empty"}, fake_loader()), Error);
 }

@@ -26,13 +26,15 @@ class SourceTest : public ::testing::Test {
     line_.reset();
     journal_.reset();
     journal_ = std::make_unique<Journal>(folder_.path() / "j.db");
-    line_ = std::make_unique<Line>(shelf_, *journal_, ImageStoreOptions{KeepImages::kNone}, LineOptions{}, unix_micros);
+    line_ = std::make_unique<Line>(shelf_, *journal_, ImageStoreOptions{KeepImages::kNone}, LineOptions{},
+                                   unix_micros);
   }
   std::unique_ptr<Source> open(const std::string& text) {
-    return make_source(parse_source(text), options_, *line_, journal_->reader(), [this](const SourceStatus& s) {
-      const std::lock_guard guard(mutex_);
-      states_.push_back(s.state);
-    });
+    return make_source(parse_source(text), options_, *line_, journal_->reader(),
+                       [this](const SourceStatus& s) {
+                         const std::lock_guard guard(mutex_);
+                         states_.push_back(s.state);
+                       });
   }
   std::int64_t records() const { return journal_->reader().head().id; }
 
@@ -110,7 +112,8 @@ TEST_F(SourceTest, AFolderThatVanishesIsSaidAndComesBack) {
 
 TEST_F(SourceTest, AVideoGivesEveryFrameHoweverSlowTheModel) {
   const std::string file = (folder_.path() / "v.avi").string();
-  cv::VideoWriter writer(file, cv::CAP_OPENCV_MJPEG, cv::VideoWriter::fourcc('M', 'J', 'P', 'G'), 25, {64, 48});
+  cv::VideoWriter writer(file, cv::CAP_OPENCV_MJPEG, cv::VideoWriter::fourcc('M', 'J', 'P', 'G'), 25,
+                         {64, 48});
   ASSERT_TRUE(writer.isOpened());
   for (int i = 0; i < 30; ++i) writer.write(cv::Mat(48, 64, CV_8UC3, cv::Scalar::all(i < 20 ? 30 : 220)));
   writer.release();
@@ -146,8 +149,8 @@ TEST_F(SourceTest, ACameraTriggersByTimeAndASlowModelNeverBlocksCapture) {
   auto present = std::make_shared<std::atomic<bool>>(true);
   behaviour_->delay_ms = 150;
   options_.interval = std::chrono::milliseconds(5);
-  const auto source = make_camera_source({"cam", "test", ""}, options_, *line_, std::make_unique<TestCamera>(present),
-                                         [](const SourceStatus&) {});
+  const auto source = make_camera_source({"cam", "test", ""}, options_, *line_,
+                                         std::make_unique<TestCamera>(present), [](const SourceStatus&) {});
   ASSERT_TRUE(soon([&] { return source->status().frames > 300; }));
   EXPECT_LT(behaviour_->judged, 40);
   *present = false;
@@ -167,8 +170,8 @@ TEST_F(SourceTest, ACameraTriggersByTimeAndASlowModelNeverBlocksCapture) {
 TEST_F(SourceTest, ACameraThatVanishesIsTriedAgainAndTriggersMeanwhileAreNoDecision) {
   auto present = std::make_shared<std::atomic<bool>>(true);
   options_.trigger = CameraTrigger::kRequest;
-  const auto source = make_camera_source({"cam", "test", ""}, options_, *line_, std::make_unique<TestCamera>(present),
-                                         [](const SourceStatus&) {});
+  const auto source = make_camera_source({"cam", "test", ""}, options_, *line_,
+                                         std::make_unique<TestCamera>(present), [](const SourceStatus&) {});
   ASSERT_TRUE(soon([&] { return source->status().state == SourceState::kRunning; }));
   const Outcome good = source->request("p1")->wait();
   EXPECT_EQ(good.record.verdict, Verdict::kOk);

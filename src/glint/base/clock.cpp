@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <ctime>
+#include <regex>
 
 namespace glint {
 namespace {
@@ -35,21 +35,14 @@ std::string iso_time(std::int64_t unix_us) {
 
 std::optional<std::int64_t> parse_iso_time(std::string_view text) {
   if (text.ends_with('Z')) text.remove_suffix(1);
-  const std::string copy(text.substr(0, 40));
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, used = 0;
-  double second = 0;
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3) return std::nullopt;
-  if (static_cast<std::size_t>(used) != copy.size()) {
-    int date = used;
-    if (std::sscanf(copy.c_str() + date, "T%2d:%2d%n", &hour, &minute, &used) != 2) return std::nullopt;
-    date += used;
-    if (static_cast<std::size_t>(date) != copy.size() &&
-        (std::sscanf(copy.c_str() + date, ":%9lf%n", &second, &used) != 1 ||
-         static_cast<std::size_t>(date + used) != copy.size()))
-      return std::nullopt;
-  }
-  if (month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-      !(second >= 0 && second < 61))
+  static const std::regex kForm(
+      "([0-9]{4})-([0-9]{2})-([0-9]{2})(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2}(?:[.][0-9]{1,9})?))?)?");
+  std::match_results<std::string_view::const_iterator> parts;
+  if (text.size() > 40 || !std::regex_match(text.begin(), text.end(), parts, kForm)) return std::nullopt;
+  const auto whole = [&](int i) { return parts[i].matched ? std::stoi(parts[i].str()) : 0; };
+  const int year = whole(1), month = whole(2), day = whole(3), hour = whole(4), minute = whole(5);
+  const double second = parts[6].matched ? std::stod(parts[6].str()) : 0;
+  if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second >= 61)
     return std::nullopt;
   std::tm utc{};
   utc.tm_year = year - 1900;

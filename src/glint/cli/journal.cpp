@@ -50,7 +50,8 @@ int write_export(const Arguments& args) {
   if (!args.verdict.empty()) filter.verdict = parse_enum<Verdict>(args.verdict, "--verdict");
   const auto format = parse_enum<ExportFormat>(args.format, "--format");
   if (args.out.empty()) {
-    export_journal(journal, format, filter, [](const std::string& line) { std::printf("%s\n", line.c_str()); });
+    export_journal(journal, format, filter,
+                   [](const std::string& line) { std::printf("%s\n", line.c_str()); });
     return kExitOk;
   }
   std::string text;

@@ -51,9 +51,11 @@ int run(Arguments& args) {
   api_options.loopback_only = args.http.is_loopback();
   api_options.max_body = args.http.max_body;
   if (!api_options.loopback_only && (api_options.token.empty() || args.http.certificate.empty())) {
-    print("warning: other machines can reach this station" +
-          std::string(api_options.token.empty() ? "; anybody may change its state without --token-file" : "") +
-          (args.http.certificate.empty() ? "; pictures and tokens travel readable without --tls-certificate" : ""));
+    print(
+        "warning: other machines can reach this station" +
+        std::string(api_options.token.empty() ? "; anybody may change its state without --token-file" : "") +
+        (args.http.certificate.empty() ? "; pictures and tokens travel readable without --tls-certificate"
+                                       : ""));
   }
   if (const std::string warning = blas_warning(); !warning.empty()) print("warning: " + warning);
 
@@ -88,12 +90,15 @@ Action add_serve(CLI::App& verb) {
   StationOptions& station = args->station;
   verb.add_option("models", args->models, "model files, or folders of *.glint; the first becomes active")
       ->required();
-  verb.add_option("--source", station.sources,
-                  "folder:PATH, video:FILE, v4l2:/dev/video0, rtsp://ADDRESS or aravis:NAME, each with an optional "
-                  "NAME= before it; may be given several times");
-  verb.add_option("--listen", args->listen, "HOST:PORT; another host than loopback opens the station to the network")
+  verb.add_option(
+      "--source", station.sources,
+      "folder:PATH, video:FILE, v4l2:/dev/video0, rtsp://ADDRESS or aravis:NAME, each with an optional "
+      "NAME= before it; may be given several times");
+  verb.add_option("--listen", args->listen,
+                  "HOST:PORT; another host than loopback opens the station to the network")
       ->capture_default_str();
-  verb.add_option("--journal", args->journal, "SQLite file of all inspections; kept images lie in FILE.images")
+  verb.add_option("--journal", args->journal,
+                  "SQLite file of all inspections; kept images lie in FILE.images")
       ->capture_default_str();
   verb.add_option("--keep-images", args->keep_images, "all, nok (NOK and NO DECISION) or none")
       ->capture_default_str()
@@ -101,25 +106,31 @@ Action add_serve(CLI::App& verb) {
   verb.add_option("--image-space", args->image_space_gib, "GiB for kept images; then the oldest go")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--journal-space", args->journal_space_gib, "GiB for the journal; 0 = until the disk is full")
+  verb.add_option("--journal-space", args->journal_space_gib,
+                  "GiB for the journal; 0 = until the disk is full")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--collect", args->collect, "folder for the images of good parts that an operator overruled to OK");
+  verb.add_option("--collect", args->collect,
+                  "folder for the images of good parts that an operator overruled to OK");
   verb.add_option("--views", station.views, "views of one part; its verdict is complete with so many")
       ->capture_default_str();
   verb.add_option("--trigger", args->trigger, "cameras inspect by time, or by request (POST /api/triggers)")
       ->capture_default_str()
       ->check(CLI::IsMember({"timed", "request"}));
-  verb.add_option("--interval", args->interval_ms, "milliseconds between timed triggers")->capture_default_str();
+  verb.add_option("--interval", args->interval_ms, "milliseconds between timed triggers")
+      ->capture_default_str();
   verb.add_option("--settle", args->settle_ms, "milliseconds without change until a file counts as complete")
       ->capture_default_str();
-  verb.add_option("--time-limit", args->time_limit_ms, "milliseconds from trigger to verdict; then NO DECISION")
+  verb.add_option("--time-limit", args->time_limit_ms,
+                  "milliseconds from trigger to verdict; then NO DECISION")
       ->capture_default_str();
-  verb.add_option("--queue", station.line.queue_length, "triggers that may wait; one more is refused with 503")
+  verb.add_option("--queue", station.line.queue_length,
+                  "triggers that may wait; one more is refused with 503")
       ->capture_default_str();
   verb.add_option("--max-body", args->max_body_mib, "MiB of one request")->capture_default_str();
   verb.add_option("--max-pixels", station.line.max_pixels, "pixels of one image")->capture_default_str();
-  verb.add_option("--connections", args->http.connections, "connections at the same time")->capture_default_str();
+  verb.add_option("--connections", args->http.connections, "connections at the same time")
+      ->capture_default_str();
   verb.add_option("--token-file", args->token_file, "file whose first line every changing request must bear")
       ->check(CLI::ExistingFile);
   verb.add_option("--tls-certificate", args->http.certificate, "PEM file")->check(CLI::ExistingFile);
@@ -129,7 +140,8 @@ Action add_serve(CLI::App& verb) {
   verb.footer(
       "Page at /, interface described at /api and in docs/openapi.json, docs/station.md explains all of it.\n"
       "Example:\n  glint serve sleeve.glint --source folder:incoming --journal line1.db\n"
-      "  glint serve models/ --source top=v4l2:/dev/video0 --source side=v4l2:/dev/video2 --trigger request --views 2");
+      "  glint serve models/ --source top=v4l2:/dev/video0 --source side=v4l2:/dev/video2 --trigger request "
+      "--views 2");
   return [args] { return run(*args); };
 }
 

@@ -1,5 +1,5 @@
-// What an inspection of one photograph says, as plain values: free of libtorch, so that rooms which only pass it
-// on are too.
+// What an inspection of one photograph says, as plain values: free of libtorch, so that rooms which only pass
+// it on are too.
 #pragma once
 
 #include <string>

@@ -46,7 +46,8 @@ Estimate spread_of(std::vector<double> values) {
   for (const double v : values) sum += v;
   // Outwards to the next value, so that the range of a few values holds all of them.
   const double last = static_cast<double>(values.size() - 1);
-  return {sum / static_cast<double>(values.size()), values[static_cast<std::size_t>(std::floor(0.025 * last))],
+  return {sum / static_cast<double>(values.size()),
+          values[static_cast<std::size_t>(std::floor(0.025 * last))],
           values[static_cast<std::size_t>(std::ceil(0.975 * last))]};
 }
 

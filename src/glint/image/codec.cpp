@@ -87,11 +87,13 @@ std::optional<Header> read_header(std::span<const std::byte> bytes) {
     return Header{std::abs(static_cast<double>(w)) * std::abs(static_cast<double>(h))};
   }
   if (n >= 4 && p[0] == 0xff && p[1] == 0xd8) return jpeg_header(p, n);
-  if (n >= 8 && (std::memcmp(p, "II*\0", 4) == 0 || std::memcmp(p, "MM\0*", 4) == 0)) return tiff_header(p, n);
+  if (n >= 8 && (std::memcmp(p, "II*\0", 4) == 0 || std::memcmp(p, "MM\0*", 4) == 0))
+    return tiff_header(p, n);
   return std::nullopt;
 }
 
-cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& name, std::int64_t max_pixels) {
+cv::Mat decode(std::span<const std::byte> bytes, int flags, const std::string& name,
+               std::int64_t max_pixels) {
   if (bytes.empty()) fail(ErrorCode::kBadInput, "{}: the file is empty; replace or remove it", name);
   const auto header = read_header(bytes);
   if (!header) {
@@ -157,7 +159,8 @@ RgbImage decode_image(std::span<const std::byte> bytes, const std::string& name,
 }
 
 std::string image_ending(std::span<const std::byte> bytes) {
-  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 4));
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min<std::size_t>(bytes.size(), 4));
   if (start.starts_with("\x89PNG")) return ".png";
   if (start.starts_with("\xff\xd8")) return ".jpg";
   if (start.starts_with("BM")) return ".bmp";
@@ -170,7 +173,8 @@ RgbImage read_image(const std::filesystem::path& path) {
 
 MaskFile read_mask_file(const std::filesystem::path& path, MaskRule rule) {
   const int highest_normal = rule == MaskRule::kNonZero ? 0 : 127;
-  const cv::Mat mat = decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string(), kMaxPixels);
+  const cv::Mat mat =
+      decode(read_file(path, std::uint64_t{1} << 30), cv::IMREAD_GRAYSCALE, path.string(), kMaxPixels);
   MaskFile out{Mask(mat.cols, mat.rows)};
   std::int64_t grey = 0;
   for (int y = 0; y < mat.rows; ++y) {

@@ -10,9 +10,9 @@ Database::Database(const std::filesystem::path& path, DatabaseAccess access) : p
   std::error_code ec;
   if (access == DatabaseAccess::kReadOnly && !std::filesystem::exists(path, ec))
     fail(ErrorCode::kNotFound, "{}: no such journal", path.string());
-  const int flags = SQLITE_OPEN_NOMUTEX | (access == DatabaseAccess::kReadOnly
-                                               ? SQLITE_OPEN_READONLY
-                                               : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  const int flags = SQLITE_OPEN_NOMUTEX |
+                    (access == DatabaseAccess::kReadOnly ? SQLITE_OPEN_READONLY
+                                                         : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
   if (code != SQLITE_OK) {
     const std::string message = handle_ != nullptr ? sqlite3_errmsg(handle_) : "out of memory";
@@ -64,8 +64,8 @@ std::int64_t Database::integer(const std::string& sql) {
 }
 
 Statement::Statement(Database& database, std::string_view sql) : database_(database) {
-  const int code = sqlite3_prepare_v2(database.handle_, sql.data(), static_cast<int>(sql.size()), &handle_,
-                                      nullptr);
+  const int code =
+      sqlite3_prepare_v2(database.handle_, sql.data(), static_cast<int>(sql.size()), &handle_, nullptr);
   if (code != SQLITE_OK) database_.raise(code);
 }
 

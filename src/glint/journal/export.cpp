@@ -33,12 +33,12 @@ std::string csv_line(const ReviewedInspection& e) {
   const InspectionRecord& r = e.inspection;
   std::int64_t largest = 0;
   for (const Region& region : r.regions) largest = std::max(largest, region.area_px);
-  std::string out = fmt::format(
-      "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{:.3f},{},{},{},{}", r.id, iso_time(r.time_us),
-      enum_name(r.verdict), enum_name(e.final_verdict()), csv_field(r.reason), csv_field(r.source), r.sequence,
-      csv_field(r.part_id), csv_field(r.view), csv_number(r.score), csv_number(r.threshold),
-      csv_number(r.p_value), r.regions.size(), largest, csv_number(r.brightness), r.elapsed_ms, r.width,
-      r.height, r.image_sha256, r.model);
+  std::string out = fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{:.3f},{},{},{},{}", r.id,
+                                iso_time(r.time_us), enum_name(r.verdict), enum_name(e.final_verdict()),
+                                csv_field(r.reason), csv_field(r.source), r.sequence, csv_field(r.part_id),
+                                csv_field(r.view), csv_number(r.score), csv_number(r.threshold),
+                                csv_number(r.p_value), r.regions.size(), largest, csv_number(r.brightness),
+                                r.elapsed_ms, r.width, r.height, r.image_sha256, r.model);
   if (!e.review) return out + ",,,,";
   return out + fmt::format(",{},{},{},{}", enum_name(e.review->verdict), csv_field(e.review->reason),
                            csv_field(e.review->by), iso_time(e.review->time_us));
@@ -91,9 +91,9 @@ fs::path collect_good(const JournalReader& journal, const fs::path& images, cons
   const std::string file = journal.kept_image(entry.inspection.id);
   if (file.empty()) return {};
   const fs::path source = images / file;
-  const fs::path target = folder / fmt::format("{:09}_{}{}", entry.inspection.id,
-                                               entry.inspection.image_sha256.substr(0, 12),
-                                               source.extension().string());
+  fs::path target =
+      folder / fmt::format("{:09}_{}{}", entry.inspection.id, entry.inspection.image_sha256.substr(0, 12),
+                           source.extension().string());
   if (fs::exists(target)) return {};
   write_file(target, read_file(source));
   return target;

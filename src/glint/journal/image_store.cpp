@@ -24,8 +24,7 @@ ImageStore::ImageStore(Journal& journal, const ImageStoreOptions& options)
 }
 
 bool ImageStore::wants(Verdict verdict) const {
-  return options_.keep == KeepImages::kAll ||
-         (options_.keep == KeepImages::kNok && verdict != Verdict::kOk);
+  return options_.keep == KeepImages::kAll || (options_.keep == KeepImages::kNok && verdict != Verdict::kOk);
 }
 
 void ImageStore::keep(const InspectionRecord& record, std::span<const std::byte> file,

@@ -162,7 +162,8 @@ Journal::Journal(const fs::path& path, const JournalOptions& options)
   database_.execute("PRAGMA synchronous = FULL");
   if (options.max_bytes > 0) {
     const std::int64_t page = database_.integer("PRAGMA page_size");
-    database_.execute(fmt::format("PRAGMA max_page_count = {}", std::max<std::int64_t>(1, options.max_bytes / page)));
+    database_.execute(
+        fmt::format("PRAGMA max_page_count = {}", std::max<std::int64_t>(1, options.max_bytes / page)));
   }
   reader_.database_.execute("PRAGMA query_only = ON");
 }
@@ -193,7 +194,8 @@ void Journal::append(std::span<InspectionRecord* const> records) {
   Transaction transaction(database_);
   ChainHead head = read_head(database_);
   std::vector<std::int64_t> ids;
-  for (const InspectionRecord* record : records) ids.push_back(append_row(kInspection, to_json(*record), head));
+  for (const InspectionRecord* record : records)
+    ids.push_back(append_row(kInspection, to_json(*record), head));
   transaction.commit();
   for (std::size_t i = 0; i < records.size(); ++i) records[i]->id = ids[i];
 }
@@ -349,7 +351,7 @@ std::string JournalReader::kept_image(std::int64_t inspection) const {
   if (!query.step()) return "";
   // The name becomes a path, and a journal may come from a stranger.
   static const std::regex kName("[0-9]{6,13}/[0-9]{9,16}[.][a-z]{3,4}");
-  const std::string name = query.text(0);
+  std::string name = query.text(0);
   if (!std::regex_match(name, kName))
     fail(ErrorCode::kBadInput, "{}: the journal names an odd image file for inspection {}", name, inspection);
   return name;

@@ -50,14 +50,15 @@ std::vector<Region> regions_from_json(const json& array) {
   std::vector<Region> out;
   for (const json& r : array) {
     out.push_back({r.at("x").get<int>(), r.at("y").get<int>(), r.at("width").get<int>(),
-                   r.at("height").get<int>(), r.at("area_px").get<std::int64_t>(), r.at("peak").get<float>()});
+                   r.at("height").get<int>(), r.at("area_px").get<std::int64_t>(),
+                   r.at("peak").get<float>()});
   }
   return out;
 }
 
 json to_json(const InspectionRecord& r) {
-  json out = {{"time_us", r.time_us},   {"time", iso_time(r.time_us)}, {"verdict", enum_name(r.verdict)},
-              {"source", r.source},     {"sequence", r.sequence},      {"regions", to_json(r.regions)},
+  json out = {{"time_us", r.time_us},      {"time", iso_time(r.time_us)}, {"verdict", enum_name(r.verdict)},
+              {"source", r.source},        {"sequence", r.sequence},      {"regions", to_json(r.regions)},
               {"elapsed_ms", r.elapsed_ms}};
   put(out, "reason", r.reason);
   put(out, "part_id", r.part_id);

@@ -17,7 +17,8 @@ std::string image_fault(const JournalReader& journal, const std::filesystem::pat
   ++report.images_checked;
   try {
     const Bytes kept = read_file(images / file);
-    if (sha256_hex(kept) != record.image_sha256 && frame_sha256(decode_image(kept, file)) != record.image_sha256)
+    if (sha256_hex(kept) != record.image_sha256 &&
+        frame_sha256(decode_image(kept, file)) != record.image_sha256)
       return fmt::format("its kept image {} is not the one that was inspected", file);
   } catch (const Error& e) {
     return e.what();
@@ -42,8 +43,9 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
     const auto body = row["body"].get<std::string>();
     const auto hash = row["hash"].get<std::string>();
     if (id != report.head.id + 1) {
-      fault(id, id == report.head.id + 2 ? fmt::format("record {} is missing", id - 1)
-                                         : fmt::format("records {} to {} are missing", report.head.id + 1, id - 1));
+      fault(id, id == report.head.id + 2
+                    ? fmt::format("record {} is missing", id - 1)
+                    : fmt::format("records {} to {} are missing", report.head.id + 1, id - 1));
     }
     if (row["previous"] != report.head.hash) fault(id, "does not follow from the record before it");
     if (chain_hash(row["previous"], id, row["kind"].get<std::string>(), body) != hash)
@@ -66,7 +68,8 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
   }
   if (!expected_seen) fault(0, "the expected hash is not in the chain: it was rewritten or cut");
   for (const InspectionRecord& record : with_images) {
-    if (std::string what = image_fault(journal, images, record, report); !what.empty()) fault(record.id, what);
+    if (std::string what = image_fault(journal, images, record, report); !what.empty())
+      fault(record.id, what);
   }
   return report;
 }

@@ -21,8 +21,8 @@ struct ChainReport {
 };
 
 struct VerifyOptions {
-  bool images = false;          ///< compare the kept images with the records' hashes too
-  std::string expected_hash;    ///< a head noted earlier, which must still be in the chain; empty = none
+  bool images = false;           ///< compare the kept images with the records' hashes too
+  std::string expected_hash;     ///< a head noted earlier, which must still be in the chain; empty = none
   std::size_t most_faults = 20;  ///< stop listing after so many
 };
 

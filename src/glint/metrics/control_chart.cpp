@@ -52,8 +52,9 @@ DriftReference::DriftReference(std::vector<double> values) : count_(std::ssize(v
 }
 
 double DriftReference::mean_shift(std::span<const double> recent) const {
-  return recent.empty() ? 0
-                        : standardised(mean_of(recent) - limits_.centre, limits_.sigma, count_, recent.size());
+  return recent.empty()
+             ? 0
+             : standardised(mean_of(recent) - limits_.centre, limits_.sigma, count_, recent.size());
 }
 
 double DriftReference::spread_shift(std::span<const double> recent) const {

@@ -38,8 +38,8 @@ class DriftReference {
 };
 
 /// Parts that a drift test looks at, and the standardised change from which it warns. The windows of
-/// successive parts overlap and every part is tested, so the bound is far above the usual 3: simulated, 10,000
-/// parts in control give a warning in one run of 25 (tests/metrics/control_chart_test.cpp).
+/// successive parts overlap and every part is tested, so the bound is far above the usual 3: simulated,
+/// 10,000 parts in control give a warning in one run of 25 (tests/metrics/control_chart_test.cpp).
 inline constexpr int kDriftWindow = 25;
 inline constexpr double kDriftBound = 6;
 

@@ -74,7 +74,8 @@ void guarded(Response& response, const Handler& handler) {
 /// A short text from outside: no control characters.
 std::string short_text(const char* field, const std::string& text, std::size_t longest = kLongestId) {
   if (text.size() > longest)
-    throw Refusal{400, fmt::format("{}: {} characters, at most {} are accepted", field, text.size(), longest)};
+    throw Refusal{400,
+                  fmt::format("{}: {} characters, at most {} are accepted", field, text.size(), longest)};
   if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
     throw Refusal{400, fmt::format("{}: control characters are not accepted", field)};
   return text;
@@ -90,7 +91,9 @@ std::int64_t whole_number(const char* field, const std::string& text) {
 
 std::int64_t time_parameter(const char* field, const std::string& text) {
   const auto time = parse_iso_time(text);
-  if (!time) throw Refusal{400, fmt::format("{} = {}: give a time as 2026-11-24T21:00:00Z", field, text.substr(0, 40))};
+  if (!time)
+    throw Refusal{400,
+                  fmt::format("{} = {}: give a time as 2026-11-24T21:00:00Z", field, text.substr(0, 40))};
   return *time;
 }
 
@@ -116,7 +119,8 @@ void append(Bytes& to, const char* data, std::size_t n) {
   to.insert(to.end(), p, p + n);
 }
 
-Upload read_upload(const Request& request, Response& response, const ContentReader& reader, std::int64_t most) {
+Upload read_upload(const Request& request, Response& response, const ContentReader& reader,
+                   std::int64_t most) {
   Upload out;
   const auto whole = [&](std::size_t n) { return std::ssize(out.image) + std::int64_t(n) <= most; };
   bool complete = false;
@@ -168,7 +172,8 @@ class Slot {
 };
 
 bool names_loopback(std::string host) {
-  if (const auto port = host.rfind(':'); port != std::string::npos && host.find(']', port) == std::string::npos)
+  if (const auto port = host.rfind(':');
+      port != std::string::npos && host.find(']', port) == std::string::npos)
     host.resize(port);
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
@@ -193,7 +198,8 @@ std::string read_token(const std::filesystem::path& file) {
   std::string token = read_text(file, 4096);
   token.resize(std::min(token.find_first_of("\r\n"), token.size()));
   if (token.size() < 16)
-    fail(ErrorCode::kConfig, "{}: the token has {} characters, give at least 16", file.string(), token.size());
+    fail(ErrorCode::kConfig, "{}: the token has {} characters, give at least 16", file.string(),
+         token.size());
   return token;
 }
 
@@ -212,7 +218,8 @@ Api::Api(Station& station, const ApiOptions& options, httplib::Server& server)
   });
   server.set_error_handler([](const Request&, Response& response) {
     if (!response.body.empty()) return;
-    const char* text = response.status == 404   ? "there is nothing at this address; /api describes what there is"
+    const char* text = response.status == 404
+                           ? "there is nothing at this address; /api describes what there is"
                        : response.status == 413 ? "the body is larger than --max-body allows"
                                                 : "the request was not understood";
     const int status = response.status;
@@ -300,12 +307,10 @@ void Api::add_readings(httplib::Server& server) {
   get("/api/inspections/([0-9]{1,18})/image", [this](const Request& q, Response& r) {
     send_picture(r, station_.photograph(id_of(q)), "image/jpeg");
   });
-  get("/api/inspections/([0-9]{1,18})/map", [this](const Request& q, Response& r) {
-    send_picture(r, station_.map(id_of(q)), "image/png");
-  });
-  get("/api/inspections/([0-9]{1,18})/thumbnail", [this](const Request& q, Response& r) {
-    send_picture(r, station_.thumbnail(id_of(q)), "image/jpeg");
-  });
+  get("/api/inspections/([0-9]{1,18})/map",
+      [this](const Request& q, Response& r) { send_picture(r, station_.map(id_of(q)), "image/png"); });
+  get("/api/inspections/([0-9]{1,18})/thumbnail",
+      [this](const Request& q, Response& r) { send_picture(r, station_.thumbnail(id_of(q)), "image/jpeg"); });
   get("/api/parts", [this](const Request& q, Response& r) {
     const PartVerdict part = station_.part(short_text("part_id", q.get_param_value("part_id")));
     if (part.views.empty()) throw Refusal{404, "no inspection of this part"};

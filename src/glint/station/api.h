@@ -1,5 +1,5 @@
-// The HTTP interface of a station: routes, limits, access. docs/openapi.json describes it; the operator's page
-// uses nothing else.
+// The HTTP interface of a station: routes, limits, access. docs/openapi.json describes it; the operator's
+// page uses nothing else.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,7 @@ struct ApiOptions {
   /// Requests must name a loopback host: a page from elsewhere cannot reach in by a host name of its own.
   bool loopback_only = true;
   std::int64_t max_body = std::int64_t{64} << 20;
-  int uploads = 24;       ///< bodies read at the same time; one more is answered 503
+  int uploads = 24;        ///< bodies read at the same time; one more is answered 503
   int event_readers = 16;  ///< pages that listen
 };
 

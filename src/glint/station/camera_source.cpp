@@ -18,8 +18,8 @@ using Clock = std::chrono::steady_clock;
 
 class CameraSource : public Source {
  public:
-  CameraSource(const SourceSpec& spec, const SourceOptions& options, Line& line, std::unique_ptr<Camera> camera,
-               SourceListener listener)
+  CameraSource(const SourceSpec& spec, const SourceOptions& options, Line& line,
+               std::unique_ptr<Camera> camera, SourceListener listener)
       : options_(options), line_(line), camera_(std::move(camera)), listener_(std::move(listener)) {
     status_.name = spec.name;
     status_.kind = spec.kind;
@@ -46,9 +46,8 @@ class CameraSource : public Source {
     }
     // The next frame, not the last one: what the part looks like now.
     const std::int64_t seen = status_.frames;
-    const bool fresh = frame_came_.wait_for(lock, kFrameWait, [&] {
-      return status_.frames > seen || status_.state != SourceState::kRunning;
-    });
+    const bool fresh = frame_came_.wait_for(
+        lock, kFrameWait, [&] { return status_.frames > seen || status_.state != SourceState::kRunning; });
     Trigger trigger = next_trigger(part_id);
     if (!fresh || status_.frames == seen) {
       lock.unlock();
@@ -102,9 +101,9 @@ class CameraSource : public Source {
       if (camera_->is_recording() || timed) {
         next_due_ = Clock::now() + options_.interval;
         due = next_trigger("");
-        due->frame = camera_->is_recording() ? std::move(frame) : frame;
+        due->frame = frame;
       }
-      if (!camera_->is_recording()) newest_ = std::move(frame);
+      newest_ = std::move(frame);
       frame_came_.notify_all();
     }
     if (!due) return;

@@ -13,7 +13,7 @@ std::shared_ptr<EventHub::Reader> EventHub::subscribe(std::size_t most) {
   const std::lock_guard guard(mutex_);
   std::erase_if(readers_, [](const auto& reader) { return reader.expired(); });
   if (closed_ || readers_.size() >= most) return nullptr;
-  const std::shared_ptr<Reader> reader(new Reader(*this));
+  std::shared_ptr<Reader> reader(new Reader(*this));
   readers_.push_back(reader);
   return reader;
 }

@@ -22,7 +22,11 @@ class FolderSource : public Source {
  public:
   FolderSource(const SourceSpec& spec, const SourceOptions& options, Line& line, const JournalReader& journal,
                SourceListener listener)
-      : folder_(spec.address), options_(options), line_(line), journal_(journal), listener_(std::move(listener)) {
+      : folder_(spec.address),
+        options_(options),
+        line_(line),
+        journal_(journal),
+        listener_(std::move(listener)) {
     status_.name = spec.name;
     status_.kind = spec.kind;
     if (!fs::is_directory(folder_)) fail(ErrorCode::kNotFound, "{}: no such folder to watch", spec.address);

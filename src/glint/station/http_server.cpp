@@ -85,7 +85,8 @@ class ConnectionPool : public httplib::TaskQueue {
   std::vector<std::thread> threads_;
 };
 
-/// Says 503 and waits a moment for the other side to read it: closing with unread input would drop the answer.
+/// Says 503 and waits a moment for the other side to read it: closing with unread input would drop the
+/// answer.
 void turn_away(int socket) {
   static constexpr std::string_view kAnswer =
       "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
@@ -171,7 +172,8 @@ HttpServer::HttpServer(const HttpOptions& options) : options_(options) {
     server_ = std::make_unique<GuardedServer>(options_.request_time);
   } else {
     // TLS through the library's own connections: its time limit is per read, not per request.
-    server_ = std::make_unique<WideServer<httplib::SSLServer>>(options_.certificate.c_str(), options_.key.c_str());
+    server_ =
+        std::make_unique<WideServer<httplib::SSLServer>>(options_.certificate.c_str(), options_.key.c_str());
     if (!server_->is_valid()) {
       fail(ErrorCode::kConfig, "--tls-certificate {} and --tls-key {}: not a valid pair of PEM files",
            options_.certificate, options_.key);

@@ -1,6 +1,6 @@
-// The HTTP server that a factory network meets: cpp-httplib behind limits of our own. Connections are bounded,
-// a request must arrive within a time however slowly its sender drips, and what is too much is answered 503 at
-// once. Routes are added by api.h.
+// The HTTP server that a factory network meets: cpp-httplib behind limits of our own. Connections are
+// bounded, a request must arrive within a time however slowly its sender drips, and what is too much is
+// answered 503 at once. Routes are added by api.h.
 #pragma once
 
 #include <chrono>
@@ -16,9 +16,9 @@ namespace glint {
 
 struct HttpOptions {
   std::string host = "127.0.0.1";
-  int port = 8750;  ///< 0 = any free one
-  std::string certificate, key;  ///< PEM files; both or neither
-  int connections = 48;                          ///< served at the same time; one more is answered 503
+  int port = 8750;                                ///< 0 = any free one
+  std::string certificate, key;                   ///< PEM files; both or neither
+  int connections = 48;                           ///< served at the same time; one more is answered 503
   std::chrono::milliseconds request_time{15000};  ///< for a request to arrive
   std::int64_t max_body = std::int64_t{64} << 20;
 

@@ -1,5 +1,6 @@
 // What the station needs from a trained detector: facts, and a verdict on a photograph. Free of libtorch, so
-// that everything around it can be tested, fuzzed and linted without; model_judge.h makes one of a model file.
+// that everything around it can be tested, fuzzed and linted without; model_judge.h makes one of a model
+// file.
 #pragma once
 
 #include <cstdint>

@@ -64,8 +64,8 @@ Outcome Ticket::wait() const {
   return late;
 }
 
-Line::Line(const ModelShelf& shelf, Journal& journal, const ImageStoreOptions& images, const LineOptions& options,
-           std::function<std::int64_t()> now)
+Line::Line(const ModelShelf& shelf, Journal& journal, const ImageStoreOptions& images,
+           const LineOptions& options, std::function<std::int64_t()> now)
     : shelf_(shelf),
       journal_(journal),
       images_(journal, images),
@@ -159,7 +159,7 @@ std::shared_ptr<Ticket> Line::submit(Trigger trigger, bool wait) {
   } else {
     job = make_job(std::move(trigger));
   }
-  const std::shared_ptr<Ticket> ticket = job->ticket;
+  std::shared_ptr<Ticket> ticket = job->ticket;
   const bool taken = wait ? to_decode_.push(job) : to_decode_.try_push(job);
   const std::lock_guard guard(mutex_);
   ++(taken ? counters_.accepted : counters_.refused_full);
@@ -184,7 +184,7 @@ std::shared_ptr<Ticket> Line::refuse(Trigger trigger, const std::string& reason)
   trigger.frame = {};
   JobPointer job = make_job(std::move(trigger));
   job->no_decision(reason);
-  const std::shared_ptr<Ticket> ticket = job->ticket;
+  std::shared_ptr<Ticket> ticket = job->ticket;
   return to_record_.push(job) ? ticket : nullptr;
 }
 
@@ -223,7 +223,8 @@ void Line::decode(Job& job) {
     job.record.width = job.photograph.width;
     job.record.height = job.photograph.height;
     job.record.brightness = mean_luma(job.photograph);
-    if (job.photograph.width < 8 || job.photograph.height < 8) job.no_decision("the image is smaller than 8x8");
+    if (job.photograph.width < 8 || job.photograph.height < 8)
+      job.no_decision("the image is smaller than 8x8");
   } catch (const std::exception& e) {
     job.photograph = {};
     job.no_decision(reason_of(e));
@@ -253,9 +254,10 @@ void Line::judge(Job& job) {
 void Line::note_clock(std::int64_t time_us) {
   constexpr std::int64_t kTolerance = 1'000'000;  // triggers of several sources need not be in order
   if (time_us < last_time_us_ - kTolerance) {
-    journal_.append(EventRecord{0, time_us, "clock went back",
-                                fmt::format("by {:.3f} s, from {}", static_cast<double>(last_time_us_ - time_us) / 1e6,
-                                            iso_time(last_time_us_))});
+    journal_.append(
+        EventRecord{0, time_us, "clock went back",
+                    fmt::format("by {:.3f} s, from {}", static_cast<double>(last_time_us_ - time_us) / 1e6,
+                                iso_time(last_time_us_))});
   }
   last_time_us_ = time_us;
 }
@@ -300,7 +302,8 @@ void Line::finish(Job& job, bool recorded) {
     }
   }
   job.ticket->promise_.set_value(outcome);
-  if (recorded && images_.wants(job.record.verdict) && (job.photograph.width > 0 || !job.trigger.file.empty())) {
+  if (recorded && images_.wants(job.record.verdict) &&
+      (job.photograph.width > 0 || !job.trigger.file.empty())) {
     try {
       if (job.trigger.file.empty()) {
         images_.keep(job.record, encode_png(job.photograph), ".png");

@@ -43,8 +43,8 @@ struct Outcome {
 /// What a listener gets of each outcome, after it was answered.
 struct Inspected {
   const Outcome& outcome;
-  const RgbImage& photograph;        ///< empty when there was none
-  const ScoreMap& map;               ///< photograph size; empty without a decision
+  const RgbImage& photograph;          ///< empty when there was none
+  const ScoreMap& map;                 ///< photograph size; empty without a decision
   std::shared_ptr<const Judge> judge;  ///< null without a decision
 };
 

@@ -8,7 +8,8 @@ namespace {
 
 class ModelJudge : public Judge {
  public:
-  ModelJudge(const Model& model, std::string file_sha256, const torch::Device& device, const std::string& name)
+  ModelJudge(const Model& model, std::string file_sha256, const torch::Device& device,
+             const std::string& name)
       : inspector_(model, device, Precision::kAuto, name), decision_(make_decision(model)) {
     facts_ = {std::move(file_sha256),
               model.method,
@@ -38,10 +39,11 @@ class ModelJudge : public Judge {
 
 JudgeLoader model_judge_loader(const std::string& device) {
   const torch::Device where = resolve_device(parse_enum<DeviceChoice>(device, "--device"));
-  return [where](const std::vector<std::byte>& file, const std::string& name) -> std::shared_ptr<const Judge> {
-    const Model model = model_from_file(parse_safetensors(file, name), name);
-    return std::make_shared<ModelJudge>(model, sha256_hex(file), where, name);
-  };
+  return
+      [where](const std::vector<std::byte>& file, const std::string& name) -> std::shared_ptr<const Judge> {
+        const Model model = model_from_file(parse_safetensors(file, name), name);
+        return std::make_shared<ModelJudge>(model, sha256_hex(file), where, name);
+      };
 }
 
 }  // namespace glint

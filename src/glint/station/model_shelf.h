@@ -1,6 +1,6 @@
 // The models a station may use: the files named at its start, one of them active, and the way back to the one
-// before. A model is in memory as it was loaded; a file that is replaced meanwhile changes nothing until it is
-// loaded again.
+// before. A model is in memory as it was loaded; a file that is replaced meanwhile changes nothing until it
+// is loaded again.
 #pragma once
 
 #include <filesystem>

@@ -9,10 +9,12 @@
 namespace glint {
 namespace {
 
+constexpr const char* kRecording = "video";
+
 class OpenCvCamera : public Camera {
  public:
   explicit OpenCvCamera(const SourceSpec& spec) : spec_(spec) {
-    if (is_recording() && !std::filesystem::is_regular_file(spec.address))
+    if (spec.kind == kRecording && !std::filesystem::is_regular_file(spec.address))
       fail(ErrorCode::kNotFound, "{}: no such video file", spec.address);
   }
 
@@ -24,9 +26,9 @@ class OpenCvCamera : public Camera {
     } else if (is_recording()) {
       opened = capture_.open(spec_.address);
     } else {
-      opened = capture_.open(spec_.address, cv::CAP_FFMPEG,
-                             {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kTimeoutMs, cv::CAP_PROP_READ_TIMEOUT_MSEC,
-                              kTimeoutMs});
+      opened = capture_.open(
+          spec_.address, cv::CAP_FFMPEG,
+          {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kTimeoutMs, cv::CAP_PROP_READ_TIMEOUT_MSEC, kTimeoutMs});
     }
     if (!opened || !capture_.isOpened()) fail(ErrorCode::kIo, "{}: cannot be opened", spec_.address);
     frames_ = 0;
@@ -48,7 +50,7 @@ class OpenCvCamera : public Camera {
   }
 
   void close() override { capture_.release(); }
-  bool is_recording() const override { return spec_.kind == "video"; }
+  bool is_recording() const override { return spec_.kind == kRecording; }
 
  private:
   SourceSpec spec_;

@@ -3,10 +3,10 @@
 #include <array>
 
 // Each file becomes a pair of symbols around its bytes.
-#define GLINT_EMBED(symbol, file)                                                                          \
-  __asm__(".section .rodata\n.global " #symbol "_begin\n" #symbol "_begin:\n.incbin \"" file               \
-          "\"\n.global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.text\n");                              \
-  extern "C" const char symbol##_begin[]; /* NOLINT */                                                     \
+#define GLINT_EMBED(symbol, file)                                                            \
+  __asm__(".section .rodata\n.global " #symbol "_begin\n" #symbol "_begin:\n.incbin \"" file \
+          "\"\n.global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.text\n");                \
+  extern "C" const char symbol##_begin[]; /* NOLINT */                                       \
   extern "C" const char symbol##_end[]    /* NOLINT */
 
 GLINT_EMBED(glint_page_html, GLINT_SOURCE_FOLDER "/assets/station/page.html");

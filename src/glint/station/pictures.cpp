@@ -39,7 +39,8 @@ void Pictures::add(std::int64_t inspection, const RgbImage& photograph, const Sc
                    const ColourScale& scale) {
   auto full = std::make_shared<Full>(Full{inspection, scaled_down(photograph, kPictureSide), {}});
   if (map.width > 0) full->map = map_picture(map, scale, kPictureSide / 2);
-  Thumbnail thumbnail{inspection, encode_jpeg(scaled_down(full->photograph, kThumbnailSide), kThumbnailQuality)};
+  Thumbnail thumbnail{inspection,
+                      encode_jpeg(scaled_down(full->photograph, kThumbnailSide), kThumbnailQuality)};
   const std::lock_guard guard(mutex_);
   full_.push_back(std::move(full));
   thumbnails_.push_back(std::move(thumbnail));

@@ -29,7 +29,8 @@ class Pictures {
   static constexpr std::size_t kFull = 12;        ///< with photograph and map
   static constexpr std::size_t kThumbnails = 50;  ///< the strip
 
-  void add(std::int64_t inspection, const RgbImage& photograph, const ScoreMap& map, const ColourScale& scale);
+  void add(std::int64_t inspection, const RgbImage& photograph, const ScoreMap& map,
+           const ColourScale& scale);
 
   /// JPEG, PNG, JPEG; empty when no longer held.
   Bytes photograph(std::int64_t inspection) const;

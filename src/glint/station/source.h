@@ -1,5 +1,5 @@
-// Where triggers come from besides HTTP: a watched folder, a video file, a camera. Each source has a thread of
-// its own that captures; it never waits for the model unless waiting loses nothing.
+// Where triggers come from besides HTTP: a watched folder, a video file, a camera. Each source has a thread
+// of its own that captures; it never waits for the model unless waiting loses nothing.
 #pragma once
 
 #include <atomic>
@@ -39,8 +39,8 @@ struct SourceStatus {
 enum class CameraTrigger { kTimed, kRequest };
 template <>
 struct EnumNames<CameraTrigger> {
-  static constexpr std::pair<CameraTrigger, std::string_view> table[] = {{CameraTrigger::kTimed, "timed"},
-                                                                         {CameraTrigger::kRequest, "request"}};
+  static constexpr std::pair<CameraTrigger, std::string_view> table[] = {
+      {CameraTrigger::kTimed, "timed"}, {CameraTrigger::kRequest, "request"}};
 };
 
 struct SourceOptions {
@@ -76,8 +76,8 @@ class Camera {
   virtual bool is_recording() const { return false; }
 };
 
-/// "folder:PATH", "video:FILE", "v4l2:/dev/video0", "rtsp://...", "aravis:NAME", each with an optional "NAME="
-/// before it. Error(kConfig) for anything else.
+/// "folder:PATH", "video:FILE", "v4l2:/dev/video0", "rtsp://...", "aravis:NAME", each with an optional
+/// "NAME=" before it. Error(kConfig) for anything else.
 struct SourceSpec {
   std::string name, kind, address;
 };

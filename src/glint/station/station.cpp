@@ -50,7 +50,8 @@ void StationOptions::validate() const {
   for (const std::string& text : sources) parse_source(text);
 }
 
-PartVerdict combine_views(const std::string& part_id, std::vector<ReviewedInspection> newest_first, int views) {
+PartVerdict combine_views(const std::string& part_id, std::vector<ReviewedInspection> newest_first,
+                          int views) {
   PartVerdict out{part_id, Verdict::kNoDecision, true, {}};
   for (ReviewedInspection& entry : newest_first) {
     const bool known = std::any_of(out.views.begin(), out.views.end(), [&](const auto& other) {
@@ -94,9 +95,8 @@ Station::Station(const std::vector<fs::path>& models, JudgeLoader loader, Statio
       journal_(options_.journal, options_.journal_limits),
       statistics_(journal_.reader(), options_.now),
       line_(std::make_unique<Line>(shelf_, journal_, options_.images, options_.line, options_.now)) {
-  record_event("station started",
-               fmt::format("glint {}, model {} {}", GLINT_VERSION, shelf_.active_name(),
-                           shelf_.active()->facts().file_sha256));
+  record_event("station started", fmt::format("glint {}, model {} {}", GLINT_VERSION, shelf_.active_name(),
+                                              shelf_.active()->facts().file_sha256));
   line_->on_inspected([this](const Inspected& result) { inspected(result); });
   for (const std::string& text : options_.sources) {
     sources_.push_back(make_source(parse_source(text), options_.source, *line_, journal_.reader(),
@@ -148,7 +148,8 @@ ReviewedInspection Station::review(std::int64_t inspection, Verdict verdict, con
                                    const std::string& by) {
   if (verdict == Verdict::kNoDecision)
     fail(ErrorCode::kConfig, "verdict = NO DECISION: a review decides OK or NOK");
-  const ReviewRecord record = journal_.append(ReviewRecord{0, options_.now(), inspection, verdict, reason, by});
+  const ReviewRecord record =
+      journal_.append(ReviewRecord{0, options_.now(), inspection, verdict, reason, by});
   statistics_.review(record);
   ReviewedInspection entry = *journal_.reader().find(inspection);
   if (!options_.collect.empty() && is_overruled_good(entry))
@@ -187,7 +188,8 @@ void Station::roll_back_model() {
 RgbImage Station::kept_photograph(std::int64_t inspection) const {
   const std::string file = journal_.reader().kept_image(inspection);
   if (file.empty()) {
-    fail(ErrorCode::kNotFound, "no picture of inspection {} was kept; --keep-images decides which are", inspection);
+    fail(ErrorCode::kNotFound, "no picture of inspection {} was kept; --keep-images decides which are",
+         inspection);
   }
   return decode_image(read_file(journal_.images_folder() / file), file, options_.line.max_pixels);
 }

@@ -29,8 +29,8 @@ struct StationOptions {
   LineOptions line;
   SourceOptions source;
   std::vector<std::string> sources;
-  std::filesystem::path collect;  ///< folder for overruled good parts; empty = none
-  int views = 0;                  ///< of one part; a part with fewer is incomplete; 0 = not known
+  std::filesystem::path collect;      ///< folder for overruled good parts; empty = none
+  int views = 0;                      ///< of one part; a part with fewer is incomplete; 0 = not known
   std::function<std::int64_t()> now;  ///< wall clock in microseconds; empty = the system's
 
   /// Error(kConfig) naming field, value and rule.
@@ -44,7 +44,8 @@ struct PartVerdict {
   bool complete = true;
   std::vector<ReviewedInspection> views;  ///< the newest of each view, the deciding one first
 };
-PartVerdict combine_views(const std::string& part_id, std::vector<ReviewedInspection> newest_first, int views);
+PartVerdict combine_views(const std::string& part_id, std::vector<ReviewedInspection> newest_first,
+                          int views);
 
 /// Thread-safe.
 class Station {
@@ -79,7 +80,7 @@ class Station {
   Bytes map(std::int64_t inspection) const;
   Bytes thumbnail(std::int64_t inspection) const;
 
-  nlohmann::json status();       ///< everything that the page shows beside the inspections
+  nlohmann::json status();  ///< everything that the page shows beside the inspections
   nlohmann::json models() const;
   nlohmann::json calibration() const;
   nlohmann::json statistics();

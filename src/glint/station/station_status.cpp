@@ -128,7 +128,8 @@ json Station::status() {
   for (const std::string& text : not_ready()) warnings.push_back(text);
   for (const ShelfEntry& entry : shelf_.list()) {
     if (entry.active && entry.file_changed) {
-      warnings.push_back("model " + entry.name + ": the file was replaced or removed; the loaded one stays "
+      warnings.push_back("model " + entry.name +
+                         ": the file was replaced or removed; the loaded one stays "
                          "active until it is loaded again");
     }
   }
@@ -167,7 +168,8 @@ std::string Station::prometheus() {
   const LineCounters c = line_->counters();
   single("queue_length", "gauge", "Triggers waiting to be decoded.", c.waiting);
   single("refused_total", "counter", "Requests refused because the line was full.", c.refused_full);
-  single("repeated_total", "counter", "Requests answered from an earlier one by idempotency key.", c.repeated);
+  single("repeated_total", "counter", "Requests answered from an earlier one by idempotency key.",
+         c.repeated);
   single("unrecorded_total", "counter", "Triggers whose record the journal did not take.", c.unrecorded);
   single("images_not_kept_total", "counter", "Images that could not be written.", c.images_not_kept);
   single("journal_records", "gauge", "Records in the journal.", journal_.reader().head().id);

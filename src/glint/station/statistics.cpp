@@ -82,7 +82,9 @@ StatisticsSnapshot Statistics::snapshot(const JudgeFacts& active) {
       if (std::isfinite(entry.brightness)) exposures.push_back(entry.brightness);
     }
   }
-  const auto warn = [&](const char* kind, std::string text) { out.warnings.push_back({kind, std::move(text)}); };
+  const auto warn = [&](const char* kind, std::string text) {
+    out.warnings.push_back({kind, std::move(text)});
+  };
   if (scores_) out.limits = scores_->limits();
   const auto newest = [](const std::vector<double>& values) {
     return std::span(values).last(static_cast<std::size_t>(kDriftWindow));

@@ -32,11 +32,12 @@ struct TrendPoint {
 
 struct StatisticsSnapshot {
   std::map<Verdict, std::int64_t> today;
-  Estimate reject_rate_today;  ///< NOK of OK + NOK, Wilson
-  std::vector<TrendPoint> trend;  ///< oldest first, of the active model
+  Estimate reject_rate_today;           ///< NOK of OK + NOK, Wilson
+  std::vector<TrendPoint> trend;        ///< oldest first, of the active model
   std::optional<ControlLimits> limits;  ///< of the calibration's good parts
   double threshold = 0;
-  std::optional<double> mean_shift, spread_shift, exposure_shift;  ///< standardised; absent below a full window
+  std::optional<double> mean_shift, spread_shift,
+      exposure_shift;  ///< standardised; absent below a full window
   std::vector<DriftWarning> warnings;
 };
 
