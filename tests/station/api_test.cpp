@@ -387,7 +387,8 @@ TEST_F(ApiTest, EveryDescribedRouteExists) {
   start();
   const std::string id = json::parse(post_image(200, "?part_id=1")->body)["id"].dump();
   int routes = 0;
-  for (const auto& [path, methods] : json::parse(client().Get("/api")->body)["paths"].items()) {
+  const json described = json::parse(client().Get("/api")->body);
+  for (const auto& [path, methods] : described["paths"].items()) {
     std::string address = path;
     if (const auto at = address.find("{id}"); at != std::string::npos) address.replace(at, 4, id);
     if (const auto at = address.find("{name}"); at != std::string::npos) address.replace(at, 6, "m");
