@@ -85,6 +85,7 @@ function showConnection() {
   const chip = $('connection');
   chip.textContent = connected ? 'connected' : 'no connection to the server, trying again';
   chip.className = 'chip ' + (connected ? 'up' : 'down');
+  if (!connected) $('sources').replaceChildren();
   showVerdict();
 }
 

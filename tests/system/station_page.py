@@ -151,7 +151,7 @@ def main():
     arguments.dataset = arguments.dataset.resolve()
     options = webdriver.ChromeOptions()
     for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                   "--window-size=1440,1500"):
+                   "--window-size=1440,1950"):
         options.add_argument(option)
     if arguments.dark:
         options.add_argument("--force-dark-mode")
