@@ -16,4 +16,5 @@ mkdir -p "$out"
 "$glint" inspect "$out/sleeve.glint" "$out"/sleeves/test/scratch/00[0-2].png "$out/sleeves/test/good/000.png" -o "$out/overlays" || [ $? = 1 ]
 echo
 echo "report: $(pwd)/$out/report/report.html"
+echo "station: $glint serve $out/sleeve.glint --journal $out/line.db   (then open http://127.0.0.1:8750/)"
 [ -z "${DISPLAY:-}" ] || ! command -v xdg-open >/dev/null || xdg-open "$out/report/report.html" >/dev/null 2>&1 || true

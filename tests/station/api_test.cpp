@@ -273,7 +273,7 @@ TEST_F(ApiTest, OverloadIsAnswered503AtOnceAndHealthStaysResponsive) {
   }
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(client().Get("/health")->status, 200);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   for (std::thread& thread : clients) thread.join();
   EXPECT_GT(refused, 0);
   EXPECT_GT(decided, 0);

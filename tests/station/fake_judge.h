@@ -74,10 +74,10 @@ inline JudgeLoader fake_loader(std::shared_ptr<FakeBehaviour> behaviour = std::m
   };
 }
 
-/// Waits up to five seconds for a condition.
+/// Waits up to half a minute for a condition.
 template <class Condition>
 bool soon(const Condition& condition) {
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 3000; ++i) {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

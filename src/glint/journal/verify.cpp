@@ -10,15 +10,19 @@ namespace {
 
 using nlohmann::json;
 
+struct Imaged {
+  std::int64_t id = 0;
+  std::string sha256;
+};
+
 std::string image_fault(const JournalReader& journal, const std::filesystem::path& images,
-                        const InspectionRecord& record, ChainReport& report) {
+                        const Imaged& record, ChainReport& report) {
   const std::string file = journal.kept_image(record.id);
   if (file.empty()) return "";
   ++report.images_checked;
   try {
     const Bytes kept = read_file(images / file);
-    if (sha256_hex(kept) != record.image_sha256 &&
-        frame_sha256(decode_image(kept, file)) != record.image_sha256)
+    if (sha256_hex(kept) != record.sha256 && frame_sha256(decode_image(kept, file)) != record.sha256)
       return fmt::format("its kept image {} is not the one that was inspected", file);
   } catch (const Error& e) {
     return e.what();
@@ -34,7 +38,7 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
   ChainReport report;
   report.head = {0, chain_origin()};
   bool expected_seen = options.expected_hash.empty();
-  std::vector<InspectionRecord> with_images;
+  std::vector<Imaged> with_images;
   const auto fault = [&](std::int64_t id, std::string what) {
     if (report.faults.size() < options.most_faults) report.faults.push_back({id, std::move(what)});
   };
@@ -54,7 +58,8 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
     if (!parsed.is_object()) {
       fault(id, "its text is not JSON");
     } else if (options.images && row["kind"] == "inspection") {
-      with_images.push_back(inspection_from_json(id, parsed));
+      const json hash = parsed.value("image_sha256", json());
+      with_images.push_back({id, hash.is_string() ? hash.get<std::string>() : ""});
     }
     expected_seen = expected_seen || hash == options.expected_hash;
     report.head = {id, hash};
@@ -67,7 +72,7 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
                          report.head.id, noted.id));
   }
   if (!expected_seen) fault(0, "the expected hash is not in the chain: it was rewritten or cut");
-  for (const InspectionRecord& record : with_images) {
+  for (const Imaged& record : with_images) {
     if (std::string what = image_fault(journal, images, record, report); !what.empty())
       fault(record.id, what);
   }

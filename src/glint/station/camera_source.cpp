@@ -3,38 +3,28 @@
 // meanwhile ends in NO DECISION.
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
-#include "glint/station/source.h"
-#include "glint/station/waiting.h"
+#include "glint/station/threaded_source.h"
 
 namespace glint {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class CameraSource : public Source {
+class CameraSource : public ThreadedSource {
  public:
   CameraSource(const SourceSpec& spec, const SourceOptions& options, Line& line,
                std::unique_ptr<Camera> camera, SourceListener listener)
-      : options_(options), line_(line), camera_(std::move(camera)), listener_(std::move(listener)) {
-    status_.name = spec.name;
-    status_.kind = spec.kind;
+      : ThreadedSource(spec, std::move(listener)),
+        options_(options),
+        line_(line),
+        camera_(std::move(camera)) {
     status_.camera = !camera_->is_recording();
-    thread_ = std::thread([this] { run(); });
+    start([this] { run(); });
   }
-  ~CameraSource() override {
-    stop_.stop();
-    thread_.join();
-  }
-
-  SourceStatus status() const override {
-    const std::lock_guard guard(mutex_);
-    return status_;
-  }
+  ~CameraSource() override { finish(); }
 
   std::shared_ptr<Ticket> request(const std::string& part_id) override {
     if (camera_->is_recording()) return nullptr;
@@ -46,7 +36,7 @@ class CameraSource : public Source {
     }
     // The next frame, not the last one: what the part looks like now.
     const std::int64_t seen = status_.frames;
-    const bool fresh = frame_came_.wait_for(
+    const bool fresh = changed_.wait_for(
         lock, kFrameWait, [&] { return status_.frames > seen || status_.state != SourceState::kRunning; });
     Trigger trigger = next_trigger(part_id);
     if (!fresh || status_.frames == seen) {
@@ -78,19 +68,6 @@ class CameraSource : public Source {
     return line_.refuse(std::move(copy), "overloaded: the line is full; inspect less often or faster");
   }
 
-  void change_state(SourceState state, const std::string& message) {
-    SourceStatus changed;
-    {
-      const std::lock_guard guard(mutex_);
-      if (status_.state == state && status_.message == message) return;
-      status_.state = state;
-      status_.message = message;
-      changed = status_;
-      frame_came_.notify_all();
-    }
-    listener_(changed);
-  }
-
   void take(RgbImage frame) {
     std::optional<Trigger> due;
     {
@@ -104,7 +81,7 @@ class CameraSource : public Source {
         due->frame = frame;
       }
       newest_ = std::move(frame);
-      frame_came_.notify_all();
+      changed_.notify_all();
     }
     if (!due) return;
     if (camera_->is_recording()) {
@@ -149,15 +126,9 @@ class CameraSource : public Source {
   SourceOptions options_;
   Line& line_;
   std::unique_ptr<Camera> camera_;
-  SourceListener listener_;
-  mutable std::mutex mutex_;
-  std::condition_variable frame_came_;
-  SourceStatus status_;
   RgbImage newest_;
   Clock::time_point next_due_{};
   std::chrono::milliseconds retry_{};
-  StopSignal stop_;
-  std::thread thread_;
 };
 
 }  // namespace

@@ -8,8 +8,7 @@
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
 #include "glint/image/codec.h"
-#include "glint/station/source.h"
-#include "glint/station/waiting.h"
+#include "glint/station/threaded_source.h"
 
 namespace fs = std::filesystem;
 
@@ -18,29 +17,20 @@ namespace {
 
 constexpr std::chrono::milliseconds kScanPause{100};
 
-class FolderSource : public Source {
+class FolderSource : public ThreadedSource {
  public:
   FolderSource(const SourceSpec& spec, const SourceOptions& options, Line& line, const JournalReader& journal,
                SourceListener listener)
-      : folder_(spec.address),
+      : ThreadedSource(spec, std::move(listener)),
+        folder_(spec.address),
         options_(options),
         line_(line),
-        journal_(journal),
-        listener_(std::move(listener)) {
-    status_.name = spec.name;
-    status_.kind = spec.kind;
+        journal_(journal) {
     if (!fs::is_directory(folder_)) fail(ErrorCode::kNotFound, "{}: no such folder to watch", spec.address);
-    thread_ = std::thread([this] { run(); });
+    start([this] { run(); });
   }
-  ~FolderSource() override {
-    stop_.stop();
-    thread_.join();
-  }
+  ~FolderSource() override { finish(); }
 
-  SourceStatus status() const override {
-    const std::lock_guard guard(mutex_);
-    return status_;
-  }
   std::shared_ptr<Ticket> request(const std::string&) override { return nullptr; }
 
  private:
@@ -50,18 +40,6 @@ class FolderSource : public Source {
     std::chrono::steady_clock::time_point since;
     bool done = false;
   };
-
-  void change_state(SourceState state, const std::string& message) {
-    SourceStatus changed;
-    {
-      const std::lock_guard guard(mutex_);
-      if (status_.state == state && status_.message == message) return;
-      status_.state = state;
-      status_.message = message;
-      changed = status_;
-    }
-    listener_(changed);
-  }
 
   std::string key_of(const fs::path& file) const {
     std::error_code ec;
@@ -130,12 +108,7 @@ class FolderSource : public Source {
   SourceOptions options_;
   Line& line_;
   const JournalReader& journal_;
-  SourceListener listener_;
-  mutable std::mutex mutex_;
-  SourceStatus status_;
   std::map<std::string, Seen> seen_;
-  StopSignal stop_;
-  std::thread thread_;
 };
 
 }  // namespace

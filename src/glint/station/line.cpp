@@ -1,5 +1,6 @@
 #include "glint/station/line.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "glint/base/clock.h"
@@ -19,6 +20,10 @@ constexpr std::size_t kBatch = 64;
 constexpr std::size_t kDecoded = 2;
 /// Refusals have no image and are small; an hour of a fast camera fits.
 constexpr std::size_t kRecords = 100'000;
+
+std::int64_t steady_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch()).count();
+}
 
 double mean_luma(const RgbImage& image) {  // ITU-R BT.601
   double sum = 0;
@@ -73,8 +78,9 @@ Line::Line(const ModelShelf& shelf, Journal& journal, const ImageStoreOptions& i
       now_(std::move(now)),
       to_decode_(static_cast<std::size_t>(options.queue_length)),
       to_judge_(kDecoded),
-      to_record_(kRecords),
-      last_time_us_(journal.reader().last_time_us()) {
+      to_record_(kRecords) {
+  // A clock that went back while the station was down shows against the newest record.
+  clock_offset_us_ = std::max(journal.reader().last_time_us(), now_()) - steady_micros();
   decoder_ = std::thread([this] { decode_loop(); });
   judge_thread_ = std::thread([this] { judge_loop(); });
   recorder_ = std::thread([this] { record_loop(); });
@@ -167,6 +173,10 @@ std::shared_ptr<Ticket> Line::submit(Trigger trigger, bool wait) {
   if (!key.empty()) {
     in_flight_.erase(key);
     in_flight_hash_.erase(key);
+    // Somebody may have come with the same key in between and wait for this ticket.
+    Outcome refused{ticket->draft_, /*recorded=*/false};
+    refused.record.reason = "the line is full";
+    ticket->promise_.set_value(std::move(refused));
   }
   return nullptr;
 }
@@ -251,15 +261,15 @@ void Line::judge(Job& job) {
   }
 }
 
-void Line::note_clock(std::int64_t time_us) {
-  constexpr std::int64_t kTolerance = 1'000'000;  // triggers of several sources need not be in order
-  if (time_us < last_time_us_ - kTolerance) {
+void Line::note_clock() {
+  constexpr std::int64_t kTolerance = 1'000'000;
+  const std::int64_t offset = now_() - steady_micros();
+  if (offset < clock_offset_us_ - kTolerance) {
     journal_.append(
-        EventRecord{0, time_us, "clock went back",
-                    fmt::format("by {:.3f} s, from {}", static_cast<double>(last_time_us_ - time_us) / 1e6,
-                                iso_time(last_time_us_))});
+        EventRecord{0, now_(), "clock went back",
+                    fmt::format("by {:.3f} s", static_cast<double>(clock_offset_us_ - offset) / 1e6)});
   }
-  last_time_us_ = time_us;
+  clock_offset_us_ = offset;
 }
 
 void Line::record(std::vector<JobPointer>& jobs) {
@@ -276,7 +286,7 @@ void Line::record(std::vector<JobPointer>& jobs) {
   }
   std::string fault;
   try {
-    for (const JobPointer& job : jobs) note_clock(job->record.time_us);
+    note_clock();
     journal_.append(records);
   } catch (const std::exception& e) {
     fault = e.what();

@@ -118,7 +118,7 @@ class Line {
   void judge(Job& job);
   void record(std::vector<JobPointer>& jobs);
   void finish(Job& job, bool recorded);
-  void note_clock(std::int64_t time_us);
+  void note_clock();
 
   const ModelShelf& shelf_;
   Journal& journal_;
@@ -132,7 +132,7 @@ class Line {
   std::map<std::string, std::string> in_flight_hash_;
   LineCounters counters_;
   std::string journal_fault_;
-  std::int64_t last_time_us_ = 0;
+  std::int64_t clock_offset_us_ = 0;  ///< wall clock minus steady clock, as last seen
   std::once_flag stopped_;
   std::thread decoder_, judge_thread_, recorder_;
 };

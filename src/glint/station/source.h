@@ -2,15 +2,11 @@
 // of its own that captures; it never waits for the model unless waiting loses nothing.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "glint/station/line.h"

@@ -207,6 +207,7 @@ Bytes Station::map(std::int64_t inspection) const {
   const std::shared_ptr<const Judge> judge = shelf_.active();
   if (judge->facts().file_sha256 != entry->inspection.model)
     fail(ErrorCode::kNotFound, "the model that judged inspection {} is not active", inspection);
+  const std::lock_guard guard(redrawing_);
   const InspectionResult again = judge->judge(kept_photograph(inspection));
   return encode_png(map_picture(again.map, judge->facts().colours, kPictureSide / 2));
 }

@@ -104,6 +104,7 @@ class Station {
   std::atomic<std::int64_t> elapsed_us_{0};
   std::unique_ptr<Line> line_;
   std::vector<std::unique_ptr<Source>> sources_;
+  mutable std::mutex redrawing_;  ///< old maps are computed one at a time, beside the line
   StopSignal stop_;
   std::thread ticker_;
 };
