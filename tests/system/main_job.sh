@@ -17,7 +17,7 @@ expect_code() { # CODE command...
 has() { grep -q -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
 
 expect_code 0 "$glint" --help
-for verb in synth import train evaluate inspect compare audit split limit study backbone info; do
+for verb in synth import train evaluate inspect compare audit split limit study backbone info serve journal; do
   expect_code 0 "$glint" $verb --help
   has "Example" out.txt
 done
@@ -46,8 +46,8 @@ expect_code 0 "$glint" evaluate a.glint set -o report --oracle-epochs
 for file in report.html results.json scores.csv maps/scratch/000.jpg; do [ -s report/$file ] || { echo "$file missing"; exit 1; }; done
 has "oracle, not a result" out.txt
 expect_code 0 "$glint" evaluate a.glint set -o report2 --image-score patch_max --no-maps
-if command -v python3 >/dev/null && python3 -c 'import jsonschema' 2>/dev/null; then
-  python3 -c "
+if /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then
+  /usr/bin/python3 -c "
 import json, jsonschema
 jsonschema.validate(json.load(open('report/results.json')), json.load(open('$source/docs/results.schema.json')))"
 else
@@ -85,6 +85,16 @@ expect_code 2 "$glint" study smothing set -o other
 has "smoothing" err.txt
 expect_code 0 "$glint" limit a.glint set -o limit --defects scratch --trials 5 --sizes 4 --false-reject 0.05
 for file in limit.html limit.json; do [ -s limit/$file ] || { echo "$file missing"; exit 1; }; done
+
+# the pages open without complaint
+python=/usr/bin/python3 # Debian's, whatever else is first in the path
+if command -v chromium >/dev/null && command -v chromedriver >/dev/null && $python -c 'import selenium' 2>/dev/null; then
+  "$glint" audit set -o audit >/dev/null 2>&1 || true
+  $python "$source/tests/system/open_pages.py" report/report.html comparison/compare.html studies/smoothing/study.html \
+    limit/limit.html audit/audit.html
+else
+  echo "SKIPPED: pages in Chromium (chromium, chromium-driver and python3-selenium are not installed)"
+fi
 
 # audit, quarantine, split
 expect_code 1 "$glint" audit set -o audit --quarantine suspects

@@ -98,7 +98,7 @@ std::string line_chart(const Axes& axes, const std::vector<Series>& series,
                           y_of(axes, std::clamp(p.y, axes.y_min, axes.y_max)));
     }
     body += fmt::format("<path class='line {}' d='{}'/>", s.css_class, path);
-    if (series.size() > 1) {
+    if (series.size() > 1 && !s.name.empty()) {
       body += fmt::format(
           "<line class='line {0}' x1='{1:.1f}' x2='{2:.1f}' y1='{3:.1f}' y2='{3:.1f}'/><text class='tick' "
           "x='{4:.1f}' y='{5:.1f}'>{6}</text>",

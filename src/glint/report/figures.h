@@ -12,7 +12,7 @@
 namespace glint {
 
 struct Series {
-  std::string name;
+  std::string name;       ///< in the legend; empty = not there
   std::string css_class;  ///< "s1" ... "s6"
   std::vector<CurvePoint> points;
 };
