@@ -210,6 +210,17 @@ TEST_F(JournalTest, AFullDiskLosesNothingThatWasWritten) {
   EXPECT_TRUE(report.faults.empty());
 }
 
+TEST_F(JournalTest, AJournalThatIsTakenAwayWhileInUseIsAnError) {
+  Journal journal(file());
+  add(journal, record(Verdict::kOk));
+  fs::rename(file(), folder_.path() / "moved.db");
+  EXPECT_NE(message_of([&] { add(journal, record(Verdict::kOk)); }).find("moved or replaced"),
+            std::string::npos);
+  fs::rename(folder_.path() / "moved.db", file());
+  add(journal, record(Verdict::kOk));
+  EXPECT_EQ(verify_journal(file(), {}).records, 2);
+}
+
 TEST_F(JournalTest, RefusesWhatIsNoJournal) {
   std::string text(5000, 'x');
   write_file(file(), std::as_bytes(std::span(text)));

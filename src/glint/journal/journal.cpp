@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -166,9 +167,23 @@ Journal::Journal(const fs::path& path, const JournalOptions& options)
         fmt::format("PRAGMA max_page_count = {}", std::max<std::int64_t>(1, options.max_bytes / page)));
   }
   reader_.database_.execute("PRAGMA query_only = ON");
+  struct stat file {};
+  if (::stat(path_.c_str(), &file) == 0) {
+    device_ = file.st_dev;
+    inode_ = file.st_ino;
+  }
 }
 
 Journal::~Journal() = default;
+
+void Journal::check_in_place() const {
+  struct stat file {};
+  if (::stat(path_.c_str(), &file) != 0 || file.st_dev != device_ || file.st_ino != inode_) {
+    fail(ErrorCode::kIo,
+         "{}: the journal was deleted, moved or replaced while in use; put it back or restart",
+         path_.string());
+  }
+}
 
 std::int64_t Journal::append_row(std::string_view kind, const json& body, ChainHead& head) {
   const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -191,6 +206,7 @@ std::int64_t Journal::append_row(std::string_view kind, const json& body, ChainH
 
 void Journal::append(std::span<InspectionRecord* const> records) {
   const std::lock_guard guard(mutex_);
+  check_in_place();
   Transaction transaction(database_);
   ChainHead head = read_head(database_);
   std::vector<std::int64_t> ids;
@@ -202,6 +218,7 @@ void Journal::append(std::span<InspectionRecord* const> records) {
 
 ReviewRecord Journal::append(ReviewRecord review) {
   const std::lock_guard guard(mutex_);
+  check_in_place();
   Transaction transaction(database_);
   Statement exists(database_, "SELECT 1 FROM record WHERE id = ? AND kind = 'inspection'");
   if (!exists.bind(review.inspection).step())
@@ -214,6 +231,7 @@ ReviewRecord Journal::append(ReviewRecord review) {
 
 EventRecord Journal::append(EventRecord event) {
   const std::lock_guard guard(mutex_);
+  check_in_place();
   Transaction transaction(database_);
   ChainHead head = read_head(database_);
   event.id = append_row(kEvent, to_json(event), head);

@@ -115,12 +115,15 @@ class Journal {
  private:
   class Lock;
   std::int64_t append_row(std::string_view kind, const nlohmann::json& body, ChainHead& head);
+  /// SQLite goes on writing to a file that was deleted or moved away; those records would be lost.
+  void check_in_place() const;
 
   std::filesystem::path path_;
   std::unique_ptr<Lock> lock_;
   mutable std::mutex mutex_;
   mutable Database database_;
   JournalReader reader_;
+  std::uint64_t device_ = 0, inode_ = 0;  ///< of the file as opened
 };
 
 /// Folder of kept images that belongs to a journal file.
