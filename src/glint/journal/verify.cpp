@@ -58,8 +58,8 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
     if (!parsed.is_object()) {
       fault(id, "its text is not JSON");
     } else if (options.images && row["kind"] == "inspection") {
-      const json hash = parsed.value("image_sha256", json());
-      with_images.push_back({id, hash.is_string() ? hash.get<std::string>() : ""});
+      const json image = parsed.value("image_sha256", json());
+      with_images.push_back({id, image.is_string() ? image.get<std::string>() : ""});
     }
     expected_seen = expected_seen || hash == options.expected_hash;
     report.head = {id, hash};
