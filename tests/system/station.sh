@@ -46,6 +46,14 @@ timeout 60 "$glint" serve sleeve.glint --listen 127.0.0.1:8763 --journal line1.d
 code=0
 timeout 60 "$glint" serve sleeve.glint --listen 127.0.0.1:8750 --journal other.db >second.txt 2>&1 || code=$?
 [ $code = 2 ] && grep -q "cannot listen" second.txt || { echo "exit $code"; cat second.txt; exit 1; }
+echo '{"lissten": "x"}' >bad.json
+code=0
+timeout 60 "$glint" serve sleeve.glint --config bad.json >second.txt 2>&1 || code=$?
+[ $code = 2 ] && grep -q "did you mean 'listen'" second.txt || { echo "exit $code"; cat second.txt; exit 1; }
+echo '{"listen": "127.0.0.1:8750", "journal": "fresh.db", "views": 2}' >good.json
+code=0
+timeout 60 "$glint" serve sleeve.glint --config good.json --journal other.db >second.txt 2>&1 || code=$?
+[ $code = 2 ] && grep -q "cannot listen on 127.0.0.1:8750" second.txt && [ ! -e fresh.db ] || { cat second.txt; exit 1; }
 pkill -INT -P "$server" || kill -INT "$server"
 wait "$server" || true
 server=

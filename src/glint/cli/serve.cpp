@@ -4,6 +4,8 @@
 #include <thread>
 
 #include "glint/base/error.h"
+#include "glint/base/files.h"
+#include "glint/base/options.h"
 #include "glint/base/progress.h"
 #include "glint/cli/verbs.h"
 #include "glint/nn/tensors.h"
@@ -20,12 +22,36 @@ struct Arguments {
   std::string listen = "127.0.0.1:8750", device = "auto", token_file;
   std::string keep_images = std::string(enum_name(KeepImages::kNok));
   std::string trigger = std::string(enum_name(CameraTrigger::kTimed));
-  std::string journal = "glint-journal.db", collect;
+  std::string journal = "glint-journal.db", collect, config;
   double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64;
   std::int64_t time_limit_ms = 10000, interval_ms = 1000, settle_ms = 500;
   StationOptions station;
   HttpOptions http;
 };
+
+/// Options that the command line left open, from a JSON object of their long names.
+void apply_config(CLI::App& verb, const std::string& file) {
+  const nlohmann::json config = nlohmann::json::parse(read_text(file), nullptr, false);
+  if (!config.is_object()) fail(ErrorCode::kConfig, "{}: not a JSON object of options", file);
+  for (const auto& [key, value] : config.items()) {
+    CLI::Option* option = verb.get_option_no_throw("--" + key);
+    if (option == nullptr || key == "config") {
+      std::vector<std::string> names;
+      for (const CLI::Option* known : verb.get_options()) names.push_back(known->get_single_name());
+      const std::string near = nearest_name(key, names);
+      fail(ErrorCode::kConfig, "{}: there is no option '{}'{}", file, key,
+           near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near));
+    }
+    if (option->count() > 0) continue;
+    for (const auto& one : value.is_array() ? value : nlohmann::json::array({value}))
+      option->add_result(one.is_string() ? one.get<std::string>() : one.dump());
+    try {
+      option->run_callback();
+    } catch (const CLI::ParseError& e) {
+      fail(ErrorCode::kConfig, "{}: {}", file, e.what());
+    }
+  }
+}
 
 void print(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
@@ -136,13 +162,20 @@ Action add_serve(CLI::App& verb) {
   verb.add_option("--tls-certificate", args->http.certificate, "PEM file")->check(CLI::ExistingFile);
   verb.add_option("--tls-key", args->http.key, "PEM file")->check(CLI::ExistingFile);
   verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
-  verb.set_config("--config", "", "file with these options, name=value");
+  verb.add_option(
+          "--config", args->config,
+          "JSON file with these options, e.g. {\"source\": [\"folder:in\"], \"views\": 2}; the command line "
+          "comes first")
+      ->check(CLI::ExistingFile);
   verb.footer(
       "Page at /, interface described at /api and in docs/openapi.json, docs/station.md explains all of it.\n"
       "Example:\n  glint serve sleeve.glint --source folder:incoming --journal line1.db\n"
       "  glint serve models/ --source top=v4l2:/dev/video0 --source side=v4l2:/dev/video2 --trigger request "
       "--views 2");
-  return [args] { return run(*args); };
+  return [args, &verb] {
+    if (!args->config.empty()) apply_config(verb, args->config);
+    return run(*args);
+  };
 }
 
 }  // namespace glint
