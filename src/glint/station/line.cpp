@@ -138,9 +138,9 @@ std::shared_ptr<Ticket> Line::find_earlier(const Trigger& trigger, const std::st
     }
   };
   if (const auto found = in_flight_.find(trigger.idempotency_key); found != in_flight_.end()) {
-    refuse_other_image(in_flight_hash_.at(trigger.idempotency_key));
+    refuse_other_image(found->second.image_hash);
     ++counters_.repeated;
-    return found->second;
+    return found->second.ticket;
   }
   auto record = journal_.reader().find_by_key(trigger.idempotency_key);
   if (!record || record->verdict == Verdict::kNoDecision) return nullptr;
@@ -160,8 +160,7 @@ std::shared_ptr<Ticket> Line::submit(Trigger trigger, bool wait) {
     const std::lock_guard guard(mutex_);
     if (auto earlier = find_earlier(trigger, hash)) return earlier;
     job = make_job(std::move(trigger));
-    in_flight_[key] = job->ticket;
-    in_flight_hash_[key] = hash;
+    in_flight_[key] = {job->ticket, hash};
   } else {
     job = make_job(std::move(trigger));
   }
@@ -172,7 +171,6 @@ std::shared_ptr<Ticket> Line::submit(Trigger trigger, bool wait) {
   if (taken) return ticket;
   if (!key.empty()) {
     in_flight_.erase(key);
-    in_flight_hash_.erase(key);
     // Somebody may have come with the same key in between and wait for this ticket.
     Outcome refused{ticket->draft_, /*recorded=*/false};
     refused.record.reason = "the line is full";
@@ -306,10 +304,7 @@ void Line::finish(Job& job, bool recorded) {
   {
     const std::lock_guard guard(mutex_);
     counters_.unrecorded += recorded ? 0 : 1;
-    if (!job.record.idempotency_key.empty()) {
-      in_flight_.erase(job.record.idempotency_key);
-      in_flight_hash_.erase(job.record.idempotency_key);
-    }
+    in_flight_.erase(job.record.idempotency_key);
   }
   job.ticket->promise_.set_value(outcome);
   if (recorded && images_.wants(job.record.verdict) &&

@@ -128,8 +128,11 @@ class Line {
   std::function<void(const Inspected&)> listener_;
   BoundedQueue<JobPointer> to_decode_, to_judge_, to_record_;
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Ticket>> in_flight_;  ///< by idempotency key
-  std::map<std::string, std::string> in_flight_hash_;
+  struct InFlight {
+    std::shared_ptr<Ticket> ticket;
+    std::string image_hash;
+  };
+  std::map<std::string, InFlight> in_flight_;  ///< by idempotency key
   LineCounters counters_;
   std::string journal_fault_;
   std::int64_t clock_offset_us_ = 0;  ///< wall clock minus steady clock, as last seen
