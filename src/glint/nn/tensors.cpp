@@ -72,8 +72,10 @@ std::string blas_warning() {
   }
   const double gflops = 2.0 * kSize * kSize * kSize / seconds / 1e9;
   if (gflops > 4) return "";
-  return fmt::format("libtorch multiplies matrices at {:.1f} GFLOPS here: install libopenblas0-openmp",
-                     gflops);
+  return fmt::format(
+      "libtorch multiplies matrices at {:.1f} GFLOPS here: install libopenblas0-openmp, unless the "
+      "machine is busy with other work",
+      gflops);
 }
 
 torch::Tensor to_tensor(const HostTensor& tensor) {
