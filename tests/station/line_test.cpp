@@ -139,6 +139,19 @@ TEST_F(LineTest, TooLateIsNoDecisionAndTheRecordSaysTheSame) {
   EXPECT_EQ(written[0].inspection.verdict, Verdict::kNoDecision);  // though the model said OK in the end
 }
 
+TEST_F(LineTest, AKeptImageOfATriggerThatCameTooLateHasItsHashOnRecord) {
+  LineOptions options;
+  options.time_limit = std::chrono::milliseconds(100);
+  start(options, {}, KeepImages::kAll);
+  behaviour_->delay_ms = 300;
+  for (int i = 0; i < 6; ++i) line_->submit(trigger(20 + i));
+  line_.reset();
+  journal_.reset();
+  const ChainReport report = verify_journal(folder_.path() / "j.db", {true, ""});
+  EXPECT_EQ(report.images_checked, 6);
+  EXPECT_TRUE(report.faults.empty()) << report.faults[0].what;
+}
+
 TEST_F(LineTest, AnIdempotencyKeyGivesTheSameVerdictOnce) {
   start();
   const Outcome first = line_->submit(trigger(20, "k"))->wait();

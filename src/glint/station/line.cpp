@@ -33,6 +33,10 @@ double mean_luma(const RgbImage& image) {  // ITU-R BT.601
   return image.pixels.empty() ? kNotMeasured : sum / (static_cast<double>(image.pixels.size()) / 3);
 }
 
+std::string image_hash(const Trigger& trigger) {
+  return trigger.file.empty() ? frame_sha256(trigger.frame) : sha256_hex(trigger.file);
+}
+
 /// What went wrong, whoever threw it.
 std::string reason_of(const std::exception& e) {
   return dynamic_cast<const std::bad_alloc*>(&e) != nullptr ? "not enough memory for this image" : e.what();
@@ -156,10 +160,11 @@ std::shared_ptr<Ticket> Line::submit(Trigger trigger, bool wait) {
   const std::string key = trigger.idempotency_key;
   JobPointer job;
   if (!key.empty()) {
-    const std::string hash = trigger.file.empty() ? frame_sha256(trigger.frame) : sha256_hex(trigger.file);
+    const std::string hash = image_hash(trigger);
     const std::lock_guard guard(mutex_);
     if (auto earlier = find_earlier(trigger, hash)) return earlier;
     job = make_job(std::move(trigger));
+    job->record.image_sha256 = hash;
     in_flight_[key] = {job->ticket, hash};
   } else {
     job = make_job(std::move(trigger));
@@ -219,13 +224,12 @@ void Line::record_loop() {
 }
 
 void Line::decode(Job& job) {
+  if (job.record.image_sha256.empty()) job.record.image_sha256 = image_hash(job.trigger);
   if (job.late()) return job.no_decision("overloaded: it waited longer than the time limit");
   try {
     if (job.trigger.file.empty()) {
       job.photograph = std::move(job.trigger.frame);
-      job.record.image_sha256 = frame_sha256(job.photograph);
     } else {
-      job.record.image_sha256 = sha256_hex(job.trigger.file);
       job.photograph = decode_image(job.trigger.file, job.trigger.name, options_.max_pixels);
     }
     job.record.width = job.photograph.width;
