@@ -60,24 +60,15 @@ nlohmann::json to_json(const ReviewedInspection& entry) {
 std::int64_t export_journal(const JournalReader& journal, ExportFormat format, InspectionFilter filter,
                             const std::function<void(const std::string& line)>& write) {
   if (format == ExportFormat::kCsv) write(kCsvHeader);
-  // Pages go back in time; the file goes forward, so the pages' ids are gathered first.
   filter.limit = 1000;
-  std::vector<std::int64_t> newest_of_page;
-  while (true) {
-    const auto page = journal.list(filter);
-    if (page.empty()) break;
-    newest_of_page.push_back(page.front().inspection.id);
-    filter.before_id = page.back().inspection.id;
-  }
+  filter.after_id = 0;
   std::int64_t written = 0;
-  for (auto newest = newest_of_page.rbegin(); newest != newest_of_page.rend(); ++newest) {
-    filter.before_id = *newest + 1;
-    auto page = journal.list(filter);
-    for (auto entry = page.rbegin(); entry != page.rend(); ++entry, ++written) {
-      write(format == ExportFormat::kCsv
-                ? csv_line(*entry)
-                : to_json(*entry).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  for (auto page = journal.list(filter); !page.empty(); page = journal.list(filter)) {
+    for (const ReviewedInspection& entry : page) {
+      write(format == ExportFormat::kCsv ? csv_line(entry) : json_line(to_json(entry)));
+      ++written;
     }
+    filter.after_id = page.back().inspection.id;
   }
   return written;
 }

@@ -186,7 +186,7 @@ void Journal::check_in_place() const {
 }
 
 std::int64_t Journal::append_row(std::string_view kind, const json& body, ChainHead& head) {
-  const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  const std::string text = json_line(body);
   const std::string previous = std::move(head.hash);
   ++head.id;
   head.hash = chain_hash(previous, head.id, kind, text);
@@ -280,6 +280,7 @@ JournalReader::JournalReader(const fs::path& path, DatabaseAccess access) : data
 std::vector<ReviewedInspection> JournalReader::list(const InspectionFilter& f) const {
   std::string sql = kReviewedColumns;
   if (f.before_id) sql += " AND i.id < ?";
+  if (f.after_id) sql += " AND i.id > ?";
   if (f.since_us) sql += " AND i.time_us >= ?";
   if (f.until_us) sql += " AND i.time_us < ?";
   if (f.verdict) sql += " AND i.verdict = ?";
@@ -287,10 +288,11 @@ std::vector<ReviewedInspection> JournalReader::list(const InspectionFilter& f) c
   if (!f.source.empty()) sql += " AND json_extract(i.body, '$.source') = ?";
   if (!f.model.empty()) sql += " AND i.model = ?";
   if (f.reviewed_only) sql += " AND r.id IS NOT NULL";
-  sql += " ORDER BY i.id DESC LIMIT ?";
+  sql += f.after_id ? " ORDER BY i.id ASC LIMIT ?" : " ORDER BY i.id DESC LIMIT ?";
   const std::lock_guard guard(mutex_);
   Statement query(database_, sql);
   if (f.before_id) query.bind(*f.before_id);
+  if (f.after_id) query.bind(*f.after_id);
   if (f.since_us) query.bind(*f.since_us);
   if (f.until_us) query.bind(*f.until_us);
   if (f.verdict) query.bind(enum_name(*f.verdict));

@@ -30,7 +30,8 @@ std::string chain_origin();
 
 /// Inspections of a listing. Empty and absent fields do not filter.
 struct InspectionFilter {
-  std::optional<std::int64_t> before_id;  ///< older than this record: for paging
+  std::optional<std::int64_t> before_id;  ///< older than this record: for paging back
+  std::optional<std::int64_t> after_id;   ///< newer than this record, oldest first: for paging forward
   std::optional<std::int64_t> since_us, until_us;
   std::optional<Verdict> verdict;
   std::string part_id, source, model;
@@ -52,7 +53,7 @@ class JournalReader {
   /// Error(kBadInput) when the file is no journal of this version.
   explicit JournalReader(const std::filesystem::path& path);
 
-  /// Newest first.
+  /// Newest first, or oldest first with `after_id`.
   std::vector<ReviewedInspection> list(const InspectionFilter& filter) const;
   std::optional<ReviewedInspection> find(std::int64_t id) const;
   std::optional<InspectionRecord> find_by_key(const std::string& idempotency_key) const;

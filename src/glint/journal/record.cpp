@@ -33,6 +33,10 @@ double number_or_nan(const json& body, const char* key) {
 
 }  // namespace
 
+std::string json_line(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json to_json(const std::vector<Region>& regions) {
   json out = json::array();
   for (const Region& region : regions) {

@@ -57,6 +57,9 @@ struct EventRecord {
   std::string detail;  ///< e.g. the model's SHA-256 and file name
 };
 
+/// JSON on one line; bytes that are no UTF-8 are replaced instead of refused.
+std::string json_line(const nlohmann::json& json);
+
 nlohmann::json to_json(const std::vector<Region>& regions);
 std::vector<Region> regions_from_json(const nlohmann::json& json);
 

@@ -35,7 +35,7 @@ struct Refusal {
 void answer(Response& response, const json& body, int status = 200) {
   response.status = status;
   response.set_header("Cache-Control", "no-store");
-  response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
+  response.set_content(json_line(body) + "\n", "application/json");
 }
 
 void answer(Response& response, const Refusal& refusal) {
@@ -436,8 +436,7 @@ void Api::list(const Request& request, Response& response) const {
 void Api::listen(Response& response) {
   const auto reader = station_.events().subscribe(static_cast<std::size_t>(options_.event_readers));
   if (!reader) throw Refusal{503, "too many pages are listening; close one", 5};
-  const std::string first = "retry: 1000\nevent: status\ndata: " +
-                            station_.status().dump(-1, ' ', false, json::error_handler_t::replace) + "\n\n";
+  const std::string first = "retry: 1000\nevent: status\ndata: " + json_line(station_.status()) + "\n\n";
   response.set_chunked_content_provider(
       "text/event-stream", [reader, first](std::size_t offset, httplib::DataSink& sink) {
         const auto text = offset == 0 ? std::optional(first) : reader->next(kHeartbeat);

@@ -30,6 +30,14 @@ RgbImage scaled_down(const RgbImage& photograph, int side) {
   return resize_antialiased(photograph, size.width, size.height);
 }
 
+Bytes photograph_jpeg(const RgbImage& photograph) {
+  return encode_jpeg(scaled_down(photograph, kPictureSide), kPhotographQuality);
+}
+
+Bytes thumbnail_jpeg(const RgbImage& photograph) {
+  return encode_jpeg(scaled_down(photograph, kThumbnailSide), kThumbnailQuality);
+}
+
 RgbImage map_picture(const ScoreMap& map, const ColourScale& scale, int side) {
   const Size size = fitted(map.width, map.height, side);
   return heat_map(resize_bilinear(map, size.width, size.height), scale.low, scale.high);
@@ -39,8 +47,7 @@ void Pictures::add(std::int64_t inspection, const RgbImage& photograph, const Sc
                    const ColourScale& scale) {
   auto full = std::make_shared<Full>(Full{inspection, scaled_down(photograph, kPictureSide), {}});
   if (map.width > 0) full->map = map_picture(map, scale, kPictureSide / 2);
-  Thumbnail thumbnail{inspection,
-                      encode_jpeg(scaled_down(full->photograph, kThumbnailSide), kThumbnailQuality)};
+  Thumbnail thumbnail{inspection, thumbnail_jpeg(full->photograph)};
   const std::lock_guard guard(mutex_);
   full_.push_back(std::move(full));
   thumbnails_.push_back(std::move(thumbnail));
@@ -58,7 +65,7 @@ std::shared_ptr<const Pictures::Full> Pictures::full(std::int64_t inspection) co
 
 Bytes Pictures::photograph(std::int64_t inspection) const {
   const auto picture = full(inspection);
-  return picture ? encode_jpeg(picture->photograph, kPhotographQuality) : Bytes();
+  return picture ? photograph_jpeg(picture->photograph) : Bytes();
 }
 
 Bytes Pictures::map(std::int64_t inspection) const {

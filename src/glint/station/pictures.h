@@ -5,7 +5,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "glint/base/files.h"
@@ -20,6 +19,9 @@ inline constexpr int kThumbnailSide = 144;
 
 /// Photograph scaled down to at most `side`; as it is when it is smaller.
 RgbImage scaled_down(const RgbImage& photograph, int side);
+/// As JPEG, scaled down.
+Bytes photograph_jpeg(const RgbImage& photograph);
+Bytes thumbnail_jpeg(const RgbImage& photograph);
 /// The map in colours, at most `side` wide and high.
 RgbImage map_picture(const ScoreMap& map, const ColourScale& scale, int side);
 

@@ -134,7 +134,7 @@ void Station::inspected(const Inspected& result) {
   event["recorded"] = outcome.recorded;
   if (outcome.recorded && !outcome.record.view.empty() && !outcome.record.part_id.empty())
     event["part"] = part_summary(part(outcome.record.part_id));
-  events_.publish("inspection", event.dump(-1, ' ', false, json::error_handler_t::replace));
+  events_.publish("inspection", json_line(event));
 }
 
 PartVerdict Station::part(const std::string& part_id) const {
@@ -154,7 +154,7 @@ ReviewedInspection Station::review(std::int64_t inspection, Verdict verdict, con
   ReviewedInspection entry = *journal_.reader().find(inspection);
   if (!options_.collect.empty() && is_overruled_good(entry))
     collect_good(journal_.reader(), journal_.images_folder(), entry, options_.collect);
-  events_.publish("review", inspection_json(entry).dump(-1, ' ', false, json::error_handler_t::replace));
+  events_.publish("review", json_line(inspection_json(entry)));
   return entry;
 }
 
@@ -195,9 +195,8 @@ RgbImage Station::kept_photograph(std::int64_t inspection) const {
 }
 
 Bytes Station::photograph(std::int64_t inspection) const {
-  constexpr int kQuality = 88;
   if (Bytes held = pictures_.photograph(inspection); !held.empty()) return held;
-  return encode_jpeg(scaled_down(kept_photograph(inspection), kPictureSide), kQuality);
+  return photograph_jpeg(kept_photograph(inspection));
 }
 
 Bytes Station::map(std::int64_t inspection) const {
@@ -213,17 +212,17 @@ Bytes Station::map(std::int64_t inspection) const {
 }
 
 Bytes Station::thumbnail(std::int64_t inspection) const {
-  constexpr int kQuality = 75;
   if (Bytes held = pictures_.thumbnail(inspection); !held.empty()) return held;
-  return encode_jpeg(scaled_down(kept_photograph(inspection), kThumbnailSide), kQuality);
+  return thumbnail_jpeg(kept_photograph(inspection));
 }
 
 void Station::tick() {
   constexpr std::chrono::milliseconds kPause{500};
   std::string last;
   while (!stop_.wait_for(kPause)) {
+    if (events_.readers() == 0) continue;
     try {
-      std::string now = status().dump(-1, ' ', false, json::error_handler_t::replace);
+      std::string now = json_line(status());
       if (now == last) continue;
       events_.publish("status", now);
       last = std::move(now);
