@@ -31,7 +31,8 @@ struct Arguments {
 
 /// Options that the command line left open, from a JSON object of their long names.
 void apply_config(CLI::App& verb, const std::string& file) {
-  const nlohmann::json config = nlohmann::json::parse(read_text(file), nullptr, false);
+  const nlohmann::json config =
+      nlohmann::json::parse(read_text(file), nullptr, false, /*ignore_comments=*/true);
   if (!config.is_object()) fail(ErrorCode::kConfig, "{}: not a JSON object of options", file);
   for (const auto& [key, value] : config.items()) {
     CLI::Option* option = verb.get_option_no_throw("--" + key);
