@@ -1,11 +1,17 @@
 #include "glint/base/files.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <thread>
 
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "golden.h"
+
+namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
@@ -18,6 +24,76 @@ TEST(Files, WriteIsCompleteAndLeavesNoTemporary) {
   EXPECT_EQ(list_files(folder.path() / "a", [](auto&) { return true; }).size(), 1U);
   EXPECT_THROW(write_text("/proc/nothing/x", "y"), Error);
   EXPECT_THROW(read_file(folder.path() / "absent"), Error);
+}
+
+TEST(Files, WriteThroughALinkReplacesItsTarget) {
+  const TemporaryFolder folder;
+  fs::create_symlink("store/real.txt", folder.path() / "link");
+  write_text(folder.path() / "link", "one");
+  EXPECT_TRUE(fs::is_symlink(folder.path() / "link"));
+  EXPECT_EQ(read_text(folder.path() / "store" / "real.txt"), "one");
+}
+
+TEST(Files, DevicesAndPipesStay) {
+  const TemporaryFolder folder;
+  write_text("/dev/null", "x");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  EXPECT_THROW(write_text("/dev/full", "x"), Error);
+  const fs::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::string received;
+  std::thread reader([&] { std::getline(std::ifstream(pipe), received); });
+  write_text(pipe, "through\n");
+  reader.join();
+  EXPECT_EQ(received, "through");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+}
+
+TEST(Files, AnOutputThatCannotBeWrittenIsFoundBeforeTheWork) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "model");
+  EXPECT_THROW(check_output_file(folder.path() / "model"), Error);
+  EXPECT_THROW(write_text(folder.path() / "model", "x"), Error);
+  EXPECT_THROW(check_output_file(folder.path() / "new/"), Error);
+  EXPECT_THROW(check_output_file("/proc/nothing/x"), Error);
+  EXPECT_THROW(check_output_file(folder.path() / std::string(300, 'a')), Error);
+  EXPECT_THROW(check_output_file(folder.path() / "m", std::uint64_t{1} << 60), Error);
+  check_output_file(folder.path() / "deep" / "m");
+  check_output_file("/dev/null", 100);
+  EXPECT_EQ(list_folder(folder.path() / "deep").files.size(), 0U);
+}
+
+TEST(Files, StagedFolderTouchesNothingThatWasThere) {
+  const TemporaryFolder folder;
+  const fs::path out = folder.path() / "new";
+  write_text(folder.path() / "new.part" / "mine", "x");
+  write_text(folder.path() / ".new.partial" / "mine", "x");
+  {
+    const StagedFolder left(out);
+    write_text(left.path() / "a", "x");
+  }
+  EXPECT_EQ(list_folder(folder.path()).folders.size(), 2U);
+  StagedFolder kept(out);
+  write_text(kept.path() / "a", "x");
+  EXPECT_FALSE(fs::exists(out));
+  kept.commit();
+  EXPECT_EQ(read_text(out / "a"), "x");
+  EXPECT_THROW(StagedFolder{out}, Error);
+  EXPECT_EQ(read_text(folder.path() / "new.part" / "mine"), "x");
+}
+
+TEST(Files, ListingTellsWhatItCannotUse) {
+  const TemporaryFolder folder;
+  write_text(folder.path() / "b", "x");
+  fs::create_symlink("b", folder.path() / "a");
+  fs::create_symlink("nothing", folder.path() / "broken");
+  fs::create_directory(folder.path() / "d");
+  const FolderListing listing = list_folder(folder.path());
+  EXPECT_EQ(listing.files, (std::vector<fs::path>{folder.path() / "a", folder.path() / "b"}));
+  EXPECT_EQ(listing.folders, (std::vector<fs::path>{folder.path() / "d"}));
+  EXPECT_EQ(listing.others, (std::vector<fs::path>{folder.path() / "broken"}));
+  EXPECT_TRUE(list_folder(folder.path() / "absent").files.empty());
+  EXPECT_THROW(list_folder(folder.path() / "b"), Error);
 }
 
 TEST(Files, KnownDigestAndBase64) {

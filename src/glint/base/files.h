@@ -1,4 +1,5 @@
-// Files: whole reads with a size limit, and writes that appear complete or not at all.
+// Files: whole reads with a size limit, and writes that appear complete or not at all. Nothing that was there
+// before is removed by them, but the file that a write replaces.
 #pragma once
 
 #include <cstddef>
@@ -18,17 +19,54 @@ using Bytes = std::vector<std::byte>;
 Bytes read_file(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 34);
 std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 28);
 
-/// Writes to a temporary name in the same folder and renames it, so that `path` is never half-written.
+/// Writes to a temporary name in the same folder, syncs it to disk, renames it and syncs the folder, so that
+/// `path` is never half-written, also over a power cut. A link stays a link: the file it points to is
+/// replaced. A device, pipe or socket stays one: it is written through. Error(kIo) for a folder, or when
+/// anything fails.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_text(const std::filesystem::path& path, std::string_view content);
+
+/// What write_file would refuse, found before long work: Error(kIo) when `path` is a folder or ends in a
+/// slash, when no file can be made in its folder (which is created), or when fewer than `needed_bytes` are
+/// free there.
+void check_output_file(const std::filesystem::path& path, std::uint64_t needed_bytes = 0);
 
 /// Creates the folder and its parents; Error(kIo) names the folder when that fails.
 void make_folder(const std::filesystem::path& path);
 
-/// Regular files directly in `folder` that `keep` accepts, sorted by name. Empty when the folder is absent.
+/// A new folder, complete or not there at all: it is filled under a name of its own beside `out`, which no
+/// other program and no earlier run has used, and gets its name by commit().
+class StagedFolder {
+ public:
+  /// Error(kBadInput) when `out` exists and is anything but an empty folder; Error(kIo) when none can be
+  /// made.
+  explicit StagedFolder(const std::filesystem::path& out);
+  ~StagedFolder();  ///< removes what was written when commit() was not reached
+  StagedFolder(const StagedFolder&) = delete;
+  StagedFolder& operator=(const StagedFolder&) = delete;
+
+  const std::filesystem::path& path() const { return building_; }  ///< where to write
+  const std::filesystem::path& out() const { return out_; }        ///< absolute
+  void commit();
+
+ private:
+  std::filesystem::path out_, building_;
+  bool committed_ = false;
+};
+
+/// What lies directly in a folder, each list sorted by name (bytes). Links count as what they point to.
+struct FolderListing {
+  std::vector<std::filesystem::path> files, folders;
+  std::vector<std::filesystem::path>
+      others;  ///< links to nothing, devices, pipes, and what cannot be looked at
+};
+/// Empty when the folder is absent; Error(kIo) when it is there and cannot be listed.
+FolderListing list_folder(const std::filesystem::path& folder);
+
+/// The files of list_folder that `keep` accepts.
 std::vector<std::filesystem::path> list_files(const std::filesystem::path& folder,
                                               const std::function<bool(const std::filesystem::path&)>& keep);
-/// Folders directly in `folder`, sorted by name.
+/// The folders of list_folder.
 std::vector<std::filesystem::path> list_folders(const std::filesystem::path& folder);
 
 /// File extension in lower case with its dot (".png").
@@ -36,6 +74,7 @@ std::string lower_extension(const std::filesystem::path& path);
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
 std::string sha256_hex(std::span<const std::byte> content);
+std::string sha256_hex(std::string_view text);
 
 /// Base64 with padding, no line breaks (RFC 4648).
 std::string base64(std::span<const std::byte> content);
