@@ -247,6 +247,7 @@ TEST_F(LabelImport, FoldersBecomeClasses) {
 /// One task on p0.png beside an annotated empty one.
 class StudioResults : public LabelImport {
  protected:
+  using Results = std::vector<json>;  // a json made from one object in braces would be that object
   static json result(const std::string& type, json value, const std::string& id = "r") {
     return {{"id", id},
             {"type", type},
@@ -257,19 +258,20 @@ class StudioResults : public LabelImport {
             {"value", std::move(value)}};
   }
   static json box() { return {{"x", 0}, {"y", 0}, {"width", 50}, {"height", 50}, {"rotation", 0}}; }
-  static json tasks(const json& results) {
+  static json tasks(const Results& results) {
     return json::array({task("p0.png", results), task("p1.png", json::array())});
   }
   /// Refused with all of `parts` in the message, and with the image's name.
-  void refused(const json& results, const std::vector<std::string>& parts,
+  void refused(const Results& results, const std::vector<std::string>& parts,
                const ImportOptions& options = {}) {
+    std::filesystem::remove_all(out());
     const std::string text = refusal(tasks(results), options);
     EXPECT_NE(text.find("p0.png"), std::string::npos) << text;
     for (const std::string& part : parts)
       EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
   /// Filed under `label`; the mask of p0, empty without one.
-  Mask filed(const json& results, const std::string& label, const ImportOptions& options = {}) {
+  Mask filed(const Results& results, const std::string& label, const ImportOptions& options = {}) {
     std::filesystem::remove_all(out());
     const ImportSummary summary = import(tasks(results), options);
     EXPECT_EQ(summary.train_good + summary.test_good, label == "good" ? 2 : 1);
@@ -284,8 +286,8 @@ class StudioResults : public LabelImport {
 TEST_F(StudioResults, AShapeAndItsLabelMayBeTwoResults) {
   json labels = box();
   labels["labels"] = {"dent"};
-  for (const json& results : {json{result("rectangle", box()), result("labels", labels)},
-                              json{result("labels", labels), result("rectangle", box())}}) {
+  for (const Results& results : {Results{result("rectangle", box()), result("labels", labels)},
+                                 Results{result("labels", labels), result("rectangle", box())}}) {
     const Mask mask = filed(results, "dent");
     ASSERT_FALSE(mask.pixels.empty());
     EXPECT_EQ(mask.pixels[0], 1);
@@ -372,13 +374,13 @@ TEST_F(StudioResults, ChoicesDecideOnlyAsDeclared) {
 TEST_F(StudioResults, AnnotationsThatContradictEachOtherAreRefused) {
   json rectangle = box();
   rectangle["rectanglelabels"] = {"dent"};
-  const json marked = {{"result", {result("rectanglelabels", rectangle)}}},
+  const json marked = {{"result", Results{result("rectanglelabels", rectangle)}}},
              empty = {{"result", json::array()}};
-  const auto with = [](const json& annotations) {
+  const auto with = [](const Results& annotations) {
     return json::array(
         {{{"data", {{"image", "p0.png"}}}, {"annotations", annotations}}, task("p1.png", json::array())});
   };
-  for (const json& annotations : {json{marked, empty}, json{empty, marked}}) {
+  for (const Results& annotations : {Results{marked, empty}, Results{empty, marked}}) {
     const std::string text = refusal(with(annotations));
     EXPECT_NE(text.find("contradict"), std::string::npos) << text;
     EXPECT_NE(text.find("p0.png"), std::string::npos) << text;
@@ -393,11 +395,12 @@ TEST_F(StudioResults, AnnotationsThatContradictEachOtherAreRefused) {
   EXPECT_EQ(import(with({marked, marked})).anomalous.at("dent"), 1);
   std::filesystem::remove_all(out());
   // Nobody looked at these.
-  json guess = with(json::array());
-  guess[0]["predictions"] = {marked};
+  json guess = with({});
+  guess[0]["predictions"] = Results{marked};
   EXPECT_NE(refusal(guess).find("predictions do not count"), std::string::npos);
   EXPECT_NE(refusal(with({cancelled})).find("it was skipped"), std::string::npos);
-  EXPECT_NE(refusal(with(nullptr)).find("not annotated"), std::string::npos);
+  EXPECT_NE(refusal(json::array({{{"data", {{"image", "p0.png"}}}}})).find("not annotated"),
+            std::string::npos);
 }
 
 TEST_F(StudioResults, TurnedImagesAndForeignUnitsAreRefused) {
@@ -425,8 +428,8 @@ class PhotographNames : public StudioResults {
     std::filesystem::remove_all(out());
     json rectangle = box();
     rectangle["rectanglelabels"] = {"dent"};
-    json file =
-        json::array({task(name, {result("rectanglelabels", rectangle)}), task("p1.png", json::array())});
+    json file = json::array(
+        {task(name, Results{result("rectanglelabels", rectangle)}), task("p1.png", json::array())});
     try {
       import(file);
     } catch (const Error& e) {
