@@ -226,7 +226,9 @@ TEST_F(DatasetTest, WarnsAboutAMissingMaskAndNeedsTenImages) {
   fs::remove(root() / "ground_truth/scratch/1_mask.png");
   EXPECT_EQ(scan().warnings.size(), 1U);
   for (int i = 0; i < 3; ++i) fs::remove(root() / "train/good" / (std::to_string(i) + ".png"));
+  write_text(root() / "train/good/0.webp", "RIFF");
   EXPECT_NE(refusal().find("at least 10"), std::string::npos);
+  EXPECT_NE(refusal().find("0.webp"), std::string::npos);  // why there are too few
 }
 
 TEST(Split, HoldoutAndFoldsPartition) {

@@ -78,14 +78,21 @@ void check_leakage(Dataset& dataset, bool allow) {
   }
 }
 
+/// What the scan left out, behind an error that this may explain.
+std::string listed_warnings(const Dataset& dataset) {
+  std::string out;
+  for (const std::string& warning : dataset.warnings) out += "\n  " + warning;
+  return out;
+}
+
 void check_counts(const Dataset& dataset, DatasetUse use) {
   if (use == DatasetUse::kTrain && static_cast<int>(dataset.train.size()) < kLeastGoodImages) {
-    fail(ErrorCode::kBadInput, "{}: {} good images, at least {} are needed in train/good",
-         name_line(dataset.root), dataset.train.size(), kLeastGoodImages);
+    fail(ErrorCode::kBadInput, "{}: {} good images, at least {} are needed in train/good{}",
+         name_line(dataset.root), dataset.train.size(), kLeastGoodImages, listed_warnings(dataset));
   }
   if (use == DatasetUse::kEvaluate && dataset.test.empty()) {
-    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>",
-         name_line(dataset.root));
+    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>{}",
+         name_line(dataset.root), listed_warnings(dataset));
   }
 }
 
@@ -117,11 +124,9 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   FaultSink faults(dataset, options.faults);
   list_samples(dataset, faults);
   if (dataset.train.empty() && dataset.test.empty()) {
-    std::string found;
-    for (const std::string& warning : dataset.warnings) found += "\n  " + warning;
     fail(ErrorCode::kBadInput,
          "{}: no image found; put good parts into train/good (PNG, JPEG, BMP or TIFF){}", name_line(root),
-         found);
+         listed_warnings(dataset));
   }
   if (!faults.collects()) check_counts(dataset, options.use);
   std::vector<Sample*> all;
