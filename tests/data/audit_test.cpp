@@ -223,7 +223,7 @@ TEST_F(AuditTest, WhatTheScanLeftOutIsANotice) {
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].severity, Severity::kNotice);
   ASSERT_EQ(found[0].items.size(), 1U);
-  EXPECT_NE(found[0].items[0].note.find("val/good is left out"), std::string::npos);
+  EXPECT_NE(found[0].items[0].note.find("val/good: 1 image is left out"), std::string::npos);
 }
 
 TEST(PerceptualHash, NearForTheSamePictureFarForAnother) {

@@ -127,10 +127,11 @@ TEST_F(DatasetTest, WhateverIsLeftOutIsNamed) {
   const Dataset d = scan();
   EXPECT_EQ(d.train.size(), 12U);
   EXPECT_EQ(d.test.size(), 4U);
-  for (const char* part : {"train/bad is left out", "train is left out", "test is left out",
-                           "val/good is left out", "(2 images)", "Test/dent is left out", "preview.png",
-                           "test/scratch/gt is left out", "ground_truth is left out", "test/scratch/3.webp",
-                           "test/dent: no image", "old: a link whose target"}) {
+  for (const char* part :
+       {"train/bad: 1 image is left out", "train: 1 image is left out", "test: 1 image is left out",
+        "val/good: 2 images are left out", "Test/dent: 1 image is left out", "preview.png",
+        "test/scratch/gt: 1 image is left out", "ground_truth: 1 image is left out", "test/scratch/3.webp",
+        "test/dent: no image", "old: a link whose target"}) {
     EXPECT_TRUE(warned(d, part)) << part;
   }
 }
@@ -152,7 +153,7 @@ TEST_F(DatasetTest, ValidationImagesCalibrateWhereNoneAreCalledCalibration) {
   const Dataset d = scan();
   ASSERT_EQ(d.calibration.size(), 1U);
   EXPECT_EQ(d.calibration[0].id, "calibration/good/2.png");
-  EXPECT_TRUE(warned(d, "validation/good is left out"));
+  EXPECT_TRUE(warned(d, "validation/good: 1 image is left out"));
 }
 
 TEST_F(DatasetTest, BrokenLinksAndUnreadableFoldersAreRefused) {
@@ -180,7 +181,8 @@ TEST_F(DatasetTest, AFolderWithoutImagesSaysWhatItHolds) {
     scan_dataset(wrong, {}, silent_progress());
     FAIL();
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("Train/good is left out"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("Train/good: 12 images are left out"), std::string::npos)
+        << e.what();
   }
 }
 

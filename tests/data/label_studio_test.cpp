@@ -72,6 +72,10 @@ TEST_F(StudioResults, AShapeAndItsLabelMayBeTwoResults) {
   refused({result("rectangle", box())}, {"rectangle", "without a label"});
   refused({result("labels", labels)}, {"labels"});
   refused({result("rectangle", box(), "a"), result("labels", labels, "b")}, {"without a label"});
+  json moved = box();
+  moved["x"] = 40;
+  refused({result("rectangle", box()), result("rectangle", moved), result("labels", labels)},
+          {"share an id"});
   labels["labels"] = {"dent", "scratch"};
   refused({result("rectangle", box()), result("labels", labels)}, {"several labels"});
 }

@@ -297,8 +297,8 @@ ImportSummary import_folders(const fs::path& good, const fs::path& bad, const Im
     }
     if (!left.empty()) {
       notices.push_back(fmt::format(
-          "{} is left out: {} in folders inside {} that are no class", first_and_count(left, folder),
-          left.size() == 1 ? "1 image" : fmt::format("{} images", left.size()), name_line(folder)));
+          "{}: {} left out: in a folder inside {} that is no class", first_and_count(left, folder),
+          left.size() == 1 ? "1 image is" : fmt::format("{} images are", left.size()), name_line(folder)));
     }
     for (std::string& sentence : left_out_notices(tree, folder)) notices.push_back(std::move(sentence));
   }

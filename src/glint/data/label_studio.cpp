@@ -159,6 +159,15 @@ void check_orientation(const json& result) {
   }
 }
 
+/// True for one shape that is written twice, with its label and without.
+bool same_area(const json& a, const json& b) {
+  for (const char* key :
+       {"x", "y", "width", "height", "rotation", "radiusX", "radiusY", "points", "rle", "imageDataURL"}) {
+    if (a.value(key, json()) != b.value(key, json())) return false;
+  }
+  return true;
+}
+
 void add_result(const json& result, Group& group) {
   const std::string type = text_field(result, "type");
   if (type == "relation") return;
@@ -170,8 +179,8 @@ void add_result(const json& result, Group& group) {
   if (type == "choices") {
     group.choices.merge(texts(value, "choices"));
   } else if (!area_of(type).empty()) {
-    if (group.shape != nullptr && area_of(type) != area_of(group.shape_type))
-      refuse_entry(fmt::format("'{}' and '{}' share an id", group.shape_type, type));
+    if (group.shape != nullptr && !same_area((*group.shape)["value"], value))
+      refuse_entry(fmt::format("two regions ('{}' and '{}') share an id", group.shape_type, type));
     group.shape = &result;
     group.shape_type = type;
     group.labels.merge(texts(value, type));

@@ -184,10 +184,10 @@ void SampleListing::notice_left_out(const ImageTree& tree) {
   std::size_t count = 0;
   for (const auto& [folder, images] : folders) {
     if (count++ >= kNoticedFolders) continue;
-    notice(fmt::format("{} is left out: {} ({})",
+    notice(fmt::format("{}: {} left out: {}",
                        folder.empty() ? first_and_count(images, root()) : name_line(folder),
-                       why_left_out(dataset_.layout, folder),
-                       images.size() == 1 ? "1 image" : fmt::format("{} images", images.size())));
+                       images.size() == 1 ? "1 image is" : fmt::format("{} images are", images.size()),
+                       why_left_out(dataset_.layout, folder)));
   }
   if (count > kNoticedFolders)
     notice(fmt::format("{} more folders with images are left out", count - kNoticedFolders));
