@@ -149,6 +149,7 @@ TEST_F(DatasetTest, GoodPartsUnderAnotherSpellingAreNoDefectClass) {
 TEST_F(DatasetTest, ValidationImagesCalibrateWhereNoneAreCalledCalibration) {
   put("validation/good/1.png", picture(60));
   EXPECT_EQ(scan().calibration.size(), 1U);
+  EXPECT_TRUE(warned(scan(), "validation/good: used as calibration/good (1 image)"));
   put("calibration/good/2.png", picture(61));
   const Dataset d = scan();
   ASSERT_EQ(d.calibration.size(), 1U);

@@ -188,6 +188,15 @@ TEST_F(SplitLockTest, QuarantineMovesLinksAndNotTheirTargets) {
   EXPECT_EQ(scan().fingerprint(), dataset.fingerprint());
 }
 
+TEST_F(SplitLockTest, UndoRemovesOnlyItsOwnFile) {
+  write_text(folder() / "mine.json", "[]");
+  EXPECT_THROW(undo_quarantine(folder() / "mine.json"), Error);
+  EXPECT_TRUE(fs::exists(folder() / "mine.json"));
+  write_text(folder() / "q" / kProposalFile, "# nothing\n");
+  EXPECT_EQ(apply_quarantine(scan(), folder() / "q").moved, 0);
+  EXPECT_FALSE(fs::exists(folder() / "q/undo.json"));
+}
+
 TEST_F(SplitLockTest, QuarantineReplacesNothingAndStaysOutOfTheImages) {
   const Dataset dataset = scan();
   const fs::path quarantine = folder() / "q";

@@ -1,5 +1,7 @@
 #include "glint/data/layout.h"
 
+#include <string_view>
+
 #include "glint/base/error.h"
 #include "glint/base/names.h"
 #include "glint/data/listed_layout.h"
@@ -20,7 +22,10 @@ void list_mvtec(SampleListing& listing) {
   listing.add_class(root / "train" / kGoodClass, Role::kTrain, kGoodClass);
   // MVTec LOCO and MVTec 3D call the calibration images validation images.
   const char* calibration = is_folder(root / "calibration" / kGoodClass) ? "calibration" : "validation";
-  listing.add_class(root / calibration / kGoodClass, Role::kCalibration, kGoodClass);
+  const int images = listing.add_class(root / calibration / kGoodClass, Role::kCalibration, kGoodClass);
+  if (images > 0 && calibration == std::string_view("validation"))
+    listing.notice(fmt::format("validation/good: used as calibration/good ({})",
+                               images == 1 ? "1 image" : fmt::format("{} images", images)));
   listing.add_test_classes(root / "test", kGoodClass);
   for (const char* name : {"ground_truth", "ground truth"}) listing.pair_masks(root / name);
 }

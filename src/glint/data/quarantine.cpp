@@ -89,6 +89,7 @@ QuarantineResult apply_quarantine(const Dataset& dataset, const fs::path& folder
     fail(ErrorCode::kBadInput, "{}: an earlier quarantine was not undone; undo it, or name another folder",
          name_line(out.undo_file));
   }
+  if (moves.empty()) return out;
   check_free(moves);
   write_text(out.undo_file, listed.dump(1) + "\n");
   for (const Move& move : moves) {
@@ -101,7 +102,10 @@ QuarantineResult apply_quarantine(const Dataset& dataset, const fs::path& folder
 int undo_quarantine(const fs::path& undo_file) {
   std::vector<Move> moves;
   try {
-    for (const nlohmann::json& move : nlohmann::json::parse(read_text(undo_file))) {
+    const nlohmann::json listed = nlohmann::json::parse(read_text(undo_file));
+    if (!listed.is_array() || listed.empty())
+      fail(ErrorCode::kBadInput, "{}: not an undo file of glint (it lists no image)", name_line(undo_file));
+    for (const nlohmann::json& move : listed) {
       const fs::path from = name_bytes(move.at("from").get<std::string>()),
                      to = name_bytes(move.at("to").get<std::string>());
       if (is_there(to)) moves.push_back({to, from});

@@ -97,9 +97,9 @@ void SampleListing::add_broken(const ImageTree& tree) {
   }
 }
 
-void SampleListing::add_class(const fs::path& folder, Role role, const std::string& label, Below below) {
+int SampleListing::add_class(const fs::path& folder, Role role, const std::string& label, Below below) {
   std::error_code ec;
-  if (!fs::exists(folder, ec) && !ec) return;
+  if (!fs::exists(folder, ec) && !ec) return 0;
   const ImageTree tree = list_images(folder, below);
   add_broken(tree);
   std::map<fs::path, int> inner;
@@ -120,7 +120,7 @@ void SampleListing::add_class(const fs::path& folder, Role role, const std::stri
   }
   const std::string name = name_line(path_in(root(), folder));
   if (taken == 0) notice(fmt::format("{}: no image in it that can be read", name));
-  if (inner.empty()) return;
+  if (inner.empty()) return taken;
   std::string named;
   std::size_t count = 0;
   for (const auto& [path, images] : inner) {
@@ -129,6 +129,7 @@ void SampleListing::add_class(const fs::path& folder, Role role, const std::stri
   }
   if (count > kNamedFolders) named += fmt::format(" and {} more folders", count - kNamedFolders);
   notice(fmt::format("{}: images in folders inside it belong to it too: {}", name, named));
+  return taken;
 }
 
 void SampleListing::add_test_classes(const fs::path& folder, const std::string& good,

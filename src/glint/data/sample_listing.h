@@ -23,9 +23,10 @@ class SampleListing {
   void notice(std::string sentence) { dataset_.warnings.push_back(std::move(sentence)); }
 
   /// The images in `folder`, and in folders inside it, as one class. Folders of masks and depth images inside
-  /// it are left out (finish() names them). Test images are found again by pair_masks.
-  void add_class(const std::filesystem::path& folder, Role role, const std::string& label,
-                 Below below = Below::kInclude);
+  /// it are left out (finish() names them). Test images are found again by pair_masks. Returns how many
+  /// images were taken; a folder that is absent has none.
+  int add_class(const std::filesystem::path& folder, Role role, const std::string& label,
+                Below below = Below::kInclude);
 
   /// add_class of every folder in `folder`, in the role of test; the folder's name is the label, `good` is
   /// the name that means good. A fault: a name that means good to people and not to the layout ("Good",
