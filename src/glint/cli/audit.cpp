@@ -33,6 +33,7 @@ int run(const Arguments& args) {
       args.dataset,
       {DatasetUse::kTrain, /*allow_leakage=*/true, FaultHandling::kCollect, LockHandling::kIgnore},
       *progress);
+  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
   if (args.apply) {
     const QuarantineResult result = apply_quarantine(dataset, args.quarantine);
     std::printf("moved %d images to %s; glint audit %s --undo %s takes it back\n", result.moved,

@@ -67,7 +67,7 @@ std::vector<Finding> audit_files(const Dataset& dataset) {
   if (!dataset.warnings.empty()) {
     out.push_back({Severity::kNotice,
                    "files",
-                   fmt::format("what the scan of the folders has to say: {}", dataset.warnings.size()),
+                   fmt::format("notices of the scan of the folders: {}", dataset.warnings.size()),
                    "A picture that is left out neither trains nor tests; a folder at another place than the "
                    "layout's counts as something else, or not at all.",
                    "Move what should be used to where the layout has it (docs/datasets.md).",
