@@ -217,6 +217,15 @@ TEST_F(AuditTest, CollectsFaultyFiles) {
   EXPECT_TRUE(has(audit_files(dataset), "files that cannot be used: 3"));
 }
 
+TEST_F(AuditTest, WhatTheScanLeftOutIsANotice) {
+  put("val/good/1.png", station_picture(900));
+  const std::vector<Finding> found = audit_files(scan());
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].severity, Severity::kNotice);
+  ASSERT_EQ(found[0].items.size(), 1U);
+  EXPECT_NE(found[0].items[0].note.find("val/good: 1 image is left out"), std::string::npos);
+}
+
 TEST(PerceptualHash, NearForTheSamePictureFarForAnother) {
   const auto a = perceptual_hash(station_picture(1)),
              b = perceptual_hash(station_picture(1, {.brightness = 1.05}));

@@ -1,71 +1,12 @@
-// Codes made by label-studio-converter 0.0.59 (brush.encode_rle) and pycocotools 2.0.
 #include "glint/data/label_import.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "glint/image/regions.h"
-#include "small_set.h"
+#include "labelled_photographs.h"
 
 namespace glint {
 namespace {
-
-using nlohmann::json;
-
-constexpr int kWidth = 13, kHeight = 7;
-constexpr const char* kBlock =
-    "#............"
-    ".....#......."
-    "...######...."
-    "...######...."
-    "...#####....."
-    "............."
-    "............#";
-constexpr const char* kNoise =
-    ".##..#.##.#.."
-    "#...#####.#.#"
-    ".#...#...####"
-    "#..#.##......"
-    "#...#.....#.."
-    ".#.#.#.###..."
-    ".....#.....#.";
-const std::vector<std::uint8_t> kBlockBrush = {
-    0,   0,   1,   108, 57,  27,  248, 31,  240, 128, 1,   255, 144, 192, 0,   255, 132, 0,   15,  252,
-    78,  0,   7,   252, 32,  16,  255, 194, 1,   15,  252, 32,  16,  255, 194, 1,   15,  252, 32,  16,
-    255, 194, 0,   7,   254, 27,  0,   3,   254, 16,  8,   127, 225, 0,   135, 254, 16,  8,   127, 225,
-    0,   135, 254, 16,  8,   127, 225, 0,   3,   255, 13,  128, 1,   255, 8,   4,   63,  240, 128, 67,
-    255, 8,   4,   63,  240, 128, 67,  255, 8,   0,   31,  249, 220, 0,   15,  248, 64,  0,   255, 0};
-const std::vector<std::uint8_t> kNoiseBrush = {
-    0,  0, 1,   108, 57, 27, 248, 0,  0, 5,   196, 0, 0, 16,  0,  0, 127, 128, 0, 1, 152,
-    0,  0, 127, 128, 0,  2,  132, 64, 0, 16,  68,  0, 5, 176, 0,  0, 127, 128, 0, 4, 4,
-    64, 0, 19,  0,   0,  7,  248, 0,  0, 9,   128, 0, 7, 248, 0,  0, 87,  68,  0, 1, 80,
-    0,  0, 127, 128, 0,  3,  156, 64, 0, 92,  68,  0, 5, 224, 0,  0, 127, 128, 0, 7, 68,
-    64, 0, 38,  196, 0,  0,  244, 64, 0, 12,  0,   0, 7, 248, 0,  0, 62,  128, 0, 7, 248,
-    0,  0, 1,   0,   0,  7,  248, 0,  0, 1,   128, 0, 7, 248, 0,  0, 47,  0,   0, 7, 248,
-    0,  0, 113, 68,  0,  3,  88,  0,  0, 127, 128, 0, 0, 108, 64, 0, 56,  0,   0, 7, 248,
-    0,  0, 20,  68,  0,  2,  64,  0,  0, 127, 128, 0, 0, 156, 64, 0, 47,  196, 0, 2, 68,
-    64, 0, 77,  0,   0,  7,  248, 0,  0, 97,  68,  0, 7, 196, 64, 0, 90,  68,  0, 2, 24,
-    0,  0, 127, 128, 0,  7,  96,  0,  0, 127, 128, 0, 1, 232, 0,  0, 127, 128, 0, 0, 112,
-    0,  0, 127, 128, 0,  3,  0,   0,  0, 127, 128, 0, 0, 36,  64, 0, 97,  196, 0, 7, 104,
-    0,  0, 127, 128, 0,  4,  92,  64, 0, 126, 0,   0, 7, 248, 0,  0, 43,  0,   0, 7, 248,
-    0,  0, 102, 196, 0,  3,  204, 64, 0, 54,  196, 0, 2, 92,  64, 0, 92,  68,  0, 0, 132,
-    64, 0, 76,  0,   0,  7,  248, 0,  0, 78,  196, 0, 4, 172, 64, 0, 55,  68,  0, 0, 200,
-    0,  0, 127, 128, 0,  6,  132, 64, 0, 94,  68,  0, 3, 204, 64, 0, 59,  68,  0, 3, 172,
-    64, 0, 94,  128, 0,  7,  248, 0,  0, 41,  196, 0, 5, 12,  64, 0, 52,  68,  0, 5, 0,
-    0,  0, 127, 128, 0,  7,  36,  64, 0, 125, 128, 0, 7, 248, 0,  0, 125, 196, 0, 3, 200,
-    0,  0, 127, 128, 0,  2,  52,  64, 0, 106, 128, 0, 7, 248, 0,  0, 15,  128, 0, 7, 248,
-    0,  0, 6,   128, 0,  7,  248, 0,  0, 35,  196, 0, 5, 196, 64, 0, 76,  68,  0, 2, 124,
-    64, 0, 20,  196, 0,  0,  148, 64, 0, 20,  68,  0, 5, 180, 64, 0, 103, 128, 0, 7, 248,
-    0,  0, 5,   196, 0,  5,  52,  64, 0, 55,  196, 0, 2, 236, 64, 0, 124, 196, 0, 4, 8,
-    0,  0, 127, 128, 0,  6,  252, 32, 0};
-constexpr const char* kBlockCoco = "01f02^O0O11O000Oj0O";
-constexpr const char* kNoiseCoco = "11111OO010O080H0100003ON0O00210ON12O00O0O20N30O0N13";
-
-std::string drawing(const Mask& mask) {
-  std::string out;
-  for (const std::uint8_t v : mask.pixels) out += v != 0 ? '#' : '.';
-  return out;
-}
 
 TEST(DecodeBrush, EqualsTheToolsOwnDecoder) {
   EXPECT_EQ(drawing(rasterise(decode_brush(kBlockBrush, kWidth, kHeight), kWidth, kHeight)), kBlock);
@@ -111,62 +52,14 @@ TEST(AddRegion, LeavesAGap) {
   EXPECT_EQ(label_regions(out).count, 2);
 }
 
-/// 13x7 photographs, and exports that label them.
-class LabelImport : public ::testing::Test {
- protected:
-  LabelImport() {
-    for (int i = 0; i < 6; ++i)
-      write_file(images() / fmt::format("p{}.png", i), encode_png(picture(i, kWidth, kHeight)));
-  }
-  std::filesystem::path images() const { return folder_.path() / "photographs"; }
-  std::filesystem::path out() const { return folder_.path() / "set"; }
-
-  static json region(const std::string& type, const std::string& label, json value) {
-    value[type] = json::array({label});
-    return {{"type", type}, {"original_width", kWidth}, {"original_height", kHeight}, {"value", value}};
-  }
-  static json brush(const std::string& label, const std::vector<std::uint8_t>& code) {
-    return region("brushlabels", label, {{"format", "rle"}, {"rle", code}});
-  }
-  static json task(const std::string& image, const json& regions) {
-    const json annotation = {{"was_cancelled", false}, {"result", regions}};
-    return {{"data", {{"image", image}}}, {"annotations", json::array({annotation})}};
-  }
-  static json studio() {
-    json polygon = region("polygonlabels", "dent", {{"points", {{10, 10}, {60, 10}, {60, 80}}}});
-    json rectangle = region("rectanglelabels", "dent", {{"x", 0}, {"y", 0}, {"width", 30}, {"height", 30}});
-    json ellipse = region("ellipselabels", "stain", {{"x", 50}, {"y", 50}, {"radiusX", 20}, {"radiusY", 30}});
-    return json::array({task("/data/upload/3/0123abcd-p0.png", json::array()),
-                        task("/data/local-files/?d=p1.png", json::array()),
-                        task("http://host/p2.png", json::array({brush("scratch", kBlockBrush)})),
-                        task("p3.png", json::array({polygon, rectangle})),
-                        task("p4.png", json::array({brush("scratch", kBlockBrush), ellipse})),
-                        task("p5.png", json::array({region("choices", "x", json::object())}))});
-  }
-  ImportSummary import(const json& export_json, const ImportOptions& options = {}) {
-    return import_labels(parse_label_studio(export_json.dump(), "export.json"), images(), options, out(),
-                         silent_progress());
-  }
-  std::string refusal(const json& export_json, const ImportOptions& options = {}) {
-    try {
-      import(export_json, options);
-    } catch (const Error& e) {
-      EXPECT_FALSE(std::filesystem::exists(out()));
-      return e.what();
-    }
-    return "";
-  }
-
- private:
-  TemporaryFolder folder_;
-};
-
 TEST_F(LabelImport, LabelStudioBecomesMvtec) {
   const ImportSummary summary = import(studio());
   EXPECT_EQ(summary.train_good + summary.test_good, 3);
   EXPECT_EQ(summary.test_good, 1);
   EXPECT_EQ(summary.anomalous, (std::map<std::string, int>{{"scratch", 1}, {"dent", 1}, {"combined", 1}}));
   EXPECT_EQ(summary.regions, 5);
+  ASSERT_EQ(summary.notices.size(), 1U);
+  EXPECT_NE(summary.notices[0].find("3 images count as good"), std::string::npos);
   EXPECT_EQ(drawing(read_mask(out() / "ground_truth/scratch/p2_mask.png")), kBlock);
   EXPECT_TRUE(std::filesystem::exists(out() / "test/combined/p4.png"));
   DatasetOptions options{DatasetUse::kEvaluate};
@@ -180,10 +73,10 @@ TEST_F(LabelImport, EverythingWrongIsListedAndNothingIsWritten) {
   bad.push_back({{"image", "p1.png"}});
   bad[2]["annotations"][0]["result"][0]["original_width"] = kWidth + 1;
   bad[3]["annotations"][0]["was_cancelled"] = true;
-  const std::string text = refusal(bad, {{"scratch", "stain"}, 0.2, 0});
+  const std::string text = refusal(bad, {.classes = {"scratch", "stain"}});
   for (const char* part : {"nowhere.png", "the same image as", "JSON-MIN", "task[2]", "not annotated"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
-  EXPECT_NE(refusal(studio(), {{"scratch", "stain", "dents"}, 0.2, 0}).find("did you mean 'dents'"),
+  EXPECT_NE(refusal(studio(), {.classes = {"scratch", "stain", "dents"}}).find("did you mean 'dents'"),
             std::string::npos);
   json slash = studio();
   slash[2]["annotations"][0]["result"][0]["value"]["brushlabels"] = json::array({"../x"});
@@ -230,11 +123,75 @@ TEST_F(LabelImport, FoldersBecomeClasses) {
   std::filesystem::create_directories(images() / "bad" / "dent");
   write_file(images() / "bad" / "x.png", encode_png(picture(50, kWidth, kHeight)));
   write_file(images() / "bad" / "dent" / "y.png", encode_png(picture(51, kWidth, kHeight)));
-  const ImportSummary summary =
-      import_folders(images(), images() / "bad", {{}, 0.5, 3}, out(), silent_progress());
+  const ImportSummary summary = import_folders(images(), images() / "bad",
+                                               {.test_good_share = 0.5, .seed = 3}, out(), silent_progress());
   EXPECT_EQ(summary.train_good, 3);
   EXPECT_EQ(summary.test_good, 3);
   EXPECT_EQ(summary.anomalous, (std::map<std::string, int>{{"bad", 1}, {"dent", 1}}));
+}
+
+TEST_F(LabelImport, TheSameFileIsNotGoodAndBad) {
+  write_file(images() / "copy.png", encode_png(picture(2, kWidth, kHeight)));
+  json all = studio();
+  all.push_back(task("copy.png", json::array()));
+  EXPECT_NE(refusal(all).find("are the same file"), std::string::npos);
+  write_file(images() / "bad/copy.png", encode_png(picture(3, kWidth, kHeight)));
+  EXPECT_THROW(import_folders(images(), images() / "bad", {}, out(), silent_progress()), Error);
+}
+
+TEST_F(LabelImport, CocoBoxesAndOtherUnitsAreRefusedByName) {
+  json coco = {{"categories", {{{"id", 1}, {"name", "dent"}}}},
+               {"images",
+                {{{"id", 1}, {"file_name", "sub\\p0.png"}, {"width", kWidth}, {"height", kHeight}},
+                 {{"id", 2}, {"file_name", "p1.png"}, {"width", kWidth}, {"height", kHeight}}}},
+               {"annotations", json::array()}};
+  const auto problem = [&](const json& annotation) {
+    json file = coco;
+    json entry = annotation;
+    entry["image_id"] = 1;
+    entry["category_id"] = 1;
+    file["annotations"] = json::array({entry});
+    try {
+      import_labels(parse_coco(file.dump(), "coco.json"), images(), {}, out(), silent_progress());
+    } catch (const Error& e) {
+      EXPECT_FALSE(std::filesystem::exists(out()));
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  for (const json& annotation :
+       {json{{"bbox", {1, 1, 4, 4}}}, json{{"bbox", {1, 1, 4, 4}}, {"segmentation", json::array()}}}) {
+    EXPECT_NE(problem(annotation).find("p0.png: "), std::string::npos);
+    EXPECT_NE(problem(annotation).find("a box alone"), std::string::npos);
+  }
+  EXPECT_NE(problem({{"segmentation", {{0.1, 0.1, 0.5, 0.1, 0.5, 0.9}}}}).find("shares"), std::string::npos);
+  EXPECT_NE(problem({{"segmentation", {{1, 1, 90, 1, 90, 60}}}}).find("another size"), std::string::npos);
+  EXPECT_NE(problem({{"segmentation", nullptr}, {"bbox", {1, 1, 4, 4}}}), "");
+  // Folders that the file names and the photographs are not in: the name alone is no proof.
+  std::filesystem::create_directories(images() / "sub");
+  std::filesystem::rename(images() / "p0.png", images() / "sub/p0.png");
+  EXPECT_EQ(
+      problem({{"iscrowd", 1},
+               {"segmentation", {{"counts", {10, 5, kWidth * kHeight - 15}}, {"size", {kHeight, kWidth}}}}}),
+      "");
+}
+
+TEST_F(LabelImport, FoldersInsideFoldersAreLeftOutWithANotice) {
+  write_file(images() / "old/z.png", encode_png(picture(60, kWidth, kHeight)));
+  write_text(images() / "z.webp", "RIFF");
+  const ImportSummary summary = import_folders(images(), {}, {}, out(), silent_progress());
+  EXPECT_EQ(summary.train_good + summary.test_good, 6);
+  ASSERT_EQ(summary.notices.size(), 2U);
+  EXPECT_NE(summary.notices[0].find("old/z.png"), std::string::npos);
+  EXPECT_NE(summary.notices[1].find("z.webp"), std::string::npos);
+  std::filesystem::create_symlink("nowhere", images() / "y.png");
+  EXPECT_THROW(import_folders(images(), {}, {}, folder_path() / "set2", silent_progress()), Error);
+}
+
+TEST_F(LabelImport, RemovesNothingBesideItsFolder) {
+  write_text(folder_path() / "set.part/notes.txt", "mine");
+  import(studio());
+  EXPECT_EQ(read_text(folder_path() / "set.part/notes.txt"), "mine");
 }
 
 }  // namespace

@@ -106,7 +106,43 @@ TEST_F(VisaTest, BadListsAreNamed) {
   put_list("object,split,label,image,mask\ncandle,train,normal,candle/Data/Images/Normal/99.png,\n");
   EXPECT_NE(refusal("candle").find("99.png"), std::string::npos);
   put_list("object,split,label,image,mask\ncandle,train\n");
-  EXPECT_NE(refusal("candle").find("line 2"), std::string::npos);
+  EXPECT_NE(refusal("candle").find("row 2"), std::string::npos);
+}
+
+TEST_F(VisaTest, ListsFromOtherSystemsAreRead) {
+  std::string csv = "\xEF\xBB\xBFobject,split,label,image,mask\r\n";
+  for (int i = 0; i < 10; ++i)
+    csv += fmt::format("candle,train,normal,candle\\Data\\Images\\Normal\\{}.png,\r\n", i);
+  write_file(at("candle/Data/Images/Normal/kl\xE4mme, 1.png"), encode_png(picture(60)));
+  csv += "candle,test,normal,\"candle/Data/Images/Normal/kl\xE4mme, 1.png\",\r\n";
+  put_list(csv);
+  const Dataset set = scan("candle");
+  EXPECT_EQ(set.train.size(), 10U);
+  ASSERT_EQ(set.test.size(), 1U);
+  EXPECT_EQ(set.test[0].id, "Data/Images/Normal/kl\\xE4mme, 1.png");
+}
+
+TEST_F(VisaTest, WordsOutsideTheListsVocabularyAreRefused) {
+  for (const char* row :
+       {"candle,Train,normal", "candle,test,good", "candle,valid,normal", "candle,train,Normal"}) {
+    put_list("object,split,label,image,mask\n" + std::string(row) + ",candle/Data/Images/Normal/1.png,\n");
+    EXPECT_NE(refusal("candle").find("row 2"), std::string::npos) << row;
+  }
+  put_list(
+      "object,split,label,image,mask\ncandle,train,normal,candle/Data/Images/Normal/1.png,\n"
+      "candle,test,normal,candle/Data/Images/Normal/1.png,\n");
+  EXPECT_NE(refusal("candle").find("names it twice"), std::string::npos);
+}
+
+TEST_F(VisaTest, ALinkedCategoryIsReadAndWhatTheListLeavesOutIsNamed) {
+  std::filesystem::create_directories(at("work"));
+  std::filesystem::create_directory_symlink(at("candle"), at("work/candle"));
+  const Dataset set = scan("work/candle");
+  EXPECT_EQ(set.train[0].id, "Data/Images/Normal/0.png");
+  const auto named = std::find_if(set.warnings.begin(), set.warnings.end(), [](const std::string& w) {
+    return w.find("1 image is left out: not named in the list") != std::string::npos;
+  });
+  EXPECT_NE(named, set.warnings.end());
 }
 
 class RealIadTest : public LayoutTest {
@@ -146,6 +182,13 @@ TEST_F(RealIadTest, BadListsAreNamed) {
   }
   write_text(at("usb/usb.json"), "{\"train\": [" + entry("OK", "/etc/passwd", "") + "], \"test\": []}");
   EXPECT_NE(refusal("usb").find("outside"), std::string::npos);
+}
+
+TEST_F(RealIadTest, ClassesThatNoFolderCanHaveAreRefused) {
+  for (const char* kind : {"../up", "good", "a/b"}) {
+    write_text(at("usb/usb.json"), "{\"train\": [], \"test\": [" + entry(kind, "NG/S0100/30.png", "") + "]}");
+    EXPECT_NE(refusal("usb").find("usb.json"), std::string::npos) << kind;
+  }
 }
 
 TEST(Layout, FolderNamesSurviveSlashes) {

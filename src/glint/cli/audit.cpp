@@ -4,6 +4,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/data/quarantine.h"
 #include "glint/eval/audit.h"
@@ -32,10 +33,12 @@ int run(const Arguments& args) {
       args.dataset,
       {DatasetUse::kTrain, /*allow_leakage=*/true, FaultHandling::kCollect, LockHandling::kIgnore},
       *progress);
+  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
   if (args.apply) {
     const QuarantineResult result = apply_quarantine(dataset, args.quarantine);
-    std::printf("moved %d images to %s; %s takes it back\n", result.moved, args.quarantine.c_str(),
-                ("glint audit " + args.dataset + " --undo " + result.undo_file.string()).c_str());
+    std::printf("moved %d images to %s; glint audit %s --undo %s takes it back\n", result.moved,
+                name_line(args.quarantine).c_str(), name_line(args.dataset).c_str(),
+                name_line(result.undo_file).c_str());
     return kExitOk;
   }
   Backbone backbone = open_backbone(args.backbone);
@@ -47,12 +50,12 @@ int run(const Arguments& args) {
     const fs::path out = args.out;
     write_text(out / "audit.json", audit_json(audit, dataset).dump(2) + "\n");
     write_text(out / "audit.html", audit_report(audit, dataset));
-    written = (out / "audit.html").string() + ", audit.json";
+    written = name_line(out / "audit.html") + ", audit.json";
   }
   if (!args.quarantine.empty()) {
     const fs::path file = fs::path(args.quarantine) / kProposalFile;
     write_text(file, exclusion_text(audit));
-    written += (written.empty() ? "" : ", ") + file.string();
+    written += (written.empty() ? "" : ", ") + name_line(file);
   }
   if (!written.empty()) std::printf("wrote %s\n", written.c_str());
   return audit.found() ? kExitFound : kExitOk;

@@ -26,6 +26,7 @@ int run(const Arguments& args) {
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   const Dataset dataset =
       scan_datasets({args.datasets.begin(), args.datasets.end()}, {DatasetUse::kEvaluate, false}, *progress);
+  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
   const fs::path out = args.out;
   CompareOptions options;
   options.methods = args.methods;

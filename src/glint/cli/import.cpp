@@ -4,6 +4,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/data/label_import.h"
 
@@ -16,10 +17,11 @@ struct Arguments {
 };
 
 int print(const ImportSummary& summary, const std::string& out) {
-  std::printf("wrote %s: %d good for training, %d good for testing", out.c_str(), summary.train_good,
-              summary.test_good);
+  for (const std::string& notice : summary.notices) std::printf("notice: %s\n", notice.c_str());
+  std::printf("wrote %s: %d good for training, %d good for testing", name_line(out).c_str(),
+              summary.train_good, summary.test_good);
   for (const auto& [label, images] : summary.anomalous) std::printf(", %d %s", images, label.c_str());
-  std::printf(" (%d regions)\nnext: glint audit %s\n", summary.regions, out.c_str());
+  std::printf(" (%d regions)\nnext: glint audit %s\n", summary.regions, name_line(out).c_str());
   return kExitOk;
 }
 
@@ -28,7 +30,7 @@ using Parse = LabelFile (*)(std::string_view, const std::string&);
 int from_file(const Arguments& args, Parse parse) {
   constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
   const auto progress = make_terminal_progress();
-  const LabelFile labels = parse(read_text(args.file, kMaxBytes), args.file);
+  const LabelFile labels = parse(read_text(args.file, kMaxBytes), name_line(args.file));
   return print(import_labels(labels, args.images, args.options, args.out, *progress), args.out);
 }
 
@@ -58,7 +60,7 @@ Action add_import(CLI::App& verb) {
       "label-studio export.json --images photographs -o sleeves --classes scratch,dent";
   constexpr const char* kFolderExample = "folder --good ok --bad nok -o sleeves";
   for (const auto& [name, purpose, example, parse] :
-       {std::tuple("label-studio", "JSON export of Label Studio: brush, polygon, rectangle, ellipse",
+       {std::tuple("label-studio", "JSON export of Label Studio: brush, bitmask, polygon, rectangle, ellipse",
                    kLabelStudioExample, Parse{parse_label_studio}),
         std::tuple("coco", "COCO instance annotations: polygons and run-length codes",
                    "coco instances.json --images photographs -o sleeves", Parse{parse_coco})}) {
@@ -68,15 +70,26 @@ Action add_import(CLI::App& verb) {
         ->required();
     sub->add_option("--classes", args->options.classes, "the only labels to accept, comma separated")
         ->delimiter(',');
+    if (std::string_view(name) != "label-studio") continue;
+    sub->add_option("--good-choices", args->options.good,
+                    "choices for the whole image that mean a good part, comma separated (all others are then "
+                    "defect classes without masks)")
+        ->delimiter(',');
+    sub->add_option(
+           "--ignore", args->options.ignored,
+           "types of results that say nothing of defects (textarea, rating, keypointlabels, ...), comma "
+           "separated")
+        ->delimiter(',');
   }
   CLI::App* folder = choose("folder", "folders of good and bad photographs, without masks", kFolderExample,
                             [args] { return from_folders(*args); });
   folder->add_option("--good", args->good, "folder of good photographs")->required();
   folder->add_option("--bad", args->bad, "folder of bad ones; folders in it are defect classes");
-  verb.footer(
-      fmt::format("An image without regions counts as good. Nothing is written unless everything fits.\n"
-                  "Example:\n  glint import {}\n  glint import {}",
-                  kLabelStudioExample, kFolderExample));
+  verb.footer(fmt::format(
+      "An annotated image on which nothing is marked counts as good; what cannot become a region is\n"
+      "refused by name, never taken for good. Nothing is written unless everything fits.\n"
+      "Example:\n  glint import {}\n  glint import {}",
+      kLabelStudioExample, kFolderExample));
   return [chosen] { return (*chosen)(); };
 }
 

@@ -27,6 +27,7 @@ int run(Arguments args) {
   const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
                             parse_enum<Precision>(args.precision, "--precision"), args.model);
   const Dataset dataset = scan_dataset(args.dataset, {DatasetUse::kEvaluate, false}, *progress);
+  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
   LimitOptions& options = args.options;
   if (!args.kinds.empty()) options.kinds.clear();
   for (const std::string& kind : args.kinds)

@@ -4,6 +4,7 @@
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/data/split_lock.h"
 
@@ -19,24 +20,26 @@ struct Arguments {
 
 Dataset scan(const Arguments& args) {
   const auto progress = make_terminal_progress();
-  return scan_dataset(
+  Dataset dataset = scan_dataset(
       args.dataset,
       {DatasetUse::kTrain, /*allow_leakage=*/true, FaultHandling::kRefuse, LockHandling::kIgnore}, *progress);
+  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
+  return dataset;
 }
 
 int lock(const Arguments& args) {
   const Dataset dataset = scan(args);
   std::printf("wrote %s (%zu training, %zu calibration, %zu test images)\n",
-              lock_split(dataset, iso_time(unix_micros()), args.replace).c_str(), dataset.train.size(),
-              dataset.calibration.size(), dataset.test.size());
+              name_line(lock_split(dataset, iso_time(unix_micros()), args.replace)).c_str(),
+              dataset.train.size(), dataset.calibration.size(), dataset.test.size());
   return kExitOk;
 }
 
 int verify(const Arguments& args) {
   const auto differences = check_lock(scan(args));
   if (!differences)
-    fail(ErrorCode::kNotFound, "{}: the split is not locked; glint split lock {}", args.dataset,
-         args.dataset);
+    fail(ErrorCode::kNotFound, "{}: the split is not locked; glint split lock {}", name_line(args.dataset),
+         name_line(args.dataset));
   if (differences->empty()) {
     std::printf("the dataset is as locked\n");
     return kExitOk;
@@ -52,8 +55,8 @@ int resplit(const Arguments& args, bool by_time) {
       by_time ? split_by_time(good, args.test_share, args.gap_seconds)
               : split_by_group(good, args.test_share, args.pattern, static_cast<std::uint64_t>(args.seed));
   write_resplit(dataset, split, args.out);
-  std::printf("%s\nwrote %s: %zu training and %zu good test images\n", split.rule.c_str(), args.out.c_str(),
-              split.train.size(), split.test.size());
+  std::printf("%s\nwrote %s: %zu training and %zu good test images\n", split.rule.c_str(),
+              name_line(args.out).c_str(), split.train.size(), split.test.size());
   return kExitOk;
 }
 
@@ -72,7 +75,9 @@ Action add_split(CLI::App& verb) {
   choose("lock", "record which image plays which role (glint-split.json in the dataset)", [args] {
     return lock(*args);
   })->add_flag("--replace", args->replace, "write a new lock over an old one");
-  choose("verify", "name every moved, added, removed or changed image; exit 1 when there is one",
+  choose("verify",
+         "name every image that was moved, added, removed, changed or plays another role; exit 1 when there "
+         "is one",
          [args] { return verify(*args); });
   CLI::App* time =
       choose("time", "copy the dataset, the latest good images testing (times in the file names)",

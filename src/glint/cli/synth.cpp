@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/data/sleeve.h"
 
@@ -39,7 +40,7 @@ Action add_synth(CLI::App& verb) {
     }
     const auto progress = make_terminal_progress();
     const int written = write_sleeve_set(args->out, args->set, *progress);
-    std::printf("wrote %s (%d images)\n", args->out.c_str(), written);
+    std::printf("wrote %s (%d images)\n", name_line(args->out).c_str(), written);
     return kExitOk;
   };
 }

@@ -6,6 +6,7 @@
 #include "glint/base/files.h"
 #include "glint/base/parallel.h"
 #include "glint/data/audit.h"
+#include "glint/data/sample_mask.h"
 #include "glint/data/split_lock.h"
 #include "glint/image/codec.h"
 
@@ -42,7 +43,7 @@ std::vector<AuditedImage> measure_dataset(const Dataset& dataset, ProgressSink& 
     item.perceptual = perceptual_hash(image);
     item.pixel_sha256 = pixel_hash(image);
     if (item.sample.mask) {
-      const MaskFile mask = read_mask_file(*item.sample.mask, item.sample.mask_rule);
+      const MaskFile mask = read_sample_mask(item.sample);
       item.mask = measure_mask(image, mask.mask);
       item.mask_grey_share = mask.grey_share;
     }
@@ -53,15 +54,27 @@ std::vector<AuditedImage> measure_dataset(const Dataset& dataset, ProgressSink& 
 }
 
 std::vector<Finding> audit_files(const Dataset& dataset) {
-  if (dataset.faults.empty()) return {};
-  Finding finding{Severity::kError,
-                  "files",
-                  fmt::format("files that cannot be used: {}", dataset.faults.size()),
-                  "glint train and glint evaluate refuse a dataset with such files.",
-                  "Repair or remove each of them.",
-                  {}};
-  for (const DatasetFault& fault : dataset.faults) finding.items.push_back({{fault.id}, fault.sentence});
-  return {finding};
+  std::vector<Finding> out;
+  if (!dataset.faults.empty()) {
+    out.push_back({Severity::kError,
+                   "files",
+                   fmt::format("files that cannot be used: {}", dataset.faults.size()),
+                   "glint train and glint evaluate refuse a dataset with such files.",
+                   "Repair or remove each of them.",
+                   {}});
+    for (const DatasetFault& fault : dataset.faults) out[0].items.push_back({{fault.id}, fault.sentence});
+  }
+  if (!dataset.warnings.empty()) {
+    out.push_back({Severity::kNotice,
+                   "files",
+                   fmt::format("notices of the scan of the folders: {}", dataset.warnings.size()),
+                   "A picture that is left out neither trains nor tests; a folder at another place than the "
+                   "layout's counts as something else, or not at all.",
+                   "Move what should be used to where the layout has it (docs/datasets.md).",
+                   {}});
+    for (const std::string& warning : dataset.warnings) out.back().items.push_back({{}, warning});
+  }
+  return out;
 }
 
 std::vector<Finding> audit_identity(const std::vector<AuditedImage>& images) {

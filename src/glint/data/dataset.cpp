@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
+#include <set>
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/base/parallel.h"
 #include "glint/data/layout.h"
+#include "glint/data/name_list.h"
+#include "glint/data/sample_mask.h"
 #include "glint/data/split_lock.h"
 #include "glint/image/codec.h"
 
@@ -19,7 +22,7 @@ namespace {
 void inspect_mask(Sample& sample, FaultSink& faults) {
   Mask mask;
   try {
-    mask = read_mask(*sample.mask, sample.mask_rule);
+    mask = read_sample_mask(sample).mask;
   } catch (const Error& e) {
     faults.add(*sample.mask, e.what());
     sample.mask.reset();
@@ -29,7 +32,7 @@ void inspect_mask(Sample& sample, FaultSink& faults) {
   faults.add(
       *sample.mask,
       fmt::format("{}: the mask is {}x{} but its image {} is {}x{}; export the mask at the image's size",
-                  sample.mask->string(), mask.width, mask.height, sample.path.string(), sample.width,
+                  name_line(*sample.mask), mask.width, mask.height, name_line(sample.path), sample.width,
                   sample.height));
   sample.mask.reset();
 }
@@ -42,7 +45,7 @@ void inspect_files(const std::vector<Sample*>& samples, FaultSink& faults, Progr
     Sample& sample = *samples[i];
     try {
       const Bytes bytes = read_file(sample.path, std::uint64_t{1} << 30);
-      const RgbImage image = decode_image(bytes, sample.path.string());
+      const RgbImage image = decode_image(bytes, name_line(sample.path));
       sample.sha256 = sha256_hex(bytes);
       sample.width = image.width;
       sample.height = image.height;
@@ -75,14 +78,21 @@ void check_leakage(Dataset& dataset, bool allow) {
   }
 }
 
+/// What the scan left out, behind an error that this may explain.
+std::string listed_warnings(const Dataset& dataset) {
+  std::string out;
+  for (const std::string& warning : dataset.warnings) out += "\n  " + warning;
+  return out;
+}
+
 void check_counts(const Dataset& dataset, DatasetUse use) {
   if (use == DatasetUse::kTrain && static_cast<int>(dataset.train.size()) < kLeastGoodImages) {
-    fail(ErrorCode::kBadInput, "{}: {} good images, at least {} are needed in train/good",
-         dataset.root.string(), dataset.train.size(), kLeastGoodImages);
+    fail(ErrorCode::kBadInput, "{}: {} good images, at least {} are needed in train/good{}",
+         name_line(dataset.root), dataset.train.size(), kLeastGoodImages, listed_warnings(dataset));
   }
   if (use == DatasetUse::kEvaluate && dataset.test.empty()) {
-    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>",
-         dataset.root.string());
+    fail(ErrorCode::kBadInput, "{}: no test images; put them into test/good and test/<defect class>{}",
+         name_line(dataset.root), listed_warnings(dataset));
   }
 }
 
@@ -92,7 +102,7 @@ void require_lock(const Dataset& dataset) {
   fail(ErrorCode::kBadInput,
        "{}: the dataset differs from its locked split:\n{}\nrestore the images, or lock the split again: "
        "glint split lock {} --replace",
-       (dataset.root / kLockFile).string(), differences->text(), dataset.root.string());
+       name_line(dataset.root / kLockFile), differences->text(), name_line(dataset.root));
 }
 
 }  // namespace
@@ -102,19 +112,21 @@ std::string Dataset::fingerprint() const {
   for (const auto* part : {&train, &calibration, &test}) {
     for (const Sample& sample : *part) text += sample.id + ' ' + sample.sha256 + '\n';
   }
-  return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+  return sha256_hex(text);
 }
 
 Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, ProgressSink& progress) {
-  if (!fs::is_directory(root)) fail(ErrorCode::kNotFound, "{}: no such folder", root.string());
+  std::error_code ec;
+  if (!fs::is_directory(root, ec)) fail(ErrorCode::kNotFound, "{}: no such folder", name_line(root));
   Dataset dataset;
   dataset.root = root;
-  dataset.categories = {folder_name(root)};
+  dataset.categories = {name_text(folder_name(root))};
   FaultSink faults(dataset, options.faults);
   list_samples(dataset, faults);
   if (dataset.train.empty() && dataset.test.empty()) {
-    fail(ErrorCode::kBadInput, "{}: no image found; put good parts into train/good (PNG, JPEG, BMP or TIFF)",
-         root.string());
+    fail(ErrorCode::kBadInput,
+         "{}: no image found; put good parts into train/good (PNG, JPEG, BMP or TIFF){}", name_line(root),
+         listed_warnings(dataset));
   }
   if (!faults.collects()) check_counts(dataset, options.use);
   std::vector<Sample*> all;
@@ -133,6 +145,7 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   if (options.lock == LockHandling::kRequire) require_lock(dataset);
   return dataset;
 }
+
 Dataset scan_datasets(const std::vector<fs::path>& roots, const DatasetOptions& options,
                       ProgressSink& progress) {
   if (roots.empty()) fail(ErrorCode::kConfig, "give at least one dataset folder");
@@ -143,7 +156,8 @@ Dataset scan_datasets(const std::vector<fs::path>& roots, const DatasetOptions& 
     Dataset one = scan_dataset(root, options, progress);
     const std::string& name = one.categories[0];
     if (std::find(all.categories.begin(), all.categories.end(), name) != all.categories.end()) {
-      fail(ErrorCode::kBadInput, "{}: two datasets are called '{}'; rename one folder", root.string(), name);
+      fail(ErrorCode::kBadInput, "{}: two datasets are called '{}'; rename one folder", name_line(root),
+           name);
     }
     all.categories.push_back(name);
     for (const auto& [to, from] : {std::pair(&all.train, &one.train), std::pair(&all.test, &one.test),
@@ -161,23 +175,25 @@ Dataset scan_datasets(const std::vector<fs::path>& roots, const DatasetOptions& 
 }
 
 int exclude_samples(Dataset& dataset, const fs::path& file) {
-  std::istringstream lines(read_text(file));
-  int count = 0;
-  for (std::string line; std::getline(lines, line);) {
-    line = line.substr(0, line.find('#'));
-    line.erase(line.find_last_not_of(" \t\r") + 1);
-    if (line.empty()) continue;
-    std::size_t erased = 0;
-    for (auto* part : {&dataset.train, &dataset.calibration}) {
-      erased += std::erase_if(*part, [&](const Sample& sample) { return sample.id == line; });
-    }
-    if (erased == 0) {
-      fail(ErrorCode::kBadInput, "{}: '{}' is no training or calibration image of {}", file.string(), line,
-           dataset.root.string());
-    }
-    ++count;
+  std::map<std::string, std::string> ids;  // by the name's bytes
+  for (const auto* part : {&dataset.train, &dataset.calibration}) {
+    for (const Sample& sample : *part) ids.emplace(name_bytes(sample.id), sample.id);
   }
-  return count;
+  std::set<std::string> excluded;
+  for (const ListedName& listed : read_name_list(file)) {
+    const auto known = std::find_if(listed.candidates.begin(), listed.candidates.end(),
+                                    [&](const std::string& name) { return ids.contains(name); });
+    if (known != listed.candidates.end()) {
+      excluded.insert(ids[*known]);
+    } else if (!listed.may_be_comment) {
+      fail(ErrorCode::kBadInput, "{}: line {}: '{}' is no training or calibration image of {}",
+           name_line(file), listed.line, name_line(listed.text), name_line(dataset.root));
+    }
+  }
+  for (auto* part : {&dataset.train, &dataset.calibration}) {
+    std::erase_if(*part, [&](const Sample& sample) { return excluded.contains(sample.id); });
+  }
+  return static_cast<int>(excluded.size());
 }
 
 std::string Dataset::name() const {
@@ -189,7 +205,7 @@ std::string Dataset::name() const {
 std::optional<Mask> load_mask(const Sample& sample) {
   if (!sample.anomalous()) return Mask(sample.width, sample.height);
   if (!sample.mask) return std::nullopt;
-  return read_mask(*sample.mask, sample.mask_rule);
+  return read_sample_mask(sample).mask;
 }
 
 }  // namespace glint

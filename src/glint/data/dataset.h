@@ -36,11 +36,12 @@ struct EnumNames<DatasetLayout> {
 
 struct Sample {
   std::filesystem::path path;
-  std::string id;  ///< path relative to the dataset, with forward slashes
+  std::string id;  ///< where it lies in the dataset, by name alone; text as name_text writes it
   Role role = Role::kTrain;
-  std::string label;     ///< folder name: "good" or a defect class
-  std::string category;  ///< name of the dataset's folder
+  std::string label;     ///< folder name as text: "good" or a defect class
+  std::string category;  ///< name of the dataset's folder, as text
   std::optional<std::filesystem::path> mask;
+  std::vector<std::filesystem::path> further_masks;  ///< of the same image; the union of all is its mask
   MaskRule mask_rule = MaskRule::kAboveHalf;
   std::string sha256;  ///< of the file's bytes
   int width = 0, height = 0;
@@ -62,9 +63,9 @@ struct Dataset {
   std::vector<Sample> calibration;  ///< from calibration/good, usually empty
   std::vector<Sample> test;
   bool masks_present = false;
-  std::vector<std::string> warnings;
-  std::vector<std::string> leaked;   ///< "train/good/1.png = test/good/7.png", only with allow_leakage
-  std::vector<DatasetFault> faults;  ///< only with FaultHandling::kCollect
+  std::vector<std::string> warnings;  ///< what was left out or read in a way that one might not expect
+  std::vector<std::string> leaked;    ///< "train/good/1.png = test/good/7.png", only with allow_leakage
+  std::vector<DatasetFault> faults;   ///< only with FaultHandling::kCollect
 
   /// The folder's name; of several, joined by '+'.
   std::string name() const;
@@ -89,9 +90,9 @@ struct DatasetOptions {
 /// Scans, hashes and decodes every file once. Layouts: train/good, calibration/good, test/<class>,
 /// ground_truth/<class>/<stem>_mask.* (also "ground truth", also the mask named like its image), those of
 /// other published datasets (data/layout.h), or a flat folder of good images. Errors name the file and the
-/// way out: no image, an image that does not decode, a mask of another size, a mask without image, the same
-/// bytes in train and test (unless allowed), fewer than 10 good images for training, a dataset that differs
-/// from its locked split.
+/// way out: no image, an image that does not decode, a link to nothing or a folder that cannot be listed
+/// where images belong, a mask of another size, a mask without image, the same bytes in train and test
+/// (unless allowed), fewer than 10 good images for training, a dataset that differs from its locked split.
 Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& options,
                      ProgressSink& progress);
 
@@ -100,8 +101,8 @@ Dataset scan_dataset(const std::filesystem::path& root, const DatasetOptions& op
 Dataset scan_datasets(const std::vector<std::filesystem::path>& roots, const DatasetOptions& options,
                       ProgressSink& progress);
 
-/// Takes the training and calibration images named in `file` (one id per line, '#' starts a comment) out of
-/// the dataset. Error(kBadInput) names a line that names no such image. Returns how many.
+/// Takes the training and calibration images named in `file` (data/name_list.h) out of the dataset.
+/// Error(kBadInput) names a line that names no such image. Returns how many.
 int exclude_samples(Dataset& dataset, const std::filesystem::path& file);
 
 /// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has

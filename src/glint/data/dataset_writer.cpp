@@ -1,48 +1,46 @@
 #include "glint/data/dataset_writer.h"
 
+#include <algorithm>
+
 #include "glint/base/error.h"
-#include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/image/codec.h"
+#include "glint/image/image_name.h"
 
 namespace fs = std::filesystem;
 
 namespace glint {
 
-DatasetWriter::DatasetWriter(fs::path out) : out_(std::move(out)) {
-  if (fs::exists(out_) && !(fs::is_directory(out_) && fs::is_empty(out_))) {
-    fail(ErrorCode::kBadInput, "{}: exists and is not empty; name a new folder", out_.string());
-  }
-  out_ = fs::absolute(out_).lexically_normal();
-  if (!out_.has_filename()) out_ = out_.parent_path();
-  building_ = out_;
-  building_ += ".part";
-  fs::remove_all(building_);
-}
-
-DatasetWriter::~DatasetWriter() {
-  std::error_code ignored;
-  fs::remove_all(building_, ignored);
+bool fits_a_folder(const std::string& label) {
+  return !label.empty() && label.size() < 200 && !is_foreign_name(label) && label != "." && label != ".." &&
+         label.find_first_of("/\\:*?\"<>|") == std::string::npos && label.front() != ' ' &&
+         label.back() != ' ' &&
+         std::none_of(label.begin(), label.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 void DatasetWriter::add(const fs::path& image, Role role, const std::string& label,
                         const std::optional<Mask>& mask) {
   GLINT_CHECK(role == Role::kTest || label == kGoodClass);
-  const fs::path folder = fs::path(enum_name(role)) / label;
-  std::string stem = image.stem().string();
-  for (int n = 2; !used_.insert(folder / stem).second; ++n)
-    stem = fmt::format("{}_{}", image.stem().string(), n);
-  make_folder(building_ / folder);
-  const fs::path to = building_ / folder / (stem + image.extension().string());
+  const fs::path class_name = name_bytes(label);
+  const fs::path folder = fs::path(enum_name(role)) / class_name;
+  // "a" and "a_mask" in one class would share the name of a mask.
+  const std::string name = image.stem().native();
+  std::string stem = name;
+  for (int n = 2; used_.contains(folder / stem) || used_.contains(folder / (stem + "_mask")) ||
+                  (stem.ends_with("_mask") && used_.contains(folder / stem.substr(0, stem.size() - 5)));
+       ++n)
+    stem = fmt::format("{}_{}", name, n);
+  used_.insert(folder / stem);
+  make_folder(staged_.path() / folder);
+  const fs::path to = staged_.path() / folder / (stem + image.extension().native());
   std::error_code error;
   fs::copy_file(image, to, error);
-  if (error) fail(ErrorCode::kIo, "{}: cannot copy to {}: {}", image.string(), to.string(), error.message());
-  if (mask) write_file(building_ / "ground_truth" / label / (stem + "_mask.png"), encode_png(*mask));
-}
-
-void DatasetWriter::finish() {
-  if (fs::exists(out_)) fs::remove(out_);
-  make_folder(out_.parent_path());
-  fs::rename(building_, out_);
+  if (error) {
+    fail(ErrorCode::kIo, "{}: cannot be copied to {}: {}", name_line(image), name_line(to), error.message());
+  }
+  if (mask) {
+    write_file(staged_.path() / "ground_truth" / class_name / (stem + "_mask.png"), encode_png(*mask));
+  }
 }
 
 }  // namespace glint

@@ -6,28 +6,30 @@
 #include <set>
 #include <string>
 
+#include "glint/base/files.h"
 #include "glint/data/dataset.h"
 #include "glint/image/image.h"
 
 namespace glint {
 
-/// Copies images into a folder beside `out` and renames it at the end.
+/// True for a class's name that can be a folder's: not empty, no path, no control characters, none of what
+/// other systems forbid in names, no leading dot.
+bool fits_a_folder(const std::string& label);
+
+/// Copies images into a folder of its own beside `out`, which gets the name `out` at the end.
 class DatasetWriter {
  public:
-  /// Error(kBadInput) when `out` exists and is not empty.
-  explicit DatasetWriter(std::filesystem::path out);
-  ~DatasetWriter();  ///< removes what was written when finish() was not reached
-  DatasetWriter(const DatasetWriter&) = delete;
-  DatasetWriter& operator=(const DatasetWriter&) = delete;
+  /// Error(kBadInput) when `out` exists and is anything but an empty folder.
+  explicit DatasetWriter(const std::filesystem::path& out) : staged_(out) {}
 
-  /// Copies the file, with a number appended where its name is taken; `mask` becomes
+  /// Copies the file (what a link leads to), with a number appended where its name is taken; `mask` becomes
   /// ground_truth/LABEL/STEM_mask.png. Training and calibration images must be good.
   void add(const std::filesystem::path& image, Role role, const std::string& label,
            const std::optional<Mask>& mask = std::nullopt);
-  void finish();
+  void finish() { staged_.commit(); }
 
  private:
-  std::filesystem::path out_, building_;
+  StagedFolder staged_;
   std::set<std::filesystem::path> used_;  ///< folder / stem
 };
 

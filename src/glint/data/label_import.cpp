@@ -1,5 +1,7 @@
 #include "glint/data/label_import.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -7,9 +9,12 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/base/random.h"
 #include "glint/data/dataset_writer.h"
+#include "glint/data/photograph_index.h"
 #include "glint/image/codec.h"
+#include "glint/image/image_name.h"
 
 namespace fs = std::filesystem;
 
@@ -18,72 +23,6 @@ namespace {
 
 constexpr std::size_t kListedProblems = 50;
 
-/// Finds photographs by what an export calls them.
-class ImageIndex {
- public:
-  explicit ImageIndex(const fs::path& folder) : folder_(folder) {
-    if (!fs::is_directory(folder)) fail(ErrorCode::kNotFound, "{}: no such folder", folder.string());
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-      if (entry.is_regular_file() && is_image_file(entry.path()))
-        by_name_.emplace(entry.path().filename().string(), entry.path());
-    }
-  }
-
-  /// Error(kBadInput) with one sentence when there is none or more than one.
-  fs::path find(const std::string& name) const {
-    std::string path = name;
-    if (const auto local = path.find("?d="); local != std::string::npos) path = path.substr(local + 3);
-    path = percent_decoded(path);
-    const fs::path relative = fs::path(path).lexically_normal();
-    if (!relative.empty() && !relative.is_absolute() && *relative.begin() != ".." &&
-        fs::is_regular_file(folder_ / relative))
-      return folder_ / relative;
-    std::string file = relative.filename().string();
-    if (by_name_.count(file) == 0 && has_upload_prefix(file)) file = file.substr(9);
-    const auto [first, last] = by_name_.equal_range(file);
-    if (first == last) fail(ErrorCode::kBadInput, "{}: no such image below {}", name, folder_.string());
-    if (std::next(first) != last) {
-      fail(ErrorCode::kBadInput, "{}: could be {} or {}; give them different names", name,
-           first->second.string(), std::next(first)->second.string());
-    }
-    return first->second;
-  }
-
- private:
-  static bool has_upload_prefix(const std::string& file) {
-    return file.size() > 9 && file[8] == '-' && std::all_of(file.begin(), file.begin() + 8, [](char c) {
-             return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           });
-  }
-  static std::string percent_decoded(const std::string& text) {
-    auto digit = [](char c) {
-      return c >= '0' && c <= '9'   ? c - '0'
-             : c >= 'a' && c <= 'f' ? c - 'a' + 10
-             : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                    : -1;
-    };
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
-        out += static_cast<char>(16 * digit(text[i + 1]) + digit(text[i + 2]));
-        i += 2;
-      } else {
-        out += text[i];
-      }
-    }
-    return out;
-  }
-
-  fs::path folder_;
-  std::multimap<std::string, fs::path> by_name_;
-};
-
-bool fit_for_a_folder(const std::string& label) {
-  return !label.empty() && label.size() < 200 && label[0] != '.' &&
-         label.find_first_of("/\\:*?\"<>|\n\r\t") == std::string::npos &&
-         label.find('\0') == std::string::npos;
-}
-
 /// One image of the new dataset.
 struct Item {
   fs::path path;
@@ -91,23 +30,95 @@ struct Item {
   const LabelledImage* labelled = nullptr;
 };
 
-std::string class_of(const LabelledImage& image, const ImportOptions& options) {
-  std::string out = kGoodClass;
-  for (const LabelledRegion& region : image.regions) {
-    const std::string& label = region.label;
-    if (!fit_for_a_folder(label) || label == kGoodClass) {
-      fail(ErrorCode::kBadInput, "{}: the label '{}' cannot name a defect class's folder; rename it",
-           image.name, label);
+bool is_among(const std::vector<std::string>& list, const std::string& text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+void check_label(const std::string& label, const ImportOptions& options) {
+  if (!fits_a_folder(label) || label == kGoodClass || is_among(options.good, label)) {
+    fail(ErrorCode::kBadInput, "the label '{}' cannot name a defect class's folder; rename it", label);
+  }
+  if (!options.classes.empty() && !is_among(options.classes, label)) {
+    const std::string near = nearest_name(label, options.classes);
+    fail(ErrorCode::kBadInput, "unknown label '{}'{}", label,
+         near.empty() ? "; it is not among --classes" : "; did you mean '" + near + "'?");
+  }
+}
+
+/// The class that the choices for the whole image give it; empty when there is none.
+std::string chosen_class(const LabelledImage& image, const ImportOptions& options) {
+  std::string out;
+  for (const std::string& choice : image.choices) {
+    const bool good = is_among(options.good, choice);
+    if (!good && !is_among(options.classes, choice) && (options.good.empty() || !options.classes.empty())) {
+      fail(ErrorCode::kBadInput,
+           "the choice '{}' for the whole image: say which choices mean a good part (--good-choices), and "
+           "which are "
+           "defect classes (--classes)",
+           choice);
     }
-    if (!options.classes.empty() &&
-        std::find(options.classes.begin(), options.classes.end(), label) == options.classes.end()) {
-      const std::string near = nearest_name(label, options.classes);
-      fail(ErrorCode::kBadInput, "{}: unknown label '{}'{}", image.name, label,
-           near.empty() ? "; it is not among --classes" : "; did you mean '" + near + "'?");
+    if (!good) check_label(choice, options);
+    const std::string label = good ? kGoodClass : choice;
+    if (!out.empty() && (out == kGoodClass) != good) {
+      fail(ErrorCode::kBadInput, "its choices '{}' contradict each other", fmt::join(image.choices, "', '"));
     }
-    out = out == kGoodClass || out == label ? label : kCombinedClass;
+    out = out.empty() || out == label ? label : kCombinedClass;
   }
   return out;
+}
+
+std::string class_of_regions(const LabelledImage& image, const ImportOptions& options) {
+  std::string out;
+  for (const LabelledRegion& region : image.regions) {
+    check_label(region.label, options);
+    out = out.empty() || out == region.label ? region.label : kCombinedClass;
+  }
+  return out;
+}
+
+/// Never good by lack of something better: an image is good when nothing at all is said of it, or when a
+/// choice says so.
+std::string class_of(const LabelledImage& image, const ImportOptions& options) {
+  std::vector<std::string> places, remarks;
+  for (const ShapelessResult& result : image.shapeless) {
+    if (!is_among(options.ignored, result.kind))
+      (result.marks_a_place ? places : remarks).push_back(result.kind);
+  }
+  if (!places.empty()) {
+    fail(ErrorCode::kBadInput,
+         "a result of the type '{}' has no area and cannot become a mask; draw the region, or leave such "
+         "results "
+         "out if they mark no defect (--ignore {})",
+         places[0], places[0]);
+  }
+  const std::string marked = class_of_regions(image, options);
+  if (!marked.empty()) {
+    for (const std::string& choice : image.choices) {
+      if (is_among(options.good, choice))
+        fail(ErrorCode::kBadInput, "the choice '{}' contradicts its regions", choice);
+    }
+    return marked;
+  }
+  if (const std::string chosen = chosen_class(image, options); !chosen.empty()) return chosen;
+  if (!remarks.empty()) {
+    fail(ErrorCode::kBadInput,
+         "it has a '{}' and no region: good or not? Add a choice or a region, or say that such results tell "
+         "nothing of defects (--ignore {})",
+         remarks[0], remarks[0]);
+  }
+  return kGoodClass;
+}
+
+/// The same file under two classes.
+void find_contradictions(const std::vector<Item>& items, std::vector<std::string>& problems) {
+  std::map<std::string, const Item*> known;
+  for (const Item& item : items) {
+    const auto [other, fresh] = known.emplace(sha256_hex(read_file(item.path)), &item);
+    if (fresh || other->second->label == item.label) continue;
+    problems.push_back(fmt::format("{} and {} are the same file, but '{}' and '{}'; keep one",
+                                   name_line(other->second->path), name_line(item.path), other->second->label,
+                                   item.label));
+  }
 }
 
 [[noreturn]] void fail_with(const std::vector<std::string>& problems) {
@@ -167,13 +178,13 @@ void check_image(const Item& item) {
   if (labelled.width != 0 && (labelled.width != image.width || labelled.height != image.height)) {
     fail(ErrorCode::kBadInput,
          "{}: {}x{}, but the labels were drawn on {}x{}; give the image that was labelled",
-         item.path.string(), image.width, image.height, labelled.width, labelled.height);
+         name_line(item.path), image.width, image.height, labelled.width, labelled.height);
   }
   for (std::size_t i = 0; i < labelled.regions.size(); ++i) {
     const Mask mask = rasterise(labelled.regions[i].shape, labelled.width, labelled.height);
     if (std::find(mask.pixels.begin(), mask.pixels.end(), 1) == mask.pixels.end()) {
-      fail(ErrorCode::kBadInput, "{}: region {} ('{}') covers no pixel; draw it again or remove it",
-           labelled.name, i + 1, labelled.regions[i].label);
+      fail(ErrorCode::kBadInput, "region {} ('{}') covers no pixel; draw it again or remove it", i + 1,
+           labelled.regions[i].label);
     }
   }
 }
@@ -199,21 +210,27 @@ void add_region(Mask& combined, const Mask& region) {
 
 ImportSummary import_labels(const LabelFile& labels, const fs::path& images, const ImportOptions& options,
                             const fs::path& out, ProgressSink& progress) {
-  const ImageIndex index(images);
+  const PhotographIndex index(images);
   std::vector<std::string> problems = labels.problems;
   std::vector<Item> items;
   std::map<fs::path, std::string> seen;
+  int unmarked = 0;
   progress.begin("checking images", std::ssize(labels.images));
   for (const LabelledImage& image : labels.images) {
     throw_if_cancelled();
     try {
-      Item item{index.find(image.name), class_of(image, options), &image};
-      const auto [other, fresh] = seen.emplace(item.path, image.name);
-      if (!fresh)
+      const fs::path path = index.find(image.name);
+      if (const auto [other, fresh] = seen.emplace(path, image.name); !fresh)
         fail(ErrorCode::kBadInput, "{}: the same image as {}; keep one of the two", image.name,
              other->second);
-      check_image(item);
-      items.push_back(std::move(item));
+      try {
+        Item item{path, class_of(image, options), &image};
+        check_image(item);
+        items.push_back(std::move(item));
+      } catch (const Error& e) {
+        fail(ErrorCode::kBadInput, "{}: {}", image.name, e.what());
+      }
+      unmarked += image.says_nothing() ? 1 : 0;
     } catch (const Error& e) {
       problems.emplace_back(e.what());
     }
@@ -221,31 +238,70 @@ ImportSummary import_labels(const LabelFile& labels, const fs::path& images, con
   }
   progress.end();
   if (items.empty() && problems.empty()) problems.emplace_back("the file lists no image");
+  if (problems.empty()) find_contradictions(items, problems);
   if (!problems.empty()) fail_with(problems);
-  return write_items(items, options, out, progress);
+  ImportSummary summary = write_items(items, options, out, progress);
+  if (unmarked > 0) {
+    summary.notices.push_back(
+        fmt::format("{} images count as good because the file marks nothing on them", unmarked));
+  }
+  std::vector<fs::path> unlisted;
+  for (const fs::path& path : index.tree().images) {
+    if (!seen.contains(path)) unlisted.push_back(path);
+  }
+  if (!unlisted.empty()) {
+    summary.notices.push_back(
+        fmt::format("{}: not in the file and left out ({})", first_and_count(unlisted, images),
+                    unlisted.size() == 1 ? "1 image" : fmt::format("{} images", unlisted.size())));
+  }
+  return summary;
 }
 
 ImportSummary import_folders(const fs::path& good, const fs::path& bad, const ImportOptions& options,
                              const fs::path& out, ProgressSink& progress) {
   std::vector<Item> items;
-  auto add = [&](const fs::path& folder, const std::string& label) {
-    for (const fs::path& path : list_files(folder, is_image_file)) items.push_back({path, label, nullptr});
+  std::vector<std::string> problems, notices;
+  std::set<fs::path> used;
+  const auto add = [&](const fs::path& folder, const std::string& label) {
+    const ImageTree tree = list_images(folder, Below::kLeaveOut);
+    for (const fs::path& path : tree.images) {
+      items.push_back({path, label, nullptr});
+      used.insert(fs::absolute(path).lexically_normal());
+    }
+    for (const BrokenEntry& entry : tree.broken) problems.push_back(entry.sentence);
   };
   for (const fs::path& folder : {good, bad}) {
-    if (!folder.empty() && !fs::is_directory(folder))
-      fail(ErrorCode::kNotFound, "{}: no such folder", folder.string());
+    std::error_code ec;
+    if (!folder.empty() && !fs::is_directory(folder, ec))
+      fail(ErrorCode::kNotFound, "{}: no such folder", name_line(folder));
   }
   add(good, kGoodClass);
-  if (items.empty()) fail(ErrorCode::kBadInput, "{}: no image in it", good.string());
+  if (items.empty() && problems.empty()) fail(ErrorCode::kBadInput, "{}: no image in it", name_line(good));
   if (!bad.empty()) {
     add(bad, "bad");
     for (const fs::path& folder : list_folders(bad)) {
-      if (folder.filename() == kGoodClass)
-        fail(ErrorCode::kBadInput, "{}: a defect class cannot be called '{}'", folder.string(), kGoodClass);
-      add(folder, folder.filename().string());
+      if (is_foreign_name(folder)) continue;
+      const std::string label = name_text(folder.filename());
+      // Names come from folders, so any that is not the good parts' will do.
+      if (label == kGoodClass)
+        fail(ErrorCode::kBadInput, "{}: a defect class cannot be called '{}'", name_line(folder), kGoodClass);
+      add(folder, label);
     }
   }
-  std::vector<std::string> problems;
+  for (const fs::path& folder : {good, bad}) {
+    if (folder.empty()) continue;
+    const ImageTree tree = list_images(folder);
+    std::vector<fs::path> left;
+    for (const fs::path& path : tree.images) {
+      if (!used.contains(fs::absolute(path).lexically_normal())) left.push_back(path);
+    }
+    if (!left.empty()) {
+      notices.push_back(fmt::format(
+          "{}: {} left out: in a folder inside {} that is no class", first_and_count(left, folder),
+          left.size() == 1 ? "1 image is" : fmt::format("{} images are", left.size()), name_line(folder)));
+    }
+    for (std::string& sentence : left_out_notices(tree, folder)) notices.push_back(std::move(sentence));
+  }
   progress.begin("checking images", std::ssize(items));
   for (std::size_t i = 0; i < items.size(); ++i) {
     throw_if_cancelled();
@@ -257,8 +313,11 @@ ImportSummary import_folders(const fs::path& good, const fs::path& bad, const Im
     progress.advance(static_cast<std::int64_t>(i) + 1, "");
   }
   progress.end();
+  if (problems.empty()) find_contradictions(items, problems);
   if (!problems.empty()) fail_with(problems);
-  return write_items(items, options, out, progress);
+  ImportSummary summary = write_items(items, options, out, progress);
+  summary.notices = std::move(notices);
+  return summary;
 }
 
 }  // namespace glint

@@ -602,14 +602,8 @@ SleeveImage render_sleeve(SleeveDefect defect, int size, std::uint64_t seed) {
 }
 
 int write_sleeve_set(const fs::path& out, const SleeveSetOptions& options, ProgressSink& progress) {
-  if (fs::exists(out) && !fs::is_empty(out)) {
-    fail(ErrorCode::kBadInput, "{}: exists and is not empty; name a new folder", out.string());
-  }
-  // Rendered under a temporary name: an interrupted run leaves no folder that looks complete.
-  const fs::path partial = out.parent_path() / fmt::format(".{}.partial", out.filename().string());
-  std::error_code ignored;
-  fs::remove_all(partial, ignored);
   if (options.per_class.size() != 5) fail(ErrorCode::kConfig, "per-class counts: five numbers are needed");
+  StagedFolder staged(out);  // an interrupted run leaves no folder that looks complete
   struct Job {
     SleeveDefect defect;
     fs::path image, mask;
@@ -620,9 +614,10 @@ int write_sleeve_set(const fs::path& out, const SleeveSetOptions& options, Progr
     const std::string label(enum_name(defect));
     for (int i = 0; i < count; ++i) {
       const std::string stem = fmt::format("{:03}", i);
-      jobs.push_back({defect, partial / part / label / (stem + ".png"),
-                      defect == SleeveDefect::kNone ? fs::path()
-                                                    : partial / "ground_truth" / label / (stem + "_mask.png"),
+      jobs.push_back({defect, staged.path() / part / label / (stem + ".png"),
+                      defect == SleeveDefect::kNone
+                          ? fs::path()
+                          : staged.path() / "ground_truth" / label / (stem + "_mask.png"),
                       derive_seed(options.seed, stream_key(part), static_cast<int>(defect), i)});
     }
   };
@@ -642,8 +637,7 @@ int write_sleeve_set(const fs::path& out, const SleeveSetOptions& options, Progr
     progress.advance(++done, "");
   });
   progress.end();
-  fs::remove(out, ignored);  // an empty folder of that name
-  fs::rename(partial, out);
+  staged.commit();
   return static_cast<int>(jobs.size());
 }
 

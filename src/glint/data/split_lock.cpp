@@ -10,6 +10,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/base/random.h"
 #include "glint/data/dataset_writer.h"
 
@@ -22,14 +23,28 @@ constexpr int kLockVersion = 1;
 
 struct Entry {
   std::string id, sha256, role, label, mask_sha256;
+  std::string earlier_id;  ///< as versions before 0.2 wrote it: links resolved, bytes as they are
 };
+
+std::string mask_hash(const Sample& sample) {
+  if (!sample.mask) return "";
+  std::string out = sha256_hex(read_file(*sample.mask));
+  for (const fs::path& path : sample.further_masks) out += sha256_hex(read_file(path));
+  return sample.further_masks.empty() ? out : sha256_hex(out);
+}
+
+std::string earlier_id(const Sample& sample, const fs::path& root) {
+  std::error_code ec;
+  const fs::path path = fs::relative(sample.path, root, ec);
+  return ec ? sample.id : path.generic_string();
+}
 
 std::vector<Entry> entries_of(const Dataset& dataset) {
   std::vector<Entry> out;
   for (const auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
     for (const Sample& s : *part) {
-      out.push_back({s.id, s.sha256, std::string(enum_name(s.role)), s.label,
-                     s.mask ? sha256_hex(read_file(*s.mask)) : ""});
+      out.push_back({s.id, s.sha256, std::string(enum_name(s.role)), s.label, mask_hash(s),
+                     earlier_id(s, dataset.root)});
     }
   }
   return out;
@@ -39,17 +54,61 @@ std::vector<Entry> read_lock(const fs::path& path) {
   try {
     const nlohmann::json lock = nlohmann::json::parse(read_text(path));
     if (lock.at("version").get<int>() > kLockVersion) {
-      fail(ErrorCode::kBadInput, "{}: written by a newer glint; update the program", path.string());
+      fail(ErrorCode::kBadInput, "{}: written by a newer glint; update the program", name_line(path));
     }
     std::vector<Entry> out;
     for (const nlohmann::json& image : lock.at("images")) {
-      out.push_back({image.at("id"), image.at("sha256"), image.at("role"), image.at("label"),
-                     image.value("mask_sha256", "")});
+      out.push_back({image.at("id"), image.at("sha256"), image.value("role", ""), image.value("label", ""),
+                     image.value("mask_sha256", ""), ""});
     }
     return out;
   } catch (const nlohmann::json::exception& e) {
     fail(ErrorCode::kBadInput, "{}: not a split lock ({}); restore it, or remove it and lock the split again",
-         path.string(), e.what());
+         name_line(path), e.what());
+  }
+}
+
+/// For each locked image the one that has its id now, or nullptr. An exact id comes before an earlier one.
+std::vector<const Entry*> same_ids(const std::vector<Entry>& locked, const std::vector<Entry>& now) {
+  std::multimap<std::string, const Entry*> ids, earlier_ids;  // two links to one file had one id
+  for (const Entry& e : now) {
+    ids.emplace(e.id, &e);
+    earlier_ids.emplace(e.earlier_id, &e);
+  }
+  std::vector<const Entry*> out(locked.size(), nullptr);
+  std::set<const Entry*> taken;
+  for (const auto* known : {&ids, &earlier_ids}) {
+    for (std::size_t i = 0; i < locked.size(); ++i) {
+      const auto [first, last] = known->equal_range(locked[i].id);
+      for (auto it = first; it != last && out[i] == nullptr; ++it) {
+        if (taken.insert(it->second).second) out[i] = it->second;
+      }
+    }
+  }
+  return out;
+}
+
+std::string role_word(const std::string& role) {
+  return role == enum_name(Role::kTrain) ? "training" : role;
+}
+
+/// Differences of an image that is where it was.
+void compare(const Entry& before, const Entry& after, LockDifferences& out) {
+  const std::string& id = after.id;
+  if (!before.role.empty() && after.role != before.role) {
+    out.moved.push_back(fmt::format("{} is a {} image now; locked as a {} image", id, role_word(after.role),
+                                    role_word(before.role)));
+  }
+  if (!before.label.empty() && after.label != before.label) {
+    out.changed.push_back(
+        fmt::format("{} is of the class '{}' now; locked as '{}'", id, after.label, before.label));
+  }
+  if (after.sha256 != before.sha256) {
+    out.changed.push_back(id + " has other content");
+  } else if (after.mask_sha256 != before.mask_sha256) {
+    out.changed.push_back(id + (before.mask_sha256.empty()  ? " has a mask now"
+                                : after.mask_sha256.empty() ? " has lost its mask"
+                                                            : " has another mask"));
   }
 }
 
@@ -66,7 +125,8 @@ std::optional<std::int64_t> days_of(int year, unsigned month, unsigned day) {
 fs::path lock_split(const Dataset& dataset, const std::string& date, bool replace) {
   fs::path path = dataset.root / kLockFile;
   if (fs::exists(path) && !replace) {
-    fail(ErrorCode::kBadInput, "{}: the split is locked already; --replace writes a new lock", path.string());
+    fail(ErrorCode::kBadInput, "{}: the split is locked already; --replace writes a new lock",
+         name_line(path));
   }
   nlohmann::json images = nlohmann::json::array();
   for (const Entry& e : entries_of(dataset)) {
@@ -84,40 +144,39 @@ std::optional<LockDifferences> check_lock(const Dataset& dataset) {
   const fs::path path = dataset.root / kLockFile;
   if (!fs::exists(path)) return std::nullopt;
   const std::vector<Entry> locked = read_lock(path), now = entries_of(dataset);
-  std::map<std::string, const Entry*> locked_ids;
-  for (const Entry& e : locked) locked_ids[e.id] = &e;
+  const std::vector<const Entry*> partners = same_ids(locked, now);
+  std::set<const Entry*> arrived(partners.begin(), partners.end());
   // What is at a new place, by content: the other end of a move.
   std::multimap<std::string, const Entry*> new_by_content;
-  std::map<std::string, const Entry*> now_ids;
   for (const Entry& e : now) {
-    now_ids[e.id] = &e;
-    if (!locked_ids.contains(e.id)) new_by_content.emplace(e.sha256, &e);
+    if (!arrived.contains(&e)) new_by_content.emplace(e.sha256, &e);
   }
   LockDifferences out;
-  std::set<std::string> arrived;
-  for (const Entry& before : locked) {
-    const auto same = now_ids.find(before.id);
-    if (same != now_ids.end()) {
-      if (same->second->sha256 != before.sha256) {
-        out.changed.push_back(before.id + " has other content");
-      } else if (same->second->mask_sha256 != before.mask_sha256) {
-        out.changed.push_back(before.id + (before.mask_sha256.empty()          ? " has a mask now"
-                                           : same->second->mask_sha256.empty() ? " has lost its mask"
-                                                                               : " has another mask"));
-      }
+  for (std::size_t i = 0; i < locked.size(); ++i) {
+    const Entry& before = locked[i];
+    if (partners[i] != nullptr) {
+      compare(before, *partners[i], out);
       continue;
     }
-    const auto moved = new_by_content.find(before.sha256);
-    if (moved == new_by_content.end()) {
+    const auto [first, last] = new_by_content.equal_range(before.sha256);
+    if (first == last) {
       out.removed.push_back(before.id + " was removed");
-    } else {
-      out.moved.push_back(before.id + " moved to " + moved->second->id);
-      arrived.insert(moved->second->id);
-      new_by_content.erase(moved);
+      continue;
     }
+    const auto same_name = std::find_if(first, last, [&](const auto& e) {
+      return fs::path(e.second->id).filename() == fs::path(before.id).filename();
+    });
+    const auto moved = same_name == last ? first : same_name;
+    const Entry& after = *moved->second;
+    std::string sentence = before.id + " moved to " + after.id;
+    if (!before.role.empty() && after.role != before.role)
+      sentence += " and is a " + role_word(after.role) + " image now";
+    out.moved.push_back(std::move(sentence));
+    arrived.insert(&after);
+    new_by_content.erase(moved);
   }
   for (const Entry& e : now) {
-    if (!locked_ids.contains(e.id) && !arrived.contains(e.id)) out.added.push_back(e.id + " was added");
+    if (!arrived.contains(&e)) out.added.push_back(e.id + " was added");
   }
   return out;
 }

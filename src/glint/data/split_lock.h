@@ -15,20 +15,25 @@ namespace glint {
 /// Name of the manifest inside a dataset's folder.
 inline constexpr const char* kLockFile = "glint-split.json";
 
-/// Writes `dataset.root / kLockFile`: SHA-256, role and label of every image and the SHA-256 of its mask, and
+/// Writes `dataset.root / kLockFile`: SHA-256, role and label of every image and the SHA-256 of its mask (of
+/// several masks: of their hashes), and
 /// `date` (ISO 8601). Error(kBadInput) when a lock exists, unless `replace`. Returns its path.
 std::filesystem::path lock_split(const Dataset& dataset, const std::string& date, bool replace);
 
-/// What differs from the lock. Each text names the image: "train/good/3.png moved to test/good/3.png".
+/// What differs from the lock. Each text names the image: "train/good/3.png moved to test/good/3.png", or
+/// "Data/Images/Normal/3.JPG is a test image now; locked as a training image" where a list gives the role.
 struct LockDifferences {
-  std::vector<std::string> moved, added, removed, changed;
+  std::vector<std::string> moved;  ///< another place or another role
+  std::vector<std::string> added, removed;
+  std::vector<std::string> changed;  ///< another class, other content, another mask
 
   bool empty() const { return moved.empty() && added.empty() && removed.empty() && changed.empty(); }
   /// All of them, one per line, at most `most`.
   std::string text(std::size_t most = 20) const;
 };
 
-/// nullopt when the folder holds no lock. Error(kBadInput) when the lock file itself is damaged.
+/// nullopt when the folder holds no lock. An id as an earlier glint wrote it (a link's target, a name with
+/// \xHH in it as it stands) is no difference. Error(kBadInput) when the lock file itself is damaged.
 std::optional<LockDifferences> check_lock(const Dataset& dataset);
 
 /// Seconds of a date and time in a file name: YYYYMMDDhhmmss or YYMMDDhhmmss, the date and the time possibly

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "glint/base/error.h"
+#include "glint/data/name_list.h"
 #include "glint/data/split_lock.h"
 #include "glint/eval/audit_features.h"
 
@@ -167,7 +168,7 @@ std::string exclusion_text(const Audit& audit) {
       "# Training images that look unlike the others (glint audit). Look at each one before you use this "
       "list:\n"
       "# remove a line to keep its image. glint train DATASET --exclude THIS_FILE leaves them out.\n";
-  for (const std::string& id : audit.suspicious) out += id + "\n";
+  for (const std::string& id : audit.suspicious) out += list_line(id) + "\n";
   return out;
 }
 
