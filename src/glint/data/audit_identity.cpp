@@ -45,6 +45,7 @@ std::vector<AuditedImage> measure_dataset(const Dataset& dataset, ProgressSink& 
       const MaskFile mask = read_mask_file(*item.sample.mask, item.sample.mask_rule);
       item.mask = measure_mask(image, mask.mask);
       item.mask_grey_share = mask.grey_share;
+      item.mask_notices = mask.notices;
     }
     progress.advance(i + 1, "");
   });
