@@ -105,18 +105,7 @@ TEST(Codec, SixteenBitFilesDecodeAsOpenCvDecodesThem) {
 }
 
 TEST(Codec, RefusesADecompressionBombBeforeDecoding) {
-  auto bytes = encode_png(pattern(8, 8));
-  for (const std::size_t at : {16U, 20U}) {  // width and height in the header: 60000
-    bytes[at] = bytes[at + 1] = std::byte{0};
-    bytes[at + 2] = std::byte{0xea};
-    bytes[at + 3] = std::byte{0x60};
-  }
-  try {
-    decode_image(bytes, "bomb.png");
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("pixels"), std::string::npos);
-  }
+  EXPECT_TRUE(mentions(refusal(png_file({60000, 60000, 8, 0, {1}, {}})), "3600000000 pixels"));
 }
 
 Bytes encoded(const cv::Mat& image, const char* extension) {

@@ -16,6 +16,8 @@ constexpr std::size_t kMostLabels = 64;
 constexpr std::size_t kFewValues = 16;
 /// Grey pixels (of antialiased outlines) that are not worth a notice.
 constexpr double kGreyShare = 0.001;
+/// More than this of the picture between near black and near white is no outline but a photograph.
+constexpr double kMiddleShare = 0.1;
 /// A mask that covers this much of the border, and more than half of the picture, is black on white.
 constexpr double kInvertedBorderShare = 0.9;
 
@@ -105,6 +107,13 @@ bool loses_a_region(const Levels& levels) {
   return std::find(kept.begin(), kept.end(), false) != kept.end();
 }
 
+double middle_share(const Levels& levels) {
+  std::int64_t middle = 0;
+  for (std::uint32_t v = 1; v <= levels.full; ++v)
+    if (!levels.low(v) && !levels.high(v)) middle += levels.counts[v];
+  return static_cast<double>(middle) / static_cast<double>(levels.values.size());
+}
+
 class MaskReader {
  public:
   MaskReader(const DecodeRequest& request, const DecodedImage& image) : request_(request), image_(image) {}
@@ -169,7 +178,8 @@ class MaskReader {
     bool high = false;
     for (std::uint32_t v = 0; v <= levels.full; ++v) high = high || (levels.high(v) && levels.counts[v] > 0);
     const FlatAreas flat = flat_areas(levels);
-    const bool halves = high && !flat.middle && !loses_a_region(levels);
+    const bool halves =
+        high && !flat.middle && middle_share(levels) <= kMiddleShare && !loses_a_region(levels);
     if (halves && (lossy || !flat.low || levels.distinct() > kFewValues)) return cut_at_half(levels);
     const bool labels = !lossy && levels.distinct() <= kMostLabels;
     if (labels && !halves) {
