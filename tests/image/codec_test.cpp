@@ -87,6 +87,38 @@ TEST(Codec, OrdinaryFilesDecodeAsOpenCvDecodesThem) {
   }
 }
 
+/// Every colour type, depth, filter and way of interlacing, from rows of noise.
+TEST(Codec, AnyPngDecodesAsOpenCvDecodesIt) {
+  std::mt19937 random(8);
+  const std::pair<int, int> kinds[] = {{0, 1}, {0, 2}, {0, 4}, {0, 8}, {2, 8}, {3, 1},
+                                       {3, 2}, {3, 4}, {3, 8}, {4, 8}, {6, 8}};
+  for (int i = 0; i < 330; ++i) {
+    PngSpec spec;
+    spec.colour = kinds[i % 11].first;
+    spec.bits = kinds[i % 11].second;
+    spec.width = 1 + random() % 20;
+    spec.height = 1 + random() % 20;
+    spec.interlaced = i % 2 == 0;
+    spec.filtered = true;
+    spec.rows.resize(png_raw_size(spec));
+    // a byte is a filter in some row; where it is not, it is noise of low values
+    for (std::uint8_t& v : spec.rows) v = static_cast<std::uint8_t>(random() % 5);
+    if (spec.colour == 3) {
+      Samples palette;
+      for (int k = 0; k < 3 << spec.bits; ++k) palette.push_back(static_cast<std::uint8_t>(random()));
+      spec.extra = {png_chunk("PLTE", palette)};
+    }
+    const Bytes file = png_file(spec);
+    const cv::Mat view(1, static_cast<int>(file.size()), CV_8U, const_cast<std::byte*>(file.data()));
+    const cv::Mat want = cv::imdecode(view, cv::IMREAD_COLOR);
+    ASSERT_FALSE(want.empty());
+    const RgbImage got = decode_image(file, "file");
+    for (int y = 0; y < got.height; ++y)
+      for (int x = 0; x < got.width; ++x)
+        for (int c = 0; c < 3; ++c) ASSERT_EQ(got.at(x, y)[c], want.at<cv::Vec3b>(y, x)[2 - c]) << i;
+  }
+}
+
 TEST(Codec, SixteenBitFilesDecodeAsOpenCvDecodesThem) {
   std::mt19937 random(6);
   for (int i = 0; i < 40; ++i) {

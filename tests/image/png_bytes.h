@@ -83,14 +83,31 @@ struct PngSpec {
   int bits = 8, colour = 0;    ///< colour type 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA
   Samples rows;                ///< packed rows, without filter bytes
   std::vector<Samples> extra;  ///< chunks between header and data
+  bool interlaced = false;
+  bool filtered = false;  ///< rows have their filter bytes
 };
+
+/// Bytes of all rows with their filter bytes.
+inline std::size_t png_raw_size(const PngSpec& spec) {
+  static constexpr unsigned kPasses[7][4] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                                             {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+  static constexpr unsigned kSamples[] = {1, 0, 3, 1, 2, 0, 4};
+  const std::size_t bits = kSamples[spec.colour] * static_cast<unsigned>(spec.bits);
+  if (!spec.interlaced) return spec.height * ((spec.width * bits + 7) / 8 + 1);
+  std::size_t size = 0;
+  for (const auto& [x, y, dx, dy] : kPasses) {
+    const std::size_t columns = (spec.width + dx - 1 - x) / dx, rows = (spec.height + dy - 1 - y) / dy;
+    if (columns > 0) size += rows * ((columns * bits + 7) / 8 + 1);
+  }
+  return size;
+}
 
 inline Bytes png_file(const PngSpec& spec) {
   static constexpr int kSamples[] = {1, 0, 3, 1, 2, 0, 4};
   const std::size_t stride =
       (spec.width * static_cast<std::size_t>(kSamples[spec.colour] * spec.bits) + 7) / 8;
-  Samples raw;
-  for (std::size_t at = 0; at < spec.rows.size(); at += stride) {
+  Samples raw = spec.filtered ? spec.rows : Samples();
+  for (std::size_t at = 0; at < spec.rows.size() && !spec.filtered; at += stride) {
     raw.push_back(0);
     raw.insert(raw.end(), spec.rows.begin() + static_cast<long>(at),
                spec.rows.begin() + static_cast<long>(std::min(at + stride, spec.rows.size())));
@@ -102,7 +119,8 @@ inline Bytes png_file(const PngSpec& spec) {
                                 .put(spec.height, 4)
                                 .put(spec.bits, 1)
                                 .put(spec.colour, 1)
-                                .put(0, 3)
+                                .put(0, 2)
+                                .put(spec.interlaced ? 1 : 0, 1)
                                 .data));
   for (const Samples& chunk : spec.extra) out.put(chunk);
   out.put(png_chunk("IDAT", zlib_stored(raw))).put(png_chunk("IEND", {}));

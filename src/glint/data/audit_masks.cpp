@@ -69,8 +69,10 @@ std::vector<Finding> audit_masks(const std::vector<AuditedImage>& images) {
     if (image.mask_grey_share > kGreyShare) {
       grey.items.push_back({{id}, fmt::format("{:.1f} % grey pixels", 100 * image.mask_grey_share)});
     }
-    for (const MaskNotice& notice : image.mask_notices)
-      ruled.items.push_back({{id}, fmt::format("{}: {}", notice.what, notice.detail)});
+    for (const MaskNotice& notice : image.mask_notices) {
+      if (notice.what != kCutAtHalf)
+        ruled.items.push_back({{id}, fmt::format("{}: {}", notice.what, notice.detail)});
+    }
     if (m.holes > 0) holes.items.push_back({{id}, fmt::format("{} holes", m.holes)});
     if (m.outline_over_inside < kLooseOutline) {
       loose.items.push_back(

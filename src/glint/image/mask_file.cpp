@@ -202,8 +202,7 @@ class MaskReader {
     grey -= levels.counts[levels.full];
     out_.grey_share = static_cast<double>(grey) / static_cast<double>(levels.values.size());
     if (out_.grey_share > kGreyShare) {
-      note("grey pixels between black and white (smoothed outlines or lossy compression): cut at half",
-           fmt::format("{:.1f} % of the pixels", 100 * out_.grey_share));
+      note(kCutAtHalf, fmt::format("{:.1f} % of the pixels", 100 * out_.grey_share));
     }
   }
 

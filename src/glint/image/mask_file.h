@@ -24,6 +24,10 @@ struct MaskNotice {
   std::string detail;  ///< of this mask: "values 0, 1"
 };
 
+/// MaskNotice::what of a mask with a grey_share.
+inline constexpr const char* kCutAtHalf =
+    "grey pixels between black and white (smoothed outlines or lossy compression): cut at half";
+
 struct MaskFile {
   Mask mask;
   double grey_share = 0;  ///< of pixels that were cut at half of the range; 0 for a binary mask
