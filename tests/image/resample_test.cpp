@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 #include "golden.h"
 
@@ -46,6 +47,58 @@ TEST(Resample, AntialiasingAveragesWhatPointSamplingWouldMiss) {
   }
   const RgbImage small = resize_antialiased(stripes, 40, 8);
   for (int x = 0; x < 40; ++x) EXPECT_NEAR(small.at(x, 4)[0], 128, 8);
+}
+
+RgbImage noise(int w, int h, unsigned seed) {
+  std::mt19937 random(seed);
+  RgbImage image(w, h);
+  for (std::uint8_t& v : image.pixels) v = static_cast<std::uint8_t>(random());
+  return image;
+}
+
+TEST(Resample, AWindowIsACropOfTheWhole) {
+  std::mt19937 random(3);
+  for (int i = 0; i < 60; ++i) {
+    const auto up_to = [&](unsigned n) { return 1 + static_cast<int>(random() % n); };
+    const RgbImage image = noise(up_to(40), up_to(40), i);
+    const int w = up_to(60), h = up_to(60), width = up_to(w), height = up_to(h);
+    const int x = static_cast<int>(random() % (w - width + 1)),
+              y = static_cast<int>(random() % (h - height + 1));
+    EXPECT_EQ(resize_window(image, {w, h, x, y, width, height}).pixels,
+              crop(resize_antialiased(image, w, h), x, y, width, height).pixels);
+  }
+}
+
+TEST(Resample, AFramedMapIsTheLargeMapResized) {
+  std::mt19937 random(4);
+  for (int i = 0; i < 40; ++i) {
+    const auto up_to = [&](unsigned n) { return 1 + static_cast<int>(random() % n); };
+    ScoreMap map(up_to(12), up_to(12));
+    for (float& v : map.values) v = static_cast<float>(random() % 1000);
+    const int w = map.width + static_cast<int>(random() % 20),
+              h = map.height + static_cast<int>(random() % 20);
+    const int x = static_cast<int>(random() % (w - map.width + 1)),
+              y = static_cast<int>(random() % (h - map.height + 1));
+    ScoreMap whole(w, h, -5);
+    for (int row = 0; row < map.height; ++row)
+      std::copy_n(&map.values[static_cast<std::size_t>(row) * map.width], map.width,
+                  &whole.values[static_cast<std::size_t>(row + y) * w + x]);
+    const int width = up_to(50), height = up_to(50);
+    EXPECT_EQ(resize_framed(map, {w, h, x, y, map.width, map.height}, -5, width, height).values,
+              resize_bilinear(whole, width, height).values);
+  }
+}
+
+/// A stripe of 60000 x 1 pixels with its shorter side brought to 329 would be 19,740,000 x 329 pixels.
+TEST(Resample, AStripeTakesNoMoreThanItsWindow) {
+  const RgbImage stripe = noise(60000, 1, 1), column = noise(1, 60000, 2);
+  const std::int64_t side = 329 * 60000LL;
+  EXPECT_EQ(resize_window(stripe, {side, 329, side / 2, 20, 288, 288}).width, 288);
+  EXPECT_EQ(resize_window(column, {329, side, 20, side / 2, 288, 288}).height, 288);
+  EXPECT_EQ(resize_antialiased(column, 288, 288).width, 288);
+  const ScoreMap map = resize_framed(ScoreMap(288, 288, 7), {side, 329, side / 2, 20, 288, 288}, 1, 60000, 1);
+  EXPECT_EQ(map.values[0], 1);
+  EXPECT_EQ(map.values[30000], 7);
 }
 
 TEST(Resample, WarpWithoutMotionIsIdentityAndFlipMirrors) {

@@ -44,6 +44,7 @@ struct AuditedImage {
   std::string pixel_sha256;  ///< of size and decoded pixels
   std::optional<MaskMeasures> mask;
   double mask_grey_share = 0;
+  std::vector<MaskNotice> mask_notices;  ///< how the mask was read, where it is not black and white
 };
 
 /// Decodes every image once. Order: train, calibration, test.

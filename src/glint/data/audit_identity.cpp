@@ -46,6 +46,7 @@ std::vector<AuditedImage> measure_dataset(const Dataset& dataset, ProgressSink& 
       const MaskFile mask = read_sample_mask(item.sample);
       item.mask = measure_mask(image, mask.mask);
       item.mask_grey_share = mask.grey_share;
+      item.mask_notices = mask.notices;
     }
     progress.advance(i + 1, "");
   });

@@ -33,6 +33,10 @@ std::vector<Finding> audit_masks(const std::vector<AuditedImage>& images) {
                    "Grey pixels are cut at half of the range; published code treats them in other ways, so "
                    "figures are not comparable.",
                    "Export masks with 0 and 255 only, as PNG.");
+  Finding ruled = mask_finding(Severity::kWarning,
+                               "Black and white says for sure what is a defect; any other mask is read by a "
+                               "rule (docs/datasets.md), which may not be what its writer meant.",
+                               "Look at these masks, and export them with 0 and 255 only, as PNG.");
   Finding holes = mask_finding(Severity::kWarning, "A hole inside a defect counts as normal surface.",
                                "Fill the holes, unless the part is good there (recommendation 8).");
   Finding loose =
@@ -65,6 +69,10 @@ std::vector<Finding> audit_masks(const std::vector<AuditedImage>& images) {
     if (image.mask_grey_share > kGreyShare) {
       grey.items.push_back({{id}, fmt::format("{:.1f} % grey pixels", 100 * image.mask_grey_share)});
     }
+    for (const MaskNotice& notice : image.mask_notices) {
+      if (notice.what != kCutAtHalf)
+        ruled.items.push_back({{id}, fmt::format("{}: {}", notice.what, notice.detail)});
+    }
     if (m.holes > 0) holes.items.push_back({{id}, fmt::format("{} holes", m.holes)});
     if (m.outline_over_inside < kLooseOutline) {
       loose.items.push_back(
@@ -75,12 +83,13 @@ std::vector<Finding> audit_masks(const std::vector<AuditedImage>& images) {
   empty.title = fmt::format("empty masks: {}", empty.items.size());
   on_good.title = fmt::format("good images whose mask has defect pixels: {}", on_good.items.size());
   grey.title = fmt::format("masks that are not binary: {}", grey.items.size());
+  ruled.title = fmt::format("masks that are read by a rule: {}", ruled.items.size());
   holes.title = fmt::format("masks with holes: {}", holes.items.size());
   loose.title = fmt::format("masks that look wider than their defect: {}", loose.items.size());
   many.title = fmt::format("masks with more than 10 regions: {}", many.items.size());
   missing.title = fmt::format("anomalous images without a mask: {}", missing.items.size());
   std::vector<Finding> out;
-  for (Finding* finding : {&empty, &on_good, &missing, &grey, &holes, &many, &loose}) {
+  for (Finding* finding : {&empty, &on_good, &missing, &ruled, &grey, &holes, &many, &loose}) {
     if (!finding->items.empty()) out.push_back(std::move(*finding));
   }
   return out;

@@ -9,6 +9,7 @@
 #include "glint/base/names.h"
 #include "glint/base/parallel.h"
 #include "glint/data/layout.h"
+#include "glint/data/mask_notices.h"
 #include "glint/data/name_list.h"
 #include "glint/data/sample_mask.h"
 #include "glint/data/split_lock.h"
@@ -19,45 +20,54 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-void inspect_mask(Sample& sample, FaultSink& faults) {
-  Mask mask;
+/// `orientation`: how the photograph was turned.
+void inspect_mask(Sample& sample, int orientation, FaultSink& faults, MaskNotices& notices,
+                  const fs::path& root) {
+  MaskFile file;
   try {
-    mask = read_sample_mask(sample).mask;
+    file = read_sample_mask(sample);
   } catch (const Error& e) {
     faults.add(*sample.mask, e.what());
     sample.mask.reset();
     return;
   }
-  if (mask.width == sample.width && mask.height == sample.height) return;
+  if (file.mask.width == sample.width && file.mask.height == sample.height)
+    return notices.add(sample, file, orientation, root);
   faults.add(
       *sample.mask,
       fmt::format("{}: the mask is {}x{} but its image {} is {}x{}; export the mask at the image's size",
-                  name_line(*sample.mask), mask.width, mask.height, name_line(sample.path), sample.width,
-                  sample.height));
+                  name_line(*sample.mask), file.mask.width, file.mask.height, name_line(sample.path),
+                  sample.width, sample.height));
   sample.mask.reset();
 }
 
 /// Hash and decode every sample (masks too), so that a bad file is found before hours of work, not after.
-void inspect_files(const std::vector<Sample*>& samples, FaultSink& faults, ProgressSink& progress) {
+/// Returns what is to be known of the masks.
+std::vector<std::string> inspect_files(const std::vector<Sample*>& samples, const fs::path& root,
+                                       FaultSink& faults, ProgressSink& progress) {
+  MaskNotices notices;
   progress.begin("checking images", std::ssize(samples));
   parallel_for(std::ssize(samples), [&](std::int64_t i) {
     throw_if_cancelled();
     Sample& sample = *samples[i];
+    int orientation = 1;
     try {
       const Bytes bytes = read_file(sample.path, std::uint64_t{1} << 30);
-      const RgbImage image = decode_image(bytes, name_line(sample.path));
+      const ImageFile file = decode_image_file(bytes, name_line(sample.path));
       sample.sha256 = sha256_hex(bytes);
-      sample.width = image.width;
-      sample.height = image.height;
+      sample.width = file.image.width;
+      sample.height = file.image.height;
+      orientation = file.orientation;
     } catch (const Error& e) {
       if (!faults.collects()) throw;
       faults.add(sample.path, e.what());
       return;
     }
-    if (sample.mask) inspect_mask(sample, faults);
+    if (sample.mask) inspect_mask(sample, orientation, faults, notices, root);
     progress.advance(i + 1, "");
   });
   progress.end();
+  return notices.warnings();
 }
 
 void check_leakage(Dataset& dataset, bool allow) {
@@ -133,7 +143,8 @@ Dataset scan_dataset(const fs::path& root, const DatasetOptions& options, Progre
   for (auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
     for (Sample& sample : *part) all.push_back(&sample);
   }
-  inspect_files(all, faults, progress);
+  const std::vector<std::string> warnings = inspect_files(all, root, faults, progress);
+  dataset.warnings.insert(dataset.warnings.end(), warnings.begin(), warnings.end());
   if (faults.collects()) {
     for (auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
       std::erase_if(*part, [](const Sample& sample) { return sample.sha256.empty(); });

@@ -18,6 +18,7 @@ MaskFile read_sample_mask(const Sample& sample) {
     }
     for (std::size_t i = 0; i < out.mask.pixels.size(); ++i) out.mask.pixels[i] |= further.mask.pixels[i];
     out.grey_share = std::max(out.grey_share, further.grey_share);
+    out.notices.insert(out.notices.end(), further.notices.begin(), further.notices.end());
   }
   return out;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "glint/data/dataset.h"
-#include "glint/image/codec.h"
+#include "glint/image/mask_file.h"
 
 namespace glint {
 

@@ -9,19 +9,20 @@
 namespace glint {
 namespace {
 
-struct CropPlan {
-  int width, height;  ///< after the resize
-  int x, y;           ///< of the crop
-};
-
-CropPlan plan(int width, int height, const InputOptions& options) {
-  const int shorter = std::min(width, height);
+/// Where the crop lies in the picture after the resize, which is only thought of: it can be 20,000 times as
+/// large as the photograph when that is a narrow stripe.
+Window plan(std::int64_t width, std::int64_t height, const InputOptions& options) {
+  const std::int64_t shorter = std::min(width, height);
   if (options.framing == Framing::kSquareCrop) width = height = shorter;
-  const int w = width == shorter ? options.resize : options.resize * width / shorter;
-  const int h = height == shorter ? options.resize : options.resize * height / shorter;
+  const std::int64_t w = width == shorter ? options.resize : options.resize * width / shorter;
+  const std::int64_t h = height == shorter ? options.resize : options.resize * height / shorter;
   // std::nearbyint rounds half to even, as the published code's language does: 20.5 -> 20
-  return {w, h, static_cast<int>(std::nearbyint((w - options.size) / 2.0)),
-          static_cast<int>(std::nearbyint((h - options.size) / 2.0))};
+  return {w,
+          h,
+          static_cast<std::int64_t>(std::nearbyint(static_cast<double>(w - options.size) / 2.0)),
+          static_cast<std::int64_t>(std::nearbyint(static_cast<double>(h - options.size) / 2.0)),
+          options.size,
+          options.size};
 }
 
 }  // namespace
@@ -40,21 +41,15 @@ void InputOptions::validate() const {
 
 RgbImage prepare_input(const RgbImage& image, const InputOptions& options) {
   if (options.framing == Framing::kWhole) return resize_antialiased(image, options.size, options.size);
-  const CropPlan p = plan(image.width, image.height, options);
-  return crop(resize_antialiased(image, p.width, p.height), p.x, p.y, options.size, options.size);
+  return resize_window(image, plan(image.width, image.height, options));
 }
 
 ScoreMap map_to_image(const ScoreMap& map, const InputOptions& options, int width, int height) {
   if (options.framing == Framing::kWhole) return resize_bilinear(map, width, height);
   if (map.width != options.size || map.height != options.size)
     return map_to_image(resize_bilinear(map, options.size, options.size), options, width, height);
-  const CropPlan p = plan(width, height, options);
-  ScoreMap canvas(p.width, p.height, *std::min_element(map.values.begin(), map.values.end()));
-  for (int y = 0; y < map.height; ++y) {
-    std::copy_n(&map.values[static_cast<std::size_t>(y) * map.width], map.width,
-                &canvas.values[static_cast<std::size_t>(y + p.y) * p.width + p.x]);
-  }
-  return resize_bilinear(canvas, width, height);
+  const float least = *std::min_element(map.values.begin(), map.values.end());
+  return resize_framed(map, plan(width, height, options), least, width, height);
 }
 
 }  // namespace glint

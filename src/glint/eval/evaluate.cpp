@@ -225,9 +225,6 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
         const Mask mask = *load_mask(scored.sample);
         scored.defect_area_px = std::count(mask.pixels.begin(), mask.pixels.end(), 1);
         scored.defect_regions = label_regions(mask).count;
-        if (scored.defect_area_px == 0 && scored.sample.anomalous()) {
-          out.warnings.push_back(fmt::format("{}: its mask is empty", scored.sample.id));
-        }
       }
       out.images.push_back(std::move(scored));
     }

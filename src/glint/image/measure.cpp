@@ -72,7 +72,12 @@ double border_share(const cv::Mat& binary) {
 cv::Mat small_part(const cv::Mat& grey) {
   const double scale = std::min(1.0, static_cast<double>(kFramingSide) / std::max(grey.rows, grey.cols));
   cv::Mat small, part;
-  cv::resize(grey, small, cv::Size(), scale, scale, cv::INTER_AREA);
+  if (cvRound(scale * std::min(grey.rows, grey.cols)) > 0) {
+    cv::resize(grey, small, cv::Size(), scale, scale, cv::INTER_AREA);
+  } else {  // a stripe
+    const cv::Size size(std::max(1, cvRound(scale * grey.cols)), std::max(1, cvRound(scale * grey.rows)));
+    cv::resize(grey, small, size, 0, 0, cv::INTER_AREA);
+  }
   cv::GaussianBlur(small, small, cv::Size(5, 5), 1.5);
   cv::threshold(small, part, 0, 255, cv::THRESH_BINARY | cv::THRESH_OTSU);
   if (border_share(part) > 0.5) cv::bitwise_not(part, part);

@@ -15,12 +15,13 @@ struct AxisWeights {
   std::vector<std::vector<float>> weights;
 };
 
-AxisWeights triangle_weights(int in, int out) {
-  const double scale = static_cast<double>(in) / out;
+/// For `count` output positions from `begin` on, of `out`.
+AxisWeights triangle_weights(int in, std::int64_t out, std::int64_t begin, int count) {
+  const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double support = std::max(scale, 1.0);
   AxisWeights axis;
-  for (int i = 0; i < out; ++i) {
-    const double centre = (i + 0.5) * scale;
+  for (std::int64_t i = begin; i < begin + count; ++i) {
+    const double centre = (static_cast<double>(i) + 0.5) * scale;
     const int low = std::max(0, static_cast<int>(centre - support + 0.5));
     const int high = std::min(in, static_cast<int>(centre + support + 0.5));
     std::vector<float> w;
@@ -37,45 +38,62 @@ AxisWeights triangle_weights(int in, int out) {
   return axis;
 }
 
+bool lies_inside(const Window& w) {
+  return w.width > 0 && w.height > 0 && w.x >= 0 && w.y >= 0 && w.x + w.width <= w.full_width &&
+         w.y + w.height <= w.full_height;
+}
+
+/// One row of the picture, `weights.first.size()` pixels wide.
+void resize_row(const RgbImage& image, const AxisWeights& weights, int y, std::vector<float>& out) {
+  for (std::size_t x = 0; x < weights.first.size(); ++x) {
+    const std::uint8_t* in = image.at(weights.first[x], y);
+    float r = 0, g = 0, b = 0;
+    for (const float w : weights.weights[x]) {
+      r += w * in[0];
+      g += w * in[1];
+      b += w * in[2];
+      in += 3;
+    }
+    out[3 * x] = r;
+    out[3 * x + 1] = g;
+    out[3 * x + 2] = b;
+  }
+}
+
 }  // namespace
+
+RgbImage resize_window(const RgbImage& image, const Window& window) {
+  GLINT_CHECK(image.width > 0 && image.height > 0 && lies_inside(window));
+  const AxisWeights horizontal = triangle_weights(image.width, window.full_width, window.x, window.width);
+  const AxisWeights vertical = triangle_weights(image.height, window.full_height, window.y, window.height);
+  // Every row of the picture is resized once and added to the output rows that it takes part in, so that no
+  // more than the output is held, however long the picture is.
+  const std::size_t stride = 3 * static_cast<std::size_t>(window.width);
+  std::vector<float> sums(stride * static_cast<std::size_t>(window.height));
+  std::vector<float> row(stride);
+  const int last = vertical.first.back() + static_cast<int>(vertical.weights.back().size());
+  std::size_t begin = 0;  // the first output row that still needs rows
+  for (int y = vertical.first.front(); y < last; ++y) {
+    const auto end_of = [&](std::size_t o) { return vertical.first[o] + std::ssize(vertical.weights[o]); };
+    while (begin < vertical.first.size() && end_of(begin) <= y) ++begin;
+    if (begin == vertical.first.size() || vertical.first[begin] > y) continue;
+    resize_row(image, horizontal, y, row);
+    for (std::size_t o = begin; o < vertical.first.size() && vertical.first[o] <= y; ++o) {
+      const float w = vertical.weights[o][static_cast<std::size_t>(y - vertical.first[o])];
+      float* sum = &sums[stride * o];
+      for (std::size_t i = 0; i < stride; ++i) sum[i] += w * row[i];
+    }
+  }
+  RgbImage result(window.width, window.height);
+  std::transform(sums.begin(), sums.end(), result.pixels.begin(),
+                 [](float sum) { return static_cast<std::uint8_t>(std::clamp(sum + 0.5F, 0.0F, 255.0F)); });
+  return result;
+}
 
 RgbImage resize_antialiased(const RgbImage& image, int width, int height) {
   GLINT_CHECK(image.width > 0 && image.height > 0 && width > 0 && height > 0);
   if (image.width == width && image.height == height) return image;
-  const AxisWeights horizontal = triangle_weights(image.width, width);
-  const AxisWeights vertical = triangle_weights(image.height, height);
-  std::vector<float> rows(3 * static_cast<std::size_t>(width) * image.height);
-  for (int y = 0; y < image.height; ++y) {
-    float* out = &rows[3 * static_cast<std::size_t>(width) * y];
-    for (int x = 0; x < width; ++x) {
-      const std::uint8_t* in = image.at(horizontal.first[x], y);
-      float r = 0, g = 0, b = 0;
-      for (const float w : horizontal.weights[x]) {
-        r += w * in[0];
-        g += w * in[1];
-        b += w * in[2];
-        in += 3;
-      }
-      out[3 * x] = r;
-      out[3 * x + 1] = g;
-      out[3 * x + 2] = b;
-    }
-  }
-  RgbImage result(width, height);
-  std::vector<float> sums(3 * static_cast<std::size_t>(width));
-  for (int y = 0; y < height; ++y) {
-    std::fill(sums.begin(), sums.end(), 0.0F);
-    for (std::size_t k = 0; k < vertical.weights[y].size(); ++k) {
-      const float w = vertical.weights[y][k];
-      const float* in = &rows[sums.size() * (vertical.first[y] + k)];
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += w * in[i];
-    }
-    std::uint8_t* out = result.at(0, y);
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      out[i] = static_cast<std::uint8_t>(std::clamp(sums[i] + 0.5F, 0.0F, 255.0F));
-    }
-  }
-  return result;
+  return resize_window(image, {width, height, 0, 0, width, height});
 }
 
 RgbImage crop(const RgbImage& image, int x, int y, int width, int height) {
@@ -104,26 +122,34 @@ RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift
   return result;
 }
 
+namespace {
+
+/// An output sample lies between two input samples: low + t (high - low).
+struct Tap {
+  std::int64_t low, high;
+  float t;
+};
+
+std::vector<Tap> bilinear_taps(std::int64_t in, int out, SampleAlignment alignment) {
+  std::vector<Tap> result(static_cast<std::size_t>(out));
+  const bool corners = alignment == SampleAlignment::kCorners;
+  const float scale = corners ? static_cast<float>(in - 1) / static_cast<float>(std::max(1, out - 1))
+                              : static_cast<float>(in) / static_cast<float>(out);
+  const float shift = corners ? 0.0F : 0.5F;
+  for (int i = 0; i < out; ++i) {
+    const float pos = std::max(0.0F, (static_cast<float>(i) + shift) * scale - shift);
+    const std::int64_t low = std::min(static_cast<std::int64_t>(pos), in - 1);
+    result[i] = {low, std::min(low + 1, in - 1), std::min(pos - static_cast<float>(low), 1.0F)};
+  }
+  return result;
+}
+
+}  // namespace
+
 ScoreMap resize_bilinear(const ScoreMap& map, int width, int height, SampleAlignment alignment) {
   if (map.width == width && map.height == height) return map;
-  struct Tap {
-    int low, high;
-    float t;
-  };
-  auto taps = [alignment](int in, int out) {
-    std::vector<Tap> result(static_cast<std::size_t>(out));
-    const bool corners = alignment == SampleAlignment::kCorners;
-    const float scale = corners ? static_cast<float>(in - 1) / static_cast<float>(std::max(1, out - 1))
-                                : static_cast<float>(in) / static_cast<float>(out);
-    const float shift = corners ? 0.0F : 0.5F;
-    for (int i = 0; i < out; ++i) {
-      const float pos = std::max(0.0F, (static_cast<float>(i) + shift) * scale - shift);
-      const int low = std::min(static_cast<int>(pos), in - 1);
-      result[i] = {low, std::min(low + 1, in - 1), std::min(pos - static_cast<float>(low), 1.0F)};
-    }
-    return result;
-  };
-  const std::vector<Tap> xs = taps(map.width, width), ys = taps(map.height, height);
+  const std::vector<Tap> xs = bilinear_taps(map.width, width, alignment),
+                         ys = bilinear_taps(map.height, height, alignment);
   ScoreMap out(width, height);
   std::vector<float> row(static_cast<std::size_t>(map.width));
   for (int y = 0; y < height; ++y) {
@@ -132,6 +158,32 @@ ScoreMap resize_bilinear(const ScoreMap& map, int width, int height, SampleAlign
     for (int x = 0; x < map.width; ++x) row[x] = low[x] + ys[y].t * (high[x] - low[x]);
     float* result = &out.values[static_cast<std::size_t>(y) * width];
     for (int x = 0; x < width; ++x) result[x] = row[xs[x].low] + xs[x].t * (row[xs[x].high] - row[xs[x].low]);
+  }
+  return out;
+}
+
+ScoreMap resize_framed(const ScoreMap& map, const Window& window, float outside, int width, int height) {
+  GLINT_CHECK(lies_inside(window) && map.width == window.width && map.height == window.height);
+  const auto value = [&](std::int64_t x, std::int64_t y) {
+    x -= window.x;
+    y -= window.y;
+    return x >= 0 && y >= 0 && x < map.width && y < map.height
+               ? map.at(static_cast<int>(x), static_cast<int>(y))
+               : outside;
+  };
+  const std::vector<Tap> xs = bilinear_taps(window.full_width, width, SampleAlignment::kPixelCentres),
+                         ys = bilinear_taps(window.full_height, height, SampleAlignment::kPixelCentres);
+  ScoreMap out(width, height);
+  float* result = out.values.data();
+  for (const Tap& y : ys) {
+    const auto between = [&](std::int64_t x) {
+      const float low = value(x, y.low);
+      return low + y.t * (value(x, y.high) - low);
+    };
+    for (const Tap& x : xs) {
+      const float low = between(x.low);
+      *result++ = low + x.t * (between(x.high) - low);
+    }
   }
   return out;
 }

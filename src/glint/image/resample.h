@@ -1,6 +1,7 @@
 // Size changes and smoothing, with the exact conventions that published scores depend on.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "glint/image/image.h"
@@ -12,6 +13,18 @@ namespace glint {
 /// antialias=true). Two passes, horizontal first, rounded to 8 bits only at the end. Aspect ratio is not
 /// kept.
 RgbImage resize_antialiased(const RgbImage& image, int width, int height);
+
+/// A rectangle of a picture or map that may be far too large to be made: [x, x + width) x [y, y + height) of
+/// `full_width` x `full_height`, pixels.
+struct Window {
+  std::int64_t full_width = 0, full_height = 0;
+  std::int64_t x = 0, y = 0;
+  int width = 0, height = 0;
+};
+
+/// The window of the picture resized to its full size, pixel for pixel what resize_antialiased and crop give.
+/// Memory: the window's alone. The window must lie inside.
+RgbImage resize_window(const RgbImage& image, const Window& window);
 
 /// Rectangle [x, x+width) x [y, y+height); must lie inside.
 RgbImage crop(const RgbImage& image, int x, int y, int width, int height);
@@ -28,6 +41,11 @@ enum class SampleAlignment { kPixelCentres, kCorners };
 /// Bilinear without antialiasing (torch interpolate), for maps that grow.
 ScoreMap resize_bilinear(const ScoreMap& map, int width, int height,
                          SampleAlignment alignment = SampleAlignment::kPixelCentres);
+
+/// The map as the window of a map of the full size that is `outside` everywhere else, resized to
+/// width x height as resize_bilinear does (pixel centres). The full map is never made. The window must lie
+/// inside and have the map's size.
+ScoreMap resize_framed(const ScoreMap& map, const Window& window, float outside, int width, int height);
 
 /// Gaussian of `sigma` cut to 5 x 5 taps and renormalised, zero beyond the border (published INP-Former).
 ScoreMap gaussian_smooth_five(const ScoreMap& map, double sigma);
