@@ -23,7 +23,7 @@ struct Arguments {
   std::string keep_images = std::string(enum_name(KeepImages::kNok));
   std::string trigger = std::string(enum_name(CameraTrigger::kTimed));
   std::string journal = "glint-journal.db", collect, config;
-  double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64;
+  double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64, queue_space_mib = 256;
   std::int64_t time_limit_ms = 10000, interval_ms = 1000, settle_ms = 500;
   StationOptions station;
   HttpOptions http;
@@ -71,6 +71,8 @@ int run(Arguments& args) {
   station.source.trigger = parse_enum<CameraTrigger>(args.trigger, "--trigger");
   station.source.interval = std::chrono::milliseconds(args.interval_ms);
   station.source.settle = std::chrono::milliseconds(args.settle_ms);
+  station.line.waiting_bytes = static_cast<std::size_t>(args.queue_space_mib * kMib);
+  station.log = print;
   station.line.time_limit = std::chrono::milliseconds(args.time_limit_ms);
 
   ApiOptions api_options;
@@ -148,12 +150,18 @@ Action add_serve(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--settle", args->settle_ms, "milliseconds without change until a file counts as complete")
       ->capture_default_str();
-  verb.add_option("--time-limit", args->time_limit_ms,
-                  "milliseconds from trigger to verdict; then NO DECISION")
+  verb.add_option(
+          "--time-limit", args->time_limit_ms,
+          "milliseconds to the verdict, then NO DECISION: from the trigger, for folders and videos from "
+          "the image's turn")
       ->capture_default_str();
   verb.add_option("--queue", station.line.queue_length,
                   "triggers that may wait; one more is refused with 503")
       ->capture_default_str();
+  verb.add_option("--queue-space", args->queue_space_mib,
+                  "MiB of waiting images; beyond it the line is full too")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   verb.add_option("--max-body", args->max_body_mib, "MiB of one request")->capture_default_str();
   verb.add_option("--max-pixels", station.line.max_pixels, "pixels of one image")->capture_default_str();
   verb.add_option("--connections", args->http.connections, "connections at the same time")

@@ -6,6 +6,7 @@
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
+#include "glint/station/reasons.h"
 #include "glint/station/threaded_source.h"
 
 namespace glint {
@@ -65,7 +66,7 @@ class CameraSource : public ThreadedSource {
     Trigger copy = trigger;
     copy.frame = {};
     if (auto ticket = line_.submit(std::move(trigger))) return ticket;
-    return line_.refuse(std::move(copy), "overloaded: the line is full; inspect less often or faster");
+    return line_.refuse(std::move(copy), kFull);
   }
 
   void take(RgbImage frame) {
