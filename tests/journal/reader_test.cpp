@@ -240,7 +240,9 @@ TEST_F(ReaderTest, AReadOnlyPlaceIsVerifiedListedAndExported) {
       seen[place] = e.what();
     }
   }
-  if (root) EXPECT_EQ(::seteuid(0), 0);
+  if (root) {
+    EXPECT_EQ(::seteuid(0), 0);
+  }
   for (const char* place : {"whole", "log", "index"})
     fs::permissions(folder_.path() / place, static_cast<fs::perms>(0755));
   EXPECT_EQ(seen["whole"], "5 records, 0 faults, 5 exported");
@@ -261,7 +263,9 @@ TEST_F(ReaderTest, AFileThatMayNotBeWrittenIsRefusedAtTheStart) {
   } catch (const Error& e) {
     message = e.what();
   }
-  if (root) EXPECT_EQ(::seteuid(0), 0);
+  if (root) {
+    EXPECT_EQ(::seteuid(0), 0);
+  }
   EXPECT_NE(message.find("j.db"), std::string::npos) << message;
   EXPECT_NE(message.find("written"), std::string::npos) << message;
 }

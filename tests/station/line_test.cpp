@@ -274,8 +274,9 @@ TEST_F(LineTest, WhatWaitsForASlowJournalIsBoundedInBytes) {
       t.source = "camera";
       t.frame = grey_image(static_cast<int>(tickets.size()), 200, 200);  // 120 kB
       auto ticket = line_->submit(std::move(t));
-      if (ticket) tickets.push_back(std::move(ticket));
-      return !ticket && ++refused > 20;
+      if (!ticket) return ++refused > 20;
+      tickets.push_back(std::move(ticket));
+      return false;
     };
     ASSERT_TRUE(soon(full));
   }

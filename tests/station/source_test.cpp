@@ -270,7 +270,9 @@ TEST_F(SourceTest, AFolderThatMayNotBeListedIsRefusedOrGoneWithItsReason) {
   } catch (const Error& e) {
     refusal = e.what();
   }
-  if (root) EXPECT_EQ(::seteuid(0), 0);
+  if (root) {
+    EXPECT_EQ(::seteuid(0), 0);
+  }
   std::filesystem::permissions(watched(), static_cast<std::filesystem::perms>(0755));
   EXPECT_TRUE(gone);
   EXPECT_NE(message.find(watched().string()), std::string::npos) << message;

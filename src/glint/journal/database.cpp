@@ -38,6 +38,10 @@ Database::Database(const std::filesystem::path& path, DatabaseAccess access) : p
     fail(ErrorCode::kIo, "{}: the journal cannot be opened ({}); check the folder and its permissions",
          name_line(path), message);
   }
+  if (access == DatabaseAccess::kReadWrite && sqlite3_db_readonly(handle_, "main") == 1) {
+    sqlite3_close(handle_);
+    fail(ErrorCode::kIo, "{}: cannot be written; check file and folder permissions", name_line(path));
+  }
   if (access == DatabaseAccess::kReadOnly) {
     const int read = probe() & 0xff;
     if (read == SQLITE_CANTOPEN || read == SQLITE_READONLY || read == SQLITE_IOERR || read == SQLITE_PERM)

@@ -16,7 +16,7 @@ class Conditions {
     values_.emplace_back(std::move(value));
   }
   void add(const std::string& condition) { text_ += (text_.empty() ? "" : " AND ") + condition; }
-  const std::string& text() const { return text_; }
+  std::string text() const { return text_.empty() ? "1" : text_; }
   void append_to(Query& query) const {
     query.values.insert(query.values.end(), values_.begin(), values_.end());
   }

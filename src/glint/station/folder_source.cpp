@@ -177,10 +177,10 @@ class FolderSource : public ThreadedSource {
       found[other.filename().native()] =
           fs::is_symlink(fs::symlink_status(other)) ? "a link to nothing" : "no file that can be read";
     for (const fs::path& file : listing.files) {
-      if (!is_image_file(file)) {
-        found[file.filename().native()] = "no PNG, JPEG, BMP or TIFF";
-      } else if (is_hidden(file)) {
+      if (is_hidden(file)) {
         found[file.filename().native()] = "a hidden file";
+      } else if (!is_image_file(file)) {
+        found[file.filename().native()] = "no PNG, JPEG, BMP or TIFF";
       }
     }
     std::erase_if(others_, [&](const auto& entry) { return !found.contains(entry.first); });

@@ -96,13 +96,13 @@ Line::Line(const ModelShelf& shelf, Journal& journal, const ImageStoreOptions& i
       to_decode_(static_cast<std::size_t>(options.queue_length)),
       to_judge_(kDecoded),
       to_record_(kAny),
-      to_finish_(kAny) {
+      to_keep_(kAny) {
   // A clock that went back while the station was down shows against the newest record.
   clock_offset_us_ = std::max(journal.reader().last_time_us(), now_()) - steady_micros();
   decoder_ = std::thread([this] { decode_loop(); });
   judge_thread_ = std::thread([this] { judge_loop(); });
   recorder_ = std::thread([this] { record_loop(); });
-  finisher_ = std::thread([this] { finish_loop(); });
+  keeper_ = std::thread([this] { keep_loop(); });
 }
 
 Line::~Line() {
@@ -119,8 +119,8 @@ void Line::stop() {
     judge_thread_.join();
     to_record_.close();
     recorder_.join();
-    to_finish_.close();
-    finisher_.join();
+    to_keep_.close();
+    keeper_.join();
   });
 }
 
@@ -257,12 +257,17 @@ void Line::record_loop() {
     std::vector<JobPointer> jobs = to_record_.pop_some(kBatch);
     if (jobs.empty()) return;
     record(jobs);
-    for (JobPointer& job : jobs) to_finish_.push(job);
+    for (JobPointer& job : jobs) {
+      tell(*job);
+      job->map = {};
+      if (job->recorded && images_.wants(job->record.verdict)) to_keep_.push(job);
+      job = nullptr;
+    }
   }
 }
 
-void Line::finish_loop() {
-  while (auto job = to_finish_.pop()) finish(**job);
+void Line::keep_loop() {
+  while (auto job = to_keep_.pop()) keep(**job);
 }
 
 void Line::decode(Job& job) {
@@ -354,21 +359,7 @@ void Line::answer(Job& job, bool recorded) {
   job.ticket->promise_.set_value({job.record, recorded});
 }
 
-void Line::finish(Job& job) {
-  if (job.recorded && images_.wants(job.record.verdict) &&
-      (job.photograph.width > 0 || !job.trigger.file.empty())) {
-    try {
-      if (job.trigger.file.empty()) {
-        images_.keep(job.record, encode_png(job.photograph), ".png");
-      } else {
-        images_.keep(job.record, job.trigger.file, image_ending(job.trigger.file));
-      }
-    } catch (const std::exception&) {
-      const std::lock_guard guard(mutex_);
-      ++counters_.images_not_kept;
-    }
-  }
-  job.trigger.file = {};
+void Line::tell(Job& job) {
   if (!listener_) return;
   std::string fault;
   try {
@@ -382,6 +373,20 @@ void Line::finish(Job& job) {
   const std::lock_guard guard(mutex_);
   counters_.listener_failures += fault.empty() ? 0 : 1;
   listener_fault_ = fault;
+}
+
+void Line::keep(Job& job) {
+  if (job.photograph.width == 0 && job.trigger.file.empty()) return;
+  try {
+    if (job.trigger.file.empty()) {
+      images_.keep(job.record, encode_png(job.photograph), ".png");
+    } else {
+      images_.keep(job.record, job.trigger.file, image_ending(job.trigger.file));
+    }
+  } catch (const std::exception&) {
+    const std::lock_guard guard(mutex_);
+    ++counters_.images_not_kept;
+  }
 }
 
 }  // namespace glint

@@ -1,4 +1,4 @@
-// The way of a trigger through the station: decode, judge, record and answer, finish. Four threads with
+// The way of a trigger through the station: decode, judge, record and answer, keep images. Four threads with
 // queues between them that are bounded in bytes: when the journal or the disk is slow, the line takes less
 // in. Every trigger that is taken in ends in OK, NOK or NO DECISION, and a verdict is answered only after its
 // record is on disk. Knows nothing of HTTP or cameras.
@@ -59,7 +59,7 @@ struct LineOptions {
   std::int64_t max_pixels = 50'000'000;  ///< of one image
   /// Images as they came that wait to be decoded; beyond it the line is full.
   std::size_t waiting_bytes = std::size_t{256} << 20;
-  /// Judged images that wait for their record and for their pictures; beyond it the judge waits.
+  /// Judged images that wait for their record or to be kept; beyond it the judge waits.
   std::size_t judged_bytes = std::size_t{64} << 20;
 };
 
@@ -104,7 +104,8 @@ class Line {
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
 
-  /// Called from the line's last thread. Set before the first trigger. What it throws is counted.
+  /// Called after the answer, from the thread that records. Set before the first trigger. What it throws is
+  /// counted.
   void on_inspected(std::function<void(const Inspected&)> listener) { listener_ = std::move(listener); }
 
   /// Null when the line is full (triggers or bytes) or has stopped. A key seen before gives the earlier
@@ -134,12 +135,13 @@ class Line {
   void decode_loop();
   void judge_loop();
   void record_loop();
-  void finish_loop();
+  void keep_loop();
   void decode(Job& job);
   void judge(Job& job);
   void record(std::vector<JobPointer>& jobs);
   void answer(Job& job, bool recorded);
-  void finish(Job& job);
+  void tell(Job& job);
+  void keep(Job& job);
   void note_clock();
 
   const ModelShelf& shelf_;
@@ -149,7 +151,7 @@ class Line {
   std::function<std::int64_t()> now_;
   std::function<void(const Inspected&)> listener_;
   ByteBound waiting_, judged_, refused_;  ///< before the queues: jobs in them hold shares
-  BoundedQueue<JobPointer> to_decode_, to_judge_, to_record_, to_finish_;
+  BoundedQueue<JobPointer> to_decode_, to_judge_, to_record_, to_keep_;
   mutable std::mutex mutex_;
   struct InFlight {
     std::shared_ptr<Ticket> ticket;
@@ -160,7 +162,7 @@ class Line {
   std::string journal_fault_, listener_fault_;
   std::int64_t clock_offset_us_ = 0;  ///< wall clock minus steady clock, as last seen
   std::once_flag stopped_;
-  std::thread decoder_, judge_thread_, recorder_, finisher_;
+  std::thread decoder_, judge_thread_, recorder_, keeper_;
 };
 
 }  // namespace glint
