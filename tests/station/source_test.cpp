@@ -63,6 +63,7 @@ TEST(ParseSource, NamesKindsAndAddresses) {
   const SourceSpec stream = parse_source("rtsp://user@host:554/a=b");
   EXPECT_EQ(stream.name, "rtsp");
   EXPECT_EQ(stream.address, "rtsp://user@host:554/a=b");
+  EXPECT_EQ(parse_source("folder:a\nb\xff").address, "a\nb\xff");  // names are bytes
   for (const char* bad : {"", "folder", "folder:", "http://x", "a b=folder:x", "/tmp"})
     EXPECT_THROW(parse_source(bad), Error) << bad;
 }

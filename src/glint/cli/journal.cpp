@@ -63,6 +63,8 @@ int write_export(const Arguments& args) {
   if (args.out.empty()) {
     export_journal(journal, format, filter,
                    [](const std::string& line) { std::printf("%s\n", line.c_str()); });
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      fail(ErrorCode::kIo, "standard output: not all of the export could be written");
     return kExitOk;
   }
   std::string text;

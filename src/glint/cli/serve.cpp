@@ -5,6 +5,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/base/options.h"
 #include "glint/base/progress.h"
 #include "glint/cli/verbs.h"
@@ -90,7 +91,7 @@ int run(Arguments& args) {
 
   HttpServer server(args.http);
   const int port = server.bind();  // before the model: a taken port should not cost its loading time
-  print("loading " + args.models[0]);
+  print("loading " + name_line(args.models[0]));
   Station the_station({args.models.begin(), args.models.end()}, model_judge_loader(args.device), station);
   const Api api(the_station, api_options, server.routes());
   std::thread serving([&] { server.run(); });
@@ -98,7 +99,7 @@ int run(Arguments& args) {
               args.http.certificate.empty() ? "" : "s",
               args.http.host.find(':') == std::string::npos ? args.http.host.c_str()
                                                             : ("[" + args.http.host + "]").c_str(),
-              port, station.journal.c_str());
+              port, name_line(station.journal).c_str());
   std::fflush(stdout);
   while (!cancel_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   print("stopping: finishing what was taken in");
@@ -107,8 +108,8 @@ int run(Arguments& args) {
   server.stop();
   serving.join();
   const ChainHead head = the_station.journal().head();
-  std::printf("journal %s: %lld records, head %s\n", station.journal.c_str(), static_cast<long long>(head.id),
-              head.hash.c_str());
+  std::printf("journal %s: %lld records, head %s\n", name_line(station.journal).c_str(),
+              static_cast<long long>(head.id), head.hash.c_str());
   return kExitOk;
 }
 

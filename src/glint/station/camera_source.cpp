@@ -33,7 +33,9 @@ class CameraSource : public ThreadedSource {
     if (status_.state != SourceState::kRunning) {
       const std::string reason = fmt::format("camera {} is {}: {}", status_.name, enum_name(status_.state),
                                              status_.message.empty() ? "no frame yet" : status_.message);
-      return line_.refuse(next_trigger(part_id), reason);
+      Trigger trigger = next_trigger(part_id);
+      lock.unlock();
+      return line_.refuse(std::move(trigger), reason);
     }
     // The next frame, not the last one: what the part looks like now.
     const std::int64_t seen = status_.frames;

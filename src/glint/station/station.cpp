@@ -94,7 +94,7 @@ Station::Station(const std::vector<fs::path>& models, JudgeLoader loader, Statio
     : options_(checked(std::move(options))),
       shelf_(models, std::move(loader)),
       journal_(options_.journal, {options_.journal_limits.max_bytes, options_.log}),
-      statistics_(journal_.reader(), options_.now),
+      statistics_(journal_.searches(), options_.now),
       line_(std::make_unique<Line>(shelf_, journal_, options_.images, options_.line, options_.now)) {
   record_event("station started", fmt::format("glint {}, model {} {}", GLINT_VERSION, shelf_.active_name(),
                                               shelf_.active()->facts().file_sha256));
