@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -61,8 +62,7 @@ class BusyNeighbour {
   BusyNeighbour() : process_(::fork()) {
     if (process_ != 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (volatile unsigned i = 0;; i = i + 1) {
-    }
+    for (std::atomic<unsigned> i{0};;) ++i;
   }
   ~BusyNeighbour() {
     if (process_ < 0) return;

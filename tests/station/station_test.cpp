@@ -66,5 +66,18 @@ TEST_F(StationTest, AReviewStandsWhenItsImageCannotBeCollected) {
       << station_->status()["warnings"].dump();
 }
 
+TEST(EventHub, ASlowReaderHoldsABoundedNumberOfBytes) {
+  EventHub hub;
+  const auto reader = hub.subscribe(1);
+  const std::string large(300'000, 'x');
+  for (int i = 0; i < 50; ++i) hub.publish("part", large + std::to_string(i));
+  const std::string got = *reader->next(std::chrono::milliseconds(0));
+  EXPECT_LT(got.size(), 1'100'000U);
+  EXPECT_NE(got.find("x49\n"), std::string::npos);  // the newest
+  EXPECT_EQ(got.find("x0\n"), std::string::npos);
+  hub.publish("part", std::string(3'000'000, 'y'));  // one always fits
+  EXPECT_GT(reader->next(std::chrono::milliseconds(0))->size(), 3'000'000U);
+}
+
 }  // namespace
 }  // namespace glint
