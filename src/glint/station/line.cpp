@@ -260,6 +260,7 @@ void Line::record_loop() {
     for (JobPointer& job : jobs) {
       tell(*job);
       job->map = {};
+      if (!job->trigger.file.empty()) job->photograph = {};  // the file is what is kept
       if (job->recorded && images_.wants(job->record.verdict)) to_keep_.push(job);
       job = nullptr;
     }
