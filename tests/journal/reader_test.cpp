@@ -217,11 +217,12 @@ TEST_F(ReaderTest, AReadOnlyPlaceIsVerifiedListedAndExported) {
         fs::copy(folder_.path() / part, folder_.path() / place / part);
     }
     fs::copy(folder_.path() / "j.db-shm", folder_.path() / "index/j.db-shm");
+    fs::create_symlink("j.db", folder_.path() / "log/link.db");
   }
   const bool root = ::geteuid() == 0;
   fs::permissions(folder_.path(), static_cast<fs::perms>(0755));
   for (const char* place : {"whole", "log", "index"}) {
-    for (const auto& entry : fs::directory_iterator(folder_.path() / place))
+    for (const auto& entry : fs::directory_iterator(folder_.path() / place))  // a link: its target
       fs::permissions(entry.path(), static_cast<fs::perms>(0444));
     fs::permissions(folder_.path() / place, static_cast<fs::perms>(0555));
   }
@@ -229,7 +230,7 @@ TEST_F(ReaderTest, AReadOnlyPlaceIsVerifiedListedAndExported) {
   std::map<std::string, std::string> seen;
   for (const char* place : {"whole", "log", "index"}) {
     try {
-      const fs::path journal = folder_.path() / place / "j.db";
+      const fs::path journal = folder_.path() / place / (std::string(place) == "log" ? "link.db" : "j.db");
       const ChainReport report = verify_journal(journal, {});
       const JournalReader reader(journal);
       std::int64_t lines = 0;

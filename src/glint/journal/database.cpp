@@ -54,12 +54,12 @@ void Database::open_without_shared_memory() {
   // the file alone is all there is ("immutable"); with one, SQLite keeps the log's index in its own memory
   // when it holds the file for itself, and unix-none leaves out the locks that this place cannot give.
   std::error_code ec;
-  std::filesystem::path log = path_;
-  log += "-wal";
+  std::filesystem::path whole = std::filesystem::canonical(path_, ec);  // the log lies beside a link's target
+  if (ec) whole = std::filesystem::absolute(path_);
+  const std::filesystem::path log = whole.native() + "-wal";
   const auto bytes = std::filesystem::file_size(log, ec);
   reads_leftover_log_ = !ec && bytes > 0;
   std::string uri = "file:";
-  const std::filesystem::path whole = std::filesystem::absolute(path_);
   for (const char c : whole.native()) {
     const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '.' || c == '-';
     uri += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
