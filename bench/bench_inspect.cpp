@@ -1,8 +1,16 @@
-// Image to verdict, stage by stage, beside the plain float32 path in the same run.
-// usage: bench_inspect MODEL IMAGE... ; prints medians, p99, throughput at batch 1, and the score difference.
+// Image to verdict, stage by stage, beside the plain float32 path in the same run; then its tail on the
+// machine as it is and beside one other process that keeps a processor busy. usage: bench_inspect MODEL
+// IMAGE... ; prints medians, p99, throughput at batch 1, and the score difference.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 
 #include "glint/base/files.h"
@@ -47,6 +55,55 @@ class PlainPath {
   glint::HeadWeights head_;
   double scale_;
 };
+
+/// Another process that computes without pause, from construction to destruction.
+class BusyNeighbour {
+ public:
+  BusyNeighbour() : process_(::fork()) {
+    if (process_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (std::atomic<unsigned> i{0};;) ++i;
+  }
+  ~BusyNeighbour() {
+    if (process_ < 0) return;
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, nullptr, 0);
+  }
+  BusyNeighbour(const BusyNeighbour&) = delete;
+  BusyNeighbour& operator=(const BusyNeighbour&) = delete;
+  bool started() const { return process_ > 0; }
+
+ private:
+  pid_t process_;
+};
+
+/// Milliseconds from image to verdict, one after the other.
+std::vector<double> verdicts(const glint::Inspector& inspector, const glint::Decision& decision,
+                             const std::vector<glint::Bytes>& files) {
+  constexpr std::size_t kWarmUp = 5, kCount = 300;
+  std::vector<double> out;
+  for (std::size_t i = 0; i < kWarmUp + kCount; ++i) {
+    const auto start = Clock::now();
+    glint::inspect_image(inspector, decision, glint::decode_image(files[i % files.size()], "image"), "image");
+    if (i >= kWarmUp) out.push_back(1000 * std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return out;
+}
+
+void print_tail(const glint::Inspector& inspector, const glint::Decision& decision,
+                const std::vector<glint::Bytes>& files) {
+  const char* policy = std::getenv("OMP_WAIT_POLICY");
+  std::printf("image to verdict, OMP_WAIT_POLICY %s:\n", policy != nullptr ? policy : "not set");
+  const std::vector<double> quiet = verdicts(inspector, decision, files);
+  const BusyNeighbour neighbour;
+  if (!neighbour.started()) return;
+  const std::vector<double> busy = verdicts(inspector, decision, files);
+  for (const auto& [name, ms] : {std::pair("machine as it is", &quiet), {"beside a busy neighbour", &busy}}) {
+    std::printf("  %-25s p50 %8.2f ms  p99 %8.2f ms\n", name, quantile(*ms, 0.5), quantile(*ms, 0.99));
+  }
+  std::printf("  p99 beside a busy neighbour is %.1f times the other\n",
+              quantile(busy, 0.99) / quantile(quiet, 0.99));
+}
 
 }  // namespace
 
@@ -106,5 +163,6 @@ int main(int argc, char** argv) {
       "throughput at batch 1: %.1f images/s; backbone and head %.2f times the plain float32 path's speed\n",
       1000 / quantile(times["8 image to verdict, all"], 0.5), slow / fast);
   std::printf("largest score difference to the plain path: %.5f (good scores span %.3f)\n", largest, spread);
+  print_tail(inspector, decision, files);
   return 0;
 }

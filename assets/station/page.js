@@ -242,7 +242,7 @@ function showStatus() {
     const chip = document.createElement('span');
     chip.className = 'chip ' + (source.state === 'gone' ? 'down' : 'up');
     chip.textContent = `${source.name} ${source.state}`;
-    chip.title = source.message;
+    chip.title = [source.message, source.notice].filter(Boolean).join('; ');
     return chip;
   }));
   $('trigger').hidden = !status.sources.some(source => source.camera);

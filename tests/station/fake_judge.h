@@ -27,6 +27,9 @@ inline Bytes grey_png(int level, int width = 24, int height = 16) {
 struct FakeBehaviour {
   std::atomic<int> delay_ms{0};
   std::atomic<bool> broken{false};
+  std::atomic<bool> out_of_memory{false};
+  std::atomic<double> odd{0};     ///< replaces one number of the result, named by odd_field
+  std::atomic<int> odd_field{0};  ///< 0 none, 1 score, 2 threshold, 3 p-value, 4 a region's peak
   std::atomic<int> judged{0};
 };
 
@@ -46,6 +49,7 @@ class FakeJudge : public Judge {
     std::this_thread::sleep_for(std::chrono::milliseconds(behaviour_->delay_ms));
     ++behaviour_->judged;
     if (behaviour_->broken) throw std::runtime_error("the fake is broken");
+    if (behaviour_->out_of_memory) throw std::bad_alloc();
     double sum = 0;
     for (const std::uint8_t v : photograph.pixels) sum += v;
     InspectionResult out;
@@ -55,6 +59,11 @@ class FakeJudge : public Judge {
     out.p_value = out.rejected ? 0.01 : 0.5;
     out.map = ScoreMap(photograph.width, photograph.height, static_cast<float>(out.score));
     if (out.rejected) out.regions = {{1, 2, 3, 4, 12, static_cast<float>(out.score)}};
+    const double odd = behaviour_->odd;
+    if (behaviour_->odd_field == 1) out.score = odd;
+    if (behaviour_->odd_field == 2) out.threshold = odd;
+    if (behaviour_->odd_field == 3) out.p_value = odd;
+    if (behaviour_->odd_field == 4) out.regions = {{1, 2, 3, 4, 12, static_cast<float>(odd)}};
     return out;
   }
 

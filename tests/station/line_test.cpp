@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "fake_judge.h"
 #include "glint/base/clock.h"
 #include "glint/journal/verify.h"
+#include "glint/station/reasons.h"
 #include "golden.h"
 
 namespace glint {
@@ -236,6 +239,139 @@ TEST_F(LineTest, AReplacedModelFileChangesNothingUntilItIsLoaded) {
   EXPECT_EQ(after.record.verdict, Verdict::kNok);
   shelf_->roll_back();
   EXPECT_EQ(line_->submit(trigger(100))->wait().record.verdict, Verdict::kOk);
+}
+
+TEST_F(LineTest, AResultThatIsNotANumberIsNoDecision) {
+  start();
+  for (const double odd : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    behaviour_->odd = odd;
+    for (int field = 1; field <= 4; ++field) {
+      behaviour_->odd_field = field;
+      const Outcome outcome = line_->submit(trigger(20))->wait();
+      EXPECT_EQ(outcome.record.verdict, Verdict::kNoDecision) << odd << " " << field;
+      EXPECT_EQ(outcome.record.reason, kNotANumber);
+      EXPECT_TRUE(outcome.recorded);
+      const auto body = to_json(journal_->reader().find(outcome.record.id)->inspection);
+      for (const char* number : {"score", "threshold", "p_value"}) EXPECT_FALSE(body.contains(number));
+    }
+  }
+  behaviour_->odd_field = 0;
+  EXPECT_EQ(line_->submit(trigger(20))->wait().record.verdict, Verdict::kOk);
+}
+
+TEST_F(LineTest, WhatWaitsForASlowJournalIsBoundedInBytes) {
+  LineOptions options;
+  options.queue_length = 4;
+  options.judged_bytes = 500'000;
+  start(options, {}, KeepImages::kAll);
+  std::vector<std::shared_ptr<Ticket>> tickets;
+  std::int64_t refused = 0;
+  {
+    Database other(folder_.path() / "j.db", DatabaseAccess::kReadWrite);
+    const Transaction held(other);  // the journal waits for it
+    const auto full = [&] {
+      Trigger t;
+      t.source = "camera";
+      t.frame = grey_image(static_cast<int>(tickets.size()), 200, 200);  // 120 kB
+      auto ticket = line_->submit(std::move(t));
+      if (!ticket) return ++refused > 20;
+      tickets.push_back(std::move(ticket));
+      return false;
+    };
+    ASSERT_TRUE(soon(full));
+  }
+  // Four judged ones in 500 kB, one more with the judge, two decoded, one with the decoder, four in the
+  // queue.
+  EXPECT_LE(tickets.size(), 12U);
+  EXPECT_GE(tickets.size(), 8U);
+  EXPECT_LE(line_->counters().most_judged_bytes, options.judged_bytes);
+  for (const auto& ticket : tickets) EXPECT_TRUE(ticket->wait().recorded);
+  line_->stop();
+  EXPECT_EQ(line_->counters().held_bytes, 0U);
+  EXPECT_EQ(line_->counters().refused_full, refused);
+  EXPECT_EQ(journal_->reader().head().id, std::ssize(tickets));  // one record each
+}
+
+TEST(ByteBound, HoldsNoMoreThanItsLimitButAlwaysOneItem) {
+  ByteBound bound(100);
+  {
+    const ByteBound::Share large = bound.try_take(1000);
+    EXPECT_TRUE(large);
+    EXPECT_FALSE(bound.try_take(1));
+  }
+  ByteBound::Share a = bound.try_take(60);
+  EXPECT_FALSE(bound.try_take(41));
+  const ByteBound::Share b = bound.try_take(40);
+  EXPECT_TRUE(a && b);
+  a.release();
+  a = bound.take(50);
+  EXPECT_EQ(bound.held(), 90U);
+  bound.close();
+  EXPECT_FALSE(bound.take(1));
+}
+
+TEST_F(LineTest, AListenerThatThrowsIsCountedAndTheLineGoesOn) {
+  start();
+  std::atomic<int> how{0};
+  line_->on_inspected([&](const Inspected&) {
+    if (how == 1) throw std::runtime_error("no room for pictures");
+    if (how == 2) throw 7;  // NOLINT: not every exception is one of ours
+  });
+  how = 1;
+  EXPECT_EQ(line_->submit(trigger(20))->wait().record.verdict, Verdict::kOk);
+  ASSERT_TRUE(soon([&] { return line_->counters().listener_failures == 1; }));
+  EXPECT_EQ(line_->listener_fault(), "no room for pictures");
+  how = 2;
+  EXPECT_EQ(line_->submit(trigger(200))->wait().record.verdict, Verdict::kNok);
+  ASSERT_TRUE(soon([&] { return line_->counters().listener_failures == 2; }));
+  how = 0;
+  EXPECT_TRUE(line_->submit(trigger(20))->wait().recorded);
+  EXPECT_TRUE(soon([&] { return line_->listener_fault().empty(); }));
+}
+
+TEST_F(LineTest, ATriggerThatMayWaitHasItsTimeFromItsTurn) {
+  LineOptions options;
+  options.time_limit = std::chrono::milliseconds(1000);
+  options.queue_length = 64;
+  start(options);
+  behaviour_->delay_ms = 60;
+  std::vector<std::shared_ptr<Ticket>> tickets;
+  for (int i = 0; i < 40; ++i) tickets.push_back(line_->submit_waiting(trigger(20)));
+  for (const auto& ticket : tickets) EXPECT_EQ(ticket->wait().record.verdict, Verdict::kOk);
+}
+
+TEST_F(LineTest, ASearchInTheJournalNeverMakesTheLineWait) {
+  start();
+  line_->submit(trigger(20, "first"))->wait();
+  std::promise<void> inside, leave;
+  std::thread search([&] {
+    bool once = false;
+    journal_->searches().for_each([&](const nlohmann::json&) {
+      if (std::exchange(once, true)) return;
+      inside.set_value();
+      leave.get_future().wait();  // as a search that takes long
+    });
+  });
+  inside.get_future().wait();
+  EXPECT_TRUE(line_->submit(trigger(20, "first"))->wait().repeated);
+  EXPECT_EQ(line_->submit(trigger(200, "second"))->wait().record.verdict, Verdict::kNok);
+  leave.set_value();
+  search.join();
+}
+
+TEST_F(LineTest, IdsThatAreNoUtf8AreWrittenByOneRuleAndFoundAgain) {
+  start();
+  Trigger t = trigger(20, "key \xfc");
+  t.part_id = "M\xfcller";
+  EXPECT_EQ(line_->submit(std::move(t))->wait().record.part_id, "M\\xFCller");
+  EXPECT_TRUE(line_->submit(trigger(20, "key \xfc"))->wait().repeated);
+  InspectionFilter filter;
+  for (const char* asked : {"M\xfcller", "M\\xFCller"}) {
+    filter.part_id = asked;
+    EXPECT_EQ(journal_->searches().list(filter).size(), 1U);
+  }
+  filter.part_id = "M\xf6ller";
+  EXPECT_TRUE(journal_->searches().list(filter).empty());
 }
 
 }  // namespace

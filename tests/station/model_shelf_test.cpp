@@ -48,5 +48,26 @@ TEST(ModelShelf, RefusesTwoFilesOfOneNameAndAnEmptyFolder) {
   EXPECT_THROW(ModelShelf({folder.path() / "empty"}, fake_loader()), Error);
 }
 
+TEST(ModelShelf, KnowsWhetherTheActiveModelIsTheFileAlsoAfterLoadAndRollBack) {
+  TemporaryFolder folder;
+  const auto file = folder.path() / "m.glint";
+  write_text(file, "0.1");
+  ModelShelf shelf({file}, fake_loader());
+  const auto changed = [&] { return shelf.list()[0].file_changed; };
+  EXPECT_FALSE(changed());
+  write_text(file, "0.2");  // as long, maybe within the clock's resolution: a file of its own all the same
+  EXPECT_TRUE(changed());
+  shelf.load("m");
+  EXPECT_FALSE(changed());
+  shelf.roll_back();
+  EXPECT_EQ(shelf.active()->facts().threshold, 0.1);
+  EXPECT_TRUE(changed());  // the file holds 0.2
+  shelf.roll_back();
+  EXPECT_EQ(shelf.active()->facts().threshold, 0.2);
+  EXPECT_FALSE(changed());
+  std::filesystem::remove(file);
+  EXPECT_TRUE(changed());
+}
+
 }  // namespace
 }  // namespace glint

@@ -1,9 +1,12 @@
 #include "glint/station/source.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <opencv2/videoio.hpp>
+#include <set>
 
 #include "fake_judge.h"
 #include "glint/base/clock.h"
@@ -60,6 +63,7 @@ TEST(ParseSource, NamesKindsAndAddresses) {
   const SourceSpec stream = parse_source("rtsp://user@host:554/a=b");
   EXPECT_EQ(stream.name, "rtsp");
   EXPECT_EQ(stream.address, "rtsp://user@host:554/a=b");
+  EXPECT_EQ(parse_source("folder:a\nb\xff").address, "a\nb\xff");  // names are bytes
   for (const char* bad : {"", "folder", "folder:", "http://x", "a b=folder:x", "/tmp"})
     EXPECT_THROW(parse_source(bad), Error) << bad;
 }
@@ -208,6 +212,146 @@ TEST_F(SourceTest, AravisFakeCameraIsInspected) {
   EXPECT_THROW(open("aravis:Fake_1"), Error);
   GTEST_SKIP() << "SKIPPED: this build has no Aravis";
 #endif
+}
+
+TEST_F(SourceTest, NamesAreBytesAndEachFileIsOnePartInspectedOnce) {
+  options_.settle = std::chrono::milliseconds(50);
+  const std::set<std::string> ids{"M\\xFCller", "M\\xF6ller", "M\\x5CxFCller", "plain", "two.png", "two.bmp"};
+  int level = 10;
+  for (const char* name :
+       {"M\xfcller.png", "M\xf6ller.png", "M\\xFCller.png", "plain.png", "two.png", "two.bmp"})
+    write_file(watched() / name, grey_png(level++));
+  for (int run = 0; run < 3; ++run) {
+    const auto source = open("folder:" + watched().string());
+    ASSERT_TRUE(soon([&] { return records() == std::ssize(ids); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    EXPECT_EQ(records(), std::ssize(ids)) << "run " << run;
+    line_->stop();
+    if (run < 2) start();
+  }
+  std::set<std::string> found;
+  for (const auto& entry : journal_->reader().list({})) found.insert(entry.inspection.part_id);
+  EXPECT_EQ(found, ids);
+}
+
+TEST_F(SourceTest, WhatLiesInAFolderAndIsNotInspectedIsNamed) {
+  options_.settle = std::chrono::milliseconds(50);
+  make_folder(watched() / "sub");
+  write_file(watched() / "sub/inner.png", grey_png(20));
+  write_text(watched() / "notes.txt", "no image");
+  write_text(watched() / "picture.webp", "RIFF");
+  write_file(watched() / "._part.png", grey_png(20));
+  std::filesystem::create_symlink(folder_.path() / "nothing.png", watched() / "link.png");
+  const auto source = open("folder:" + watched().string());
+  ASSERT_TRUE(soon(
+      [&] { return source->status().notice.find("link.png (a link to nothing)") != std::string::npos; }));
+  for (const char* text :
+       {"sub (a folder)", "notes.txt (no PNG", "picture.webp (no PNG", "._part.png (a hidden file)"})
+    EXPECT_NE(source->status().notice.find(text), std::string::npos) << source->status().notice;
+  EXPECT_EQ(records(), 0);
+  write_file(folder_.path() / "nothing.png", grey_png(20));  // now the link leads somewhere
+  ASSERT_TRUE(soon([&] { return records() == 1; }));
+  for (const char* name : {"sub", "notes.txt", "picture.webp", "._part.png"})
+    std::filesystem::remove_all(watched() / name);
+  EXPECT_TRUE(soon([&] { return source->status().notice.empty(); })) << source->status().notice;
+}
+
+TEST_F(SourceTest, AFolderThatMayNotBeListedIsRefusedOrGoneWithItsReason) {
+  const bool root = ::geteuid() == 0;
+  const auto source = open("folder:" + watched().string());
+  ASSERT_TRUE(soon([&] { return source->status().state == SourceState::kRunning; }));
+  std::filesystem::permissions(folder_.path(), static_cast<std::filesystem::perms>(0755));
+  std::filesystem::permissions(watched(), static_cast<std::filesystem::perms>(0311));
+  if (root && ::seteuid(65534) != 0) GTEST_SKIP() << "SKIPPED: cannot become an ordinary user";
+  const bool gone = soon([&] { return source->status().state == SourceState::kGone; });
+  const std::string message = source->status().message;
+  std::string refusal;
+  try {
+    open("second=folder:" + watched().string());
+  } catch (const Error& e) {
+    refusal = e.what();
+  }
+  if (root) {
+    EXPECT_EQ(::seteuid(0), 0);
+  }
+  std::filesystem::permissions(watched(), static_cast<std::filesystem::perms>(0755));
+  EXPECT_TRUE(gone);
+  EXPECT_NE(message.find(watched().string()), std::string::npos) << message;
+  EXPECT_NE(refusal.find(watched().string()), std::string::npos) << refusal;
+  EXPECT_TRUE(soon([&] { return source->status().state == SourceState::kRunning; }));
+}
+
+TEST_F(SourceTest, AFileThatWasTooLateIsInspectedAgain) {
+  options_.settle = std::chrono::milliseconds(50);
+  options_.try_again = std::chrono::milliseconds(50);
+  LineOptions impatient;
+  impatient.time_limit = std::chrono::milliseconds(100);
+  line_ =
+      std::make_unique<Line>(shelf_, *journal_, ImageStoreOptions{KeepImages::kNone}, impatient, unix_micros);
+  behaviour_->delay_ms = 500;
+  for (const char* name : {"a.png", "b.png", "c.png"}) write_file(watched() / name, grey_png(20));
+  const auto source = open("folder:" + watched().string());
+  ASSERT_TRUE(soon([&] { return journal_->reader().counts_since(0)[Verdict::kNoDecision] > 0; }));
+  behaviour_->delay_ms = 0;
+  EXPECT_TRUE(soon([&] { return journal_->reader().counts_since(0)[Verdict::kOk] == 3; }));
+}
+
+TEST_F(SourceTest, AFileIsTriedABoundedNumberOfTimesOverRestarts) {
+  options_.settle = std::chrono::milliseconds(20);
+  options_.try_again = std::chrono::milliseconds(10);
+  behaviour_->out_of_memory = true;
+  write_file(watched() / "a.png", grey_png(20));
+  {
+    const auto source = open("folder:" + watched().string());
+    ASSERT_TRUE(soon([&] { return records() >= 1; }));
+  }
+  start();
+  {
+    const auto source = open("folder:" + watched().string());
+    ASSERT_TRUE(soon([&] { return records() == kFolderTries; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  }
+  start();
+  const auto source = open("folder:" + watched().string());
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_EQ(records(), kFolderTries);
+  behaviour_->out_of_memory = false;
+  write_file(watched() / "a.png", grey_png(30));  // another file, though of the same name
+  EXPECT_TRUE(soon([&] { return records() == kFolderTries + 1; }));
+}
+
+TEST_F(SourceTest, ARefusedFileKeepsItsPlaceInTheRecord) {
+  options_.settle = std::chrono::milliseconds(300);
+  const auto file = watched() / "a.png";
+  write_file(file, grey_png(20));
+  // Somebody inspects another image under the key that this file will have.
+  Trigger other;
+  other.source = "http";
+  other.file = grey_png(40);
+  other.idempotency_key = fmt::format("in:a.png:{}:{}", std::filesystem::file_size(file),
+                                      std::filesystem::last_write_time(file).time_since_epoch().count());
+  behaviour_->delay_ms = 1500;
+  const auto source = open("in=folder:" + watched().string());
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(150));  // the source has seen the file, the journal has not
+  const auto ticket = line_->submit(std::move(other));
+  ASSERT_TRUE(soon([&] { return records() == 2; }));
+  InspectionFilter refused;
+  refused.verdict = Verdict::kNoDecision;
+  const auto entry = journal_->reader().list(refused).at(0).inspection;
+  EXPECT_EQ(entry.source, "in");
+  EXPECT_EQ(entry.part_id, "a");
+  EXPECT_NE(entry.reason.find("another image"), std::string::npos) << entry.reason;
+}
+
+TEST_F(SourceTest, AListenerThatThrowsDoesNotEndTheSource) {
+  const auto source =
+      make_source(parse_source("folder:" + watched().string()), options_, *line_, journal_->reader(),
+                  [](const SourceStatus&) { throw std::runtime_error("listener"); });
+  write_file(watched() / "a.png", grey_png(20));
+  ASSERT_TRUE(soon([&] { return records() == 1; }));
+  EXPECT_GE(source->status().listener_failures, 1);
+  EXPECT_EQ(source->status().state, SourceState::kRunning);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // glint journal
 
 #include <cstdio>
-#include <fstream>
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/journal/export.h"
 #include "glint/journal/verify.h"
@@ -20,6 +20,14 @@ struct Arguments {
   bool images = false;
 };
 
+/// On the standard error: what was read is complete, but lies in two files.
+void note_leftover_log(const Arguments& args, bool leftover) {
+  if (!leftover) return;
+  std::fprintf(stderr,
+               "note: the newest records are in %s-wal and were read from there; keep both files together\n",
+               name_line(args.file).c_str());
+}
+
 int verify(const Arguments& args) {
   const ChainReport report = verify_journal(args.file, {args.images, args.expect});
   for (const ChainFault& fault : report.faults) {
@@ -29,9 +37,11 @@ int verify(const Arguments& args) {
       std::printf("%s\n", fault.what.c_str());
     }
   }
-  std::printf("%s: %lld records%s, head %s: %s\n", args.file.c_str(), static_cast<long long>(report.records),
+  std::printf("%s: %lld records%s, head %s: %s\n", name_line(args.file).c_str(),
+              static_cast<long long>(report.records),
               args.images ? fmt::format(", {} images", report.images_checked).c_str() : "",
               report.head.hash.c_str(), report.faults.empty() ? "intact" : "NOT intact");
+  note_leftover_log(args, report.leftover_log);
   return report.faults.empty() ? kExitOk : kExitFound;
 }
 
@@ -44,6 +54,7 @@ std::optional<std::int64_t> time_of(const char* option, const std::string& text)
 
 int write_export(const Arguments& args) {
   const JournalReader journal(args.file);
+  note_leftover_log(args, journal.reads_leftover_log());
   InspectionFilter filter;
   filter.since_us = time_of("--since", args.since);
   filter.until_us = time_of("--until", args.until);
@@ -52,18 +63,21 @@ int write_export(const Arguments& args) {
   if (args.out.empty()) {
     export_journal(journal, format, filter,
                    [](const std::string& line) { std::printf("%s\n", line.c_str()); });
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      fail(ErrorCode::kIo, "standard output: not all of the export could be written");
     return kExitOk;
   }
   std::string text;
   const auto written =
       export_journal(journal, format, filter, [&](const std::string& line) { text += line + "\n"; });
   write_text(args.out, text);
-  std::printf("wrote %s (%lld inspections)\n", args.out.c_str(), static_cast<long long>(written));
+  std::printf("wrote %s (%lld inspections)\n", name_line(args.out).c_str(), static_cast<long long>(written));
   return kExitOk;
 }
 
 int collect(const Arguments& args) {
   const JournalReader journal(args.file);
+  note_leftover_log(args, journal.reads_leftover_log());
   InspectionFilter filter;
   filter.reviewed_only = true;
   filter.verdict = Verdict::kNok;
@@ -77,7 +91,7 @@ int collect(const Arguments& args) {
     }
     filter.before_id = page.back().inspection.id;
   }
-  std::printf("wrote %d images of overruled good parts to %s%s\n", copied, args.out.c_str(),
+  std::printf("wrote %d images of overruled good parts to %s%s\n", copied, name_line(args.out).c_str(),
               without_image > 0 ? fmt::format(" ({} have no kept image)", without_image).c_str() : "");
   return kExitOk;
 }

@@ -5,6 +5,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/base/options.h"
 #include "glint/base/progress.h"
 #include "glint/cli/verbs.h"
@@ -23,7 +24,7 @@ struct Arguments {
   std::string keep_images = std::string(enum_name(KeepImages::kNok));
   std::string trigger = std::string(enum_name(CameraTrigger::kTimed));
   std::string journal = "glint-journal.db", collect, config;
-  double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64;
+  double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64, queue_space_mib = 256;
   std::int64_t time_limit_ms = 10000, interval_ms = 1000, settle_ms = 500;
   StationOptions station;
   HttpOptions http;
@@ -71,6 +72,8 @@ int run(Arguments& args) {
   station.source.trigger = parse_enum<CameraTrigger>(args.trigger, "--trigger");
   station.source.interval = std::chrono::milliseconds(args.interval_ms);
   station.source.settle = std::chrono::milliseconds(args.settle_ms);
+  station.line.waiting_bytes = static_cast<std::size_t>(args.queue_space_mib * kMib);
+  station.log = print;
   station.line.time_limit = std::chrono::milliseconds(args.time_limit_ms);
 
   ApiOptions api_options;
@@ -88,7 +91,7 @@ int run(Arguments& args) {
 
   HttpServer server(args.http);
   const int port = server.bind();  // before the model: a taken port should not cost its loading time
-  print("loading " + args.models[0]);
+  print("loading " + name_line(args.models[0]));
   Station the_station({args.models.begin(), args.models.end()}, model_judge_loader(args.device), station);
   const Api api(the_station, api_options, server.routes());
   std::thread serving([&] { server.run(); });
@@ -96,7 +99,7 @@ int run(Arguments& args) {
               args.http.certificate.empty() ? "" : "s",
               args.http.host.find(':') == std::string::npos ? args.http.host.c_str()
                                                             : ("[" + args.http.host + "]").c_str(),
-              port, station.journal.c_str());
+              port, name_line(station.journal).c_str());
   std::fflush(stdout);
   while (!cancel_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   print("stopping: finishing what was taken in");
@@ -105,8 +108,8 @@ int run(Arguments& args) {
   server.stop();
   serving.join();
   const ChainHead head = the_station.journal().head();
-  std::printf("journal %s: %lld records, head %s\n", station.journal.c_str(), static_cast<long long>(head.id),
-              head.hash.c_str());
+  std::printf("journal %s: %lld records, head %s\n", name_line(station.journal).c_str(),
+              static_cast<long long>(head.id), head.hash.c_str());
   return kExitOk;
 }
 
@@ -148,12 +151,18 @@ Action add_serve(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--settle", args->settle_ms, "milliseconds without change until a file counts as complete")
       ->capture_default_str();
-  verb.add_option("--time-limit", args->time_limit_ms,
-                  "milliseconds from trigger to verdict; then NO DECISION")
+  verb.add_option(
+          "--time-limit", args->time_limit_ms,
+          "milliseconds to the verdict, then NO DECISION: from the trigger, for folders and videos from "
+          "the image's turn")
       ->capture_default_str();
   verb.add_option("--queue", station.line.queue_length,
                   "triggers that may wait; one more is refused with 503")
       ->capture_default_str();
+  verb.add_option("--queue-space", args->queue_space_mib,
+                  "MiB of waiting images; beyond it the line is full too")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   verb.add_option("--max-body", args->max_body_mib, "MiB of one request")->capture_default_str();
   verb.add_option("--max-pixels", station.line.max_pixels, "pixels of one image")->capture_default_str();
   verb.add_option("--connections", args->http.connections, "connections at the same time")

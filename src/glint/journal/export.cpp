@@ -1,28 +1,17 @@
 #include "glint/journal/export.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "glint/base/clock.h"
+#include "glint/base/csv.h"
+#include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 
 namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
-
-std::string csv_field(std::string text) {
-  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos)
-    text.insert(0, 1, '\'');
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
-
-std::string csv_number(double value) {
-  return std::isfinite(value) ? fmt::format("{:.9g}", value) : "";
-}
 
 constexpr const char* kCsvHeader =
     "id,time,verdict,final_verdict,reason,source,sequence,part_id,view,score,threshold,p_value,regions,"
@@ -81,13 +70,20 @@ fs::path collect_good(const JournalReader& journal, const fs::path& images, cons
                       const fs::path& folder) {
   const std::string file = journal.kept_image(entry.inspection.id);
   if (file.empty()) return {};
-  const fs::path source = images / file;
-  fs::path target =
-      folder / fmt::format("{:09}_{}{}", entry.inspection.id, entry.inspection.image_sha256.substr(0, 12),
-                           source.extension().string());
-  if (fs::exists(target)) return {};
-  write_file(target, read_file(source));
-  return target;
+  const Bytes image = read_file(images / file);
+  const std::string hash = sha256_hex(image), ending = fs::path(file).extension().string();
+  // A name that is taken by something else (another journal's image, a link, a folder) is never written to.
+  for (const std::string& name : {entry.inspection.image_sha256.substr(0, 12), hash}) {
+    const fs::path target = folder / fmt::format("{:09}_{}{}", entry.inspection.id, name, ending);
+    const fs::file_status there = fs::symlink_status(target);
+    if (!fs::exists(there)) {
+      write_file(target, image);
+      return target;
+    }
+    if (fs::is_regular_file(there) && sha256_hex(read_file(target)) == hash) return {};
+  }
+  fail(ErrorCode::kIo, "{}: both names for the image of inspection {} are taken there by something else",
+       name_line(folder), entry.inspection.id);
 }
 
 }  // namespace glint

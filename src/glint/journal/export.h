@@ -16,8 +16,8 @@ struct EnumNames<ExportFormat> {
                                                                         {ExportFormat::kJsonLines, "jsonl"}};
 };
 
-/// One line per inspection, oldest first, with its last review. CSV has a header line, quotes as RFC 4180,
-/// and an apostrophe before a text that a spreadsheet would run as a formula. Returns the number written.
+/// One line per inspection, oldest first, with its last review. CSV has a header line and fields as csv.h
+/// writes them. Returns the number written.
 std::int64_t export_journal(const JournalReader& journal, ExportFormat format, InspectionFilter filter,
                             const std::function<void(const std::string& line)>& write);
 
@@ -26,6 +26,7 @@ nlohmann::json to_json(const ReviewedInspection& entry);
 
 /// Copies the kept image of an inspection that an operator overruled to OK into `folder`, as
 /// "<id>_<hash>.<ending>". Returns the file, or an empty path when it is there already or no image was kept.
+/// What lies there under that name and is not this image is left alone; then the whole hash is in the name.
 std::filesystem::path collect_good(const JournalReader& journal, const std::filesystem::path& images,
                                    const ReviewedInspection& entry, const std::filesystem::path& folder);
 

@@ -7,11 +7,12 @@
 
 #include <cerrno>
 #include <cstring>
-#include <regex>
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
+#include "glint/journal/schema.h"
 
 namespace fs = std::filesystem;
 
@@ -23,66 +24,6 @@ using nlohmann::json;
 constexpr const char* kInspection = "inspection";
 constexpr const char* kReview = "review";
 constexpr const char* kEvent = "event";
-constexpr std::int64_t kApplicationId = 0x676c6e74;  // "glnt"
-constexpr std::int64_t kVersion = 1;
-
-/// The columns after `hash` are read out of the body, so that there is one truth and it is the hashed one.
-constexpr const char* kSchema = R"(
-CREATE TABLE record(
-  id INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL,
-  body TEXT NOT NULL,
-  previous TEXT NOT NULL,
-  hash TEXT NOT NULL,
-  time_us INTEGER GENERATED ALWAYS AS (json_extract(body, '$.time_us')) VIRTUAL,
-  verdict TEXT GENERATED ALWAYS AS (json_extract(body, '$.verdict')) VIRTUAL,
-  part_id TEXT GENERATED ALWAYS AS (json_extract(body, '$.part_id')) VIRTUAL,
-  idempotency_key TEXT GENERATED ALWAYS AS (json_extract(body, '$.idempotency_key')) VIRTUAL,
-  model TEXT GENERATED ALWAYS AS (json_extract(body, '$.model')) VIRTUAL,
-  inspection INTEGER GENERATED ALWAYS AS (json_extract(body, '$.inspection')) VIRTUAL);
-CREATE INDEX record_time ON record(kind, time_us, verdict);
-CREATE INDEX record_verdict ON record(kind, verdict, id);
-CREATE INDEX record_part ON record(part_id, id) WHERE part_id IS NOT NULL;
-CREATE INDEX record_key ON record(idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX record_model ON record(model, id) WHERE model IS NOT NULL;
-CREATE INDEX record_inspection ON record(inspection, id) WHERE inspection IS NOT NULL;
-CREATE TABLE head(one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE kept_image(inspection INTEGER PRIMARY KEY, file TEXT NOT NULL, bytes INTEGER NOT NULL);
-)";
-
-void check_identity(Database& database, const fs::path& path) {
-  if (database.integer("PRAGMA application_id") != kApplicationId) {
-    fail(ErrorCode::kBadInput, "{}: a database, but not a journal of glint; name another file",
-         path.string());
-  }
-  if (const std::int64_t version = database.integer("PRAGMA user_version"); version != kVersion) {
-    fail(ErrorCode::kBadInput, "{}: a journal of version {}, this glint reads version {}", path.string(),
-         version, kVersion);
-  }
-}
-
-ChainHead read_head(Database& database) {
-  Statement query(database, "SELECT id, hash FROM head");
-  return query.step() ? ChainHead{query.integer(0), query.text(1)} : ChainHead{0, chain_origin()};
-}
-
-json parse_body(std::int64_t id, const std::string& text) {
-  json body = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!body.is_object()) fail(ErrorCode::kBadInput, "journal record {}: its text is not JSON", id);
-  return body;
-}
-
-/// Columns: id, body, review id, review body.
-constexpr const char* kReviewedColumns =
-    "SELECT i.id, i.body, r.id, r.body FROM record i LEFT JOIN record r ON r.id = "
-    "(SELECT max(id) FROM record WHERE inspection = i.id) WHERE i.kind = 'inspection'";
-
-ReviewedInspection reviewed_row(const Statement& row) {
-  const std::int64_t id = row.integer(0);
-  ReviewedInspection out{inspection_from_json(id, parse_body(id, row.text(1))), std::nullopt};
-  if (!row.is_null(2)) out.review = review_from_json(row.integer(2), parse_body(row.integer(2), row.text(3)));
-  return out;
-}
 
 }  // namespace
 
@@ -93,22 +34,23 @@ std::string chain_origin() {
 std::string chain_hash(const std::string& previous, std::int64_t id, std::string_view kind,
                        std::string_view body) {
   const std::string text = fmt::format("{}\n{}\n{}\n{}", previous, id, kind, body);
-  return sha256_hex(std::as_bytes(std::span(text)));
+  return sha256_hex(text);
 }
 
 fs::path images_folder_of(const fs::path& journal) {
-  return journal.string() + ".images";
+  fs::path folder = journal;
+  return folder += ".images";
 }
 
 /// Held while a server writes. The kernel drops it when the process ends, however it ends.
 class Journal::Lock {
  public:
   explicit Lock(const fs::path& path) {
-    const std::string file = path.string() + ".lock";
+    const std::string file = path.native() + ".lock";
     if (path.has_parent_path()) make_folder(path.parent_path());
     handle_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (handle_ < 0) {
-      fail(ErrorCode::kIo, "{}: cannot be written ({}); check the folder's permissions", path.string(),
+      fail(ErrorCode::kIo, "{}: cannot be written ({}); check the folder's permissions", name_line(path),
            std::strerror(errno));
     }
     if (::flock(handle_, LOCK_EX | LOCK_NB) != 0) {
@@ -116,7 +58,7 @@ class Journal::Lock {
       const ssize_t n = ::read(handle_, holder, sizeof(holder) - 1);
       ::close(handle_);
       fail(ErrorCode::kIo, "{}: another server (process {}) writes this journal; stop it or name another",
-           path.string(), n > 0 ? holder : "unknown");
+           name_line(path), n > 0 ? holder : "unknown");
     }
     const std::string pid = std::to_string(::getpid());
     if (::ftruncate(handle_, 0) != 0 || ::pwrite(handle_, pid.data(), pid.size(), 0) < 0) {
@@ -131,34 +73,12 @@ class Journal::Lock {
   int handle_ = -1;
 };
 
-namespace {
-
-/// Makes the file a journal when it is new; Error(kBadInput) when it is something else or damaged.
-const fs::path& prepared(const fs::path& path) {
-  Database database(path, DatabaseAccess::kReadWrite);
-  database.execute("PRAGMA journal_mode = WAL");
-  if (database.integer("SELECT count(*) FROM sqlite_schema") == 0) {
-    Transaction transaction(database);
-    database.execute(fmt::format("{} PRAGMA application_id = {}; PRAGMA user_version = {};", kSchema,
-                                 kApplicationId, kVersion));
-    transaction.commit();
-  }
-  check_identity(database, path);
-  Statement check(database, "PRAGMA quick_check(1)");
-  if (check.step() && check.text(0) != "ok") {
-    fail(ErrorCode::kBadInput, "{}: the journal is damaged ({}); move it away and start a new one",
-         path.string(), check.text(0));
-  }
-  return path;
-}
-
-}  // namespace
-
 Journal::Journal(const fs::path& path, const JournalOptions& options)
     : path_(path),
       lock_(std::make_unique<Lock>(path)),
-      database_(prepared(path), DatabaseAccess::kReadWrite),
-      reader_(path, DatabaseAccess::kReadWrite) {
+      database_(prepare_journal(path, options.notice), DatabaseAccess::kReadWrite),
+      reader_(path, DatabaseAccess::kReadWrite),
+      searches_(path, DatabaseAccess::kReadWrite) {
   // Durable at each commit: a verdict is answered only after its record is on disk.
   database_.execute("PRAGMA synchronous = FULL");
   if (options.max_bytes > 0) {
@@ -167,6 +87,7 @@ Journal::Journal(const fs::path& path, const JournalOptions& options)
         fmt::format("PRAGMA max_page_count = {}", std::max<std::int64_t>(1, options.max_bytes / page)));
   }
   reader_.database_.execute("PRAGMA query_only = ON");
+  searches_.database_.execute("PRAGMA query_only = ON");
   struct stat file {};
   if (::stat(path_.c_str(), &file) == 0) {
     device_ = file.st_dev;
@@ -181,7 +102,7 @@ void Journal::check_in_place() const {
   if (::stat(path_.c_str(), &file) != 0 || file.st_dev != device_ || file.st_ino != inode_) {
     fail(ErrorCode::kIo,
          "{}: the journal was deleted, moved or replaced while in use; put it back or restart",
-         path_.string());
+         name_line(path_));
   }
 }
 
@@ -269,112 +190,6 @@ void Journal::forget_image(std::int64_t inspection) {
 std::int64_t Journal::kept_bytes() const {
   const std::lock_guard guard(mutex_);
   return database_.integer("SELECT sum(bytes) FROM kept_image");
-}
-
-JournalReader::JournalReader(const fs::path& path) : JournalReader(path, DatabaseAccess::kReadOnly) {
-  check_identity(database_, path);
-}
-
-JournalReader::JournalReader(const fs::path& path, DatabaseAccess access) : database_(path, access) {}
-
-std::vector<ReviewedInspection> JournalReader::list(const InspectionFilter& f) const {
-  std::string sql = kReviewedColumns;
-  if (f.before_id) sql += " AND i.id < ?";
-  if (f.after_id) sql += " AND i.id > ?";
-  if (f.since_us) sql += " AND i.time_us >= ?";
-  if (f.until_us) sql += " AND i.time_us < ?";
-  if (f.verdict) sql += " AND i.verdict = ?";
-  if (!f.part_id.empty()) sql += " AND i.part_id = ?";
-  if (!f.source.empty()) sql += " AND json_extract(i.body, '$.source') = ?";
-  if (!f.model.empty()) sql += " AND i.model = ?";
-  if (f.reviewed_only) sql += " AND r.id IS NOT NULL";
-  sql += f.after_id ? " ORDER BY i.id ASC LIMIT ?" : " ORDER BY i.id DESC LIMIT ?";
-  const std::lock_guard guard(mutex_);
-  Statement query(database_, sql);
-  if (f.before_id) query.bind(*f.before_id);
-  if (f.after_id) query.bind(*f.after_id);
-  if (f.since_us) query.bind(*f.since_us);
-  if (f.until_us) query.bind(*f.until_us);
-  if (f.verdict) query.bind(enum_name(*f.verdict));
-  for (const std::string* text : {&f.part_id, &f.source, &f.model}) {
-    if (!text->empty()) query.bind(*text);
-  }
-  query.bind(f.limit);
-  std::vector<ReviewedInspection> out;
-  while (query.step()) out.push_back(reviewed_row(query));
-  return out;
-}
-
-std::optional<ReviewedInspection> JournalReader::find(std::int64_t id) const {
-  const std::lock_guard guard(mutex_);
-  Statement query(database_, std::string(kReviewedColumns) + " AND i.id = ?");
-  query.bind(id);
-  return query.step() ? std::optional(reviewed_row(query)) : std::nullopt;
-}
-
-std::optional<InspectionRecord> JournalReader::find_by_key(const std::string& key) const {
-  const std::lock_guard guard(mutex_);
-  Statement query(database_,
-                  "SELECT id, body FROM record WHERE idempotency_key = ? ORDER BY id DESC LIMIT 1");
-  query.bind(key);
-  if (!query.step()) return std::nullopt;
-  return inspection_from_json(query.integer(0), parse_body(query.integer(0), query.text(1)));
-}
-
-std::vector<InspectionRecord> JournalReader::first_of_model(const std::string& model, int limit) const {
-  const std::lock_guard guard(mutex_);
-  Statement query(database_, "SELECT id, body FROM record WHERE model = ? ORDER BY id LIMIT ?");
-  query.bind(model).bind(limit);
-  std::vector<InspectionRecord> out;
-  while (query.step())
-    out.push_back(inspection_from_json(query.integer(0), parse_body(query.integer(0), query.text(1))));
-  return out;
-}
-
-std::map<Verdict, std::int64_t> JournalReader::counts_since(std::int64_t time_us) const {
-  const std::lock_guard guard(mutex_);
-  Statement query(database_,
-                  "SELECT verdict, count(*) FROM record WHERE kind = 'inspection' AND time_us >= ? "
-                  "GROUP BY verdict");
-  query.bind(time_us);
-  std::map<Verdict, std::int64_t> out;
-  while (query.step()) out[parse_enum<Verdict>(query.text(0), "verdict")] = query.integer(1);
-  return out;
-}
-
-std::int64_t JournalReader::last_time_us() const {
-  const std::lock_guard guard(mutex_);
-  return database_.integer("SELECT time_us FROM record ORDER BY id DESC LIMIT 1");
-}
-
-ChainHead JournalReader::head() const {
-  const std::lock_guard guard(mutex_);
-  return read_head(database_);
-}
-
-void JournalReader::for_each(const std::function<void(const json&)>& visit) const {
-  const std::lock_guard guard(mutex_);
-  Statement query(database_, "SELECT id, kind, body, previous, hash FROM record ORDER BY id");
-  while (query.step()) {
-    visit({{"id", query.integer(0)},
-           {"kind", query.text(1)},
-           {"body", query.text(2)},
-           {"previous", query.text(3)},
-           {"hash", query.text(4)}});
-  }
-}
-
-std::string JournalReader::kept_image(std::int64_t inspection) const {
-  const std::lock_guard guard(mutex_);
-  Statement query(database_, "SELECT file FROM kept_image WHERE inspection = ?");
-  query.bind(inspection);
-  if (!query.step()) return "";
-  // The name becomes a path, and a journal may come from a stranger.
-  static const std::regex kName("[0-9]{6,13}/[0-9]{9,16}[.][a-z]{3,4}");
-  std::string name = query.text(0);
-  if (!std::regex_match(name, kName))
-    fail(ErrorCode::kBadInput, "{}: the journal names an odd image file for inspection {}", name, inspection);
-  return name;
 }
 
 }  // namespace glint

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,6 +38,7 @@ struct InspectionFilter {
   std::string part_id, source, model;
   bool reviewed_only = false;
   int limit = 50;
+  std::int64_t most_examined = 20'000;  ///< records that one page looks at, see JournalReader::page
 };
 
 /// An inspection with the last review of it.
@@ -47,16 +49,29 @@ struct ReviewedInspection {
   Verdict final_verdict() const { return review ? review->verdict : inspection.verdict; }
 };
 
+/// Part of a listing.
+struct InspectionPage {
+  std::vector<ReviewedInspection> inspections;
+  /// Where the next page starts (before_id, or after_id when paging forward); absent at the end. A page may
+  /// be shorter than its limit, even empty, and have one: the search went through most_examined records.
+  std::optional<std::int64_t> next;
+};
+
 /// Reads a journal, also one that a server is writing to. Thread-safe.
 class JournalReader {
  public:
   /// Error(kBadInput) when the file is no journal of this version.
   explicit JournalReader(const std::filesystem::path& path);
 
-  /// Newest first, or oldest first with `after_id`.
-  std::vector<ReviewedInspection> list(const InspectionFilter& filter) const;
+  /// Newest first, or oldest first with `after_id`. Looks at no more than filter.most_examined records, so
+  /// that nobody waits long for a search that finds little.
+  InspectionPage page(const InspectionFilter& filter) const;
+  /// The first filter.limit inspections that match, however many records it takes.
+  std::vector<ReviewedInspection> list(InspectionFilter filter) const;
   std::optional<ReviewedInspection> find(std::int64_t id) const;
   std::optional<InspectionRecord> find_by_key(const std::string& idempotency_key) const;
+  /// Everything that was recorded under a key, newest first: tries that ended in NO DECISION may be repeated.
+  std::vector<InspectionRecord> all_with_key(const std::string& idempotency_key) const;
   /// The first inspections that a model made, oldest first.
   std::vector<InspectionRecord> first_of_model(const std::string& model, int limit) const;
   /// Inspections by verdict since a time.
@@ -69,6 +84,8 @@ class JournalReader {
 
   /// The file of an inspection's image below the journal's folder of images; empty when none was kept.
   std::string kept_image(std::int64_t inspection) const;
+  /// True when the newest records lie in FILE-wal and the place cannot be written: the two belong together.
+  bool reads_leftover_log() const { return database_.reads_leftover_log(); }
 
  private:
   friend class Journal;
@@ -76,10 +93,13 @@ class JournalReader {
 
   mutable std::mutex mutex_;
   mutable Database database_;
+  bool source_index_ = true;
 };
 
 struct JournalOptions {
   std::int64_t max_bytes = 0;  ///< of the database file; 0 = until the disk is full
+  /// Told what takes long while a journal is opened; may be empty.
+  std::function<void(const std::string&)> notice;
 };
 
 /// The one writer of a journal. Thread-safe.
@@ -98,7 +118,10 @@ class Journal {
   ReviewRecord append(ReviewRecord review);
   EventRecord append(EventRecord event);
 
+  /// For the line: look-ups of one record, so that the line never waits for a search.
   const JournalReader& reader() const { return reader_; }
+  /// For everybody else; a connection of its own.
+  const JournalReader& searches() const { return searches_; }
   const std::filesystem::path& path() const { return path_; }
 
   /// Where kept images lie, and what is known of them. Not part of the chain: images may be deleted.
@@ -123,7 +146,7 @@ class Journal {
   std::unique_ptr<Lock> lock_;
   mutable std::mutex mutex_;
   mutable Database database_;
-  JournalReader reader_;
+  JournalReader reader_, searches_;
   std::uint64_t device_ = 0, inode_ = 0;  ///< of the file as opened
 };
 

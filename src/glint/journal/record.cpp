@@ -4,6 +4,7 @@
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 
 namespace glint {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 void put(json& out, const char* key, const std::string& text) {
-  if (!text.empty()) out[key] = text;
+  if (!text.empty()) out[key] = journal_text(text);
 }
 void put(json& out, const char* key, double number) {
   if (std::isfinite(number)) out[key] = number;
@@ -28,10 +29,14 @@ T converted(std::int64_t id, const Convert& convert) {
 }
 
 double number_or_nan(const json& body, const char* key) {
-  return body.contains(key) ? body.at(key).get<double>() : kNotMeasured;
+  return body.contains(key) && !body.at(key).is_null() ? body.at(key).get<double>() : kNotMeasured;
 }
 
 }  // namespace
+
+std::string journal_text(const std::string& text) {
+  return is_utf8(text) ? text : name_text(text);
+}
 
 std::string json_line(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -45,7 +50,7 @@ json to_json(const std::vector<Region>& regions) {
                    {"width", region.width},
                    {"height", region.height},
                    {"area_px", region.area_px},
-                   {"peak", region.peak}});
+                   {"peak", std::isfinite(region.peak) ? json(region.peak) : json(nullptr)}});
   }
   return out;
 }
@@ -55,14 +60,18 @@ std::vector<Region> regions_from_json(const json& array) {
   for (const json& r : array) {
     out.push_back({r.at("x").get<int>(), r.at("y").get<int>(), r.at("width").get<int>(),
                    r.at("height").get<int>(), r.at("area_px").get<std::int64_t>(),
-                   r.at("peak").get<float>()});
+                   static_cast<float>(number_or_nan(r, "peak"))});
   }
   return out;
 }
 
 json to_json(const InspectionRecord& r) {
-  json out = {{"time_us", r.time_us},      {"time", iso_time(r.time_us)}, {"verdict", enum_name(r.verdict)},
-              {"source", r.source},        {"sequence", r.sequence},      {"regions", to_json(r.regions)},
+  json out = {{"time_us", r.time_us},
+              {"time", iso_time(r.time_us)},
+              {"verdict", enum_name(r.verdict)},
+              {"source", journal_text(r.source)},
+              {"sequence", r.sequence},
+              {"regions", to_json(r.regions)},
               {"elapsed_ms", r.elapsed_ms}};
   put(out, "reason", r.reason);
   put(out, "part_id", r.part_id);
@@ -92,7 +101,7 @@ json to_json(const ReviewRecord& r) {
 }
 
 json to_json(const EventRecord& r) {
-  json out = {{"time_us", r.time_us}, {"time", iso_time(r.time_us)}, {"what", r.what}};
+  json out = {{"time_us", r.time_us}, {"time", iso_time(r.time_us)}, {"what", journal_text(r.what)}};
   put(out, "detail", r.detail);
   return out;
 }

@@ -57,6 +57,10 @@ struct EventRecord {
   std::string detail;  ///< e.g. the model's SHA-256 and file name
 };
 
+/// Text as the journal holds it: UTF-8. Bytes that are none are written by the rule of base/names.h, other
+/// text stays as it is. For everything that comes in as text, and for what is looked for.
+std::string journal_text(const std::string& text);
+
 /// JSON on one line; bytes that are no UTF-8 are replaced instead of refused.
 std::string json_line(const nlohmann::json& json);
 

@@ -37,6 +37,7 @@ ChainReport verify_journal(const std::filesystem::path& path, const VerifyOption
   const std::filesystem::path images = images_folder_of(path);
   ChainReport report;
   report.head = {0, chain_origin()};
+  report.leftover_log = journal.reads_leftover_log();
   bool expected_seen = options.expected_hash.empty();
   std::vector<Imaged> with_images;
   const auto fault = [&](std::int64_t id, std::string what) {

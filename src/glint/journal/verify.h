@@ -18,6 +18,7 @@ struct ChainReport {
   ChainHead head;  ///< as recomputed: note it elsewhere to prove later that nothing was removed
   std::vector<ChainFault> faults;
   std::int64_t images_checked = 0;
+  bool leftover_log = false;  ///< the newest records lie in FILE-wal, in a place that cannot be written
 };
 
 struct VerifyOptions {

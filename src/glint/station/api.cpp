@@ -426,10 +426,10 @@ void Api::list(const Request& request, Response& response) const {
   filter.model = text("model");
   filter.reviewed_only = text("reviewed") == "true";
   json entries = json::array();
-  const auto page = station_.journal().list(filter);
-  for (const ReviewedInspection& entry : page) entries.push_back(inspection_json(entry));
+  const InspectionPage page = station_.journal().page(filter);
+  for (const ReviewedInspection& entry : page.inspections) entries.push_back(inspection_json(entry));
   json out = {{"inspections", entries}, {"next_before", nullptr}};
-  if (std::ssize(page) == filter.limit) out["next_before"] = page.back().inspection.id;
+  if (page.next) out["next_before"] = *page.next;
   answer(response, out);
 }
 

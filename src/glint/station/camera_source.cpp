@@ -6,6 +6,7 @@
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
+#include "glint/station/reasons.h"
 #include "glint/station/threaded_source.h"
 
 namespace glint {
@@ -32,7 +33,9 @@ class CameraSource : public ThreadedSource {
     if (status_.state != SourceState::kRunning) {
       const std::string reason = fmt::format("camera {} is {}: {}", status_.name, enum_name(status_.state),
                                              status_.message.empty() ? "no frame yet" : status_.message);
-      return line_.refuse(next_trigger(part_id), reason);
+      Trigger trigger = next_trigger(part_id);
+      lock.unlock();
+      return line_.refuse(std::move(trigger), reason);
     }
     // The next frame, not the last one: what the part looks like now.
     const std::int64_t seen = status_.frames;
@@ -65,7 +68,7 @@ class CameraSource : public ThreadedSource {
     Trigger copy = trigger;
     copy.frame = {};
     if (auto ticket = line_.submit(std::move(trigger))) return ticket;
-    return line_.refuse(std::move(copy), "overloaded: the line is full; inspect less often or faster");
+    return line_.refuse(std::move(copy), kFull);
   }
 
   void take(RgbImage frame) {

@@ -6,6 +6,7 @@ namespace glint {
 namespace {
 
 constexpr std::size_t kMostWaiting = 100;
+constexpr std::size_t kMostBytes = std::size_t{1} << 20;  ///< a part with many regions makes a long event
 
 }  // namespace
 
@@ -25,7 +26,12 @@ void EventHub::publish(const std::string& name, const std::string& data) {
     const auto reader = weak.lock();
     if (!reader) continue;
     reader->waiting_.push_back(text);
-    if (reader->waiting_.size() > kMostWaiting) reader->waiting_.pop_front();
+    reader->bytes_ += text.size();
+    while (reader->waiting_.size() > 1 &&
+           (reader->waiting_.size() > kMostWaiting || reader->bytes_ > kMostBytes)) {
+      reader->bytes_ -= reader->waiting_.front().size();
+      reader->waiting_.pop_front();
+    }
   }
   changed_.notify_all();
 }
@@ -50,6 +56,7 @@ std::optional<std::string> EventHub::Reader::next(std::chrono::milliseconds wait
   std::string out;
   for (const std::string& text : waiting_) out += text;
   waiting_.clear();
+  bytes_ = 0;
   return out;
 }
 

@@ -41,6 +41,7 @@ class EventHub::Reader {
   explicit Reader(EventHub& hub) : hub_(hub) {}
   EventHub& hub_;
   std::deque<std::string> waiting_;
+  std::size_t bytes_ = 0;  ///< of waiting_
 };
 
 }  // namespace glint

@@ -1,6 +1,7 @@
-// The way of a trigger through the station: decode, judge, record, answer. Three threads with bounded queues
-// between them. Every trigger that is taken in ends in OK, NOK or NO DECISION, and a verdict is answered only
-// after its record is on disk. Knows nothing of HTTP or cameras.
+// The way of a trigger through the station: decode, judge, record and answer, keep images. Four threads with
+// queues between them that are bounded in bytes: when the journal or the disk is slow, the line takes less
+// in. Every trigger that is taken in ends in OK, NOK or NO DECISION, and a verdict is answered only after its
+// record is on disk. Knows nothing of HTTP or cameras.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,11 +21,13 @@
 #include "glint/journal/image_store.h"
 #include "glint/journal/journal.h"
 #include "glint/station/bounded_queue.h"
+#include "glint/station/byte_bound.h"
 #include "glint/station/model_shelf.h"
 
 namespace glint {
 
-/// An image to inspect: a file's bytes, or a camera's frame.
+/// An image to inspect: a file's bytes, or a camera's frame. Texts that are no UTF-8 are recorded by
+/// journal_text.
 struct Trigger {
   std::string source;
   std::int64_t sequence = 0;
@@ -43,15 +47,20 @@ struct Outcome {
 /// What a listener gets of each outcome, after it was answered.
 struct Inspected {
   const Outcome& outcome;
-  const RgbImage& photograph;          ///< empty when there was none
-  const ScoreMap& map;                 ///< photograph size; empty without a decision
-  std::shared_ptr<const Judge> judge;  ///< null without a decision
+  const RgbImage& photograph;  ///< empty when there was none
+  const RgbImage& map;         ///< in colours, as map_picture makes it; empty without a decision
 };
 
 struct LineOptions {
-  int queue_length = 16;                        ///< triggers waiting to be decoded
-  std::chrono::milliseconds time_limit{10000};  ///< from trigger to verdict; then NO DECISION
-  std::int64_t max_pixels = 50'000'000;         ///< of one image
+  int queue_length = 16;  ///< triggers waiting to be decoded
+  /// To the verdict; then NO DECISION. From the trigger; for sources that wait (submit_waiting) from the
+  /// moment that the line begins with the image.
+  std::chrono::milliseconds time_limit{10000};
+  std::int64_t max_pixels = 50'000'000;  ///< of one image
+  /// Images as they came that wait to be decoded; beyond it the line is full.
+  std::size_t waiting_bytes = std::size_t{256} << 20;
+  /// Judged images that wait for their record or to be kept; beyond it the judge waits.
+  std::size_t judged_bytes = std::size_t{64} << 20;
 };
 
 /// A pending answer.
@@ -59,6 +68,8 @@ class Ticket {
  public:
   /// Waits for the outcome, at most until the line's time limit plus a second; then NO DECISION.
   Outcome wait() const;
+  /// The outcome when there is one.
+  std::optional<Outcome> poll() const;
 
  private:
   friend class Line;
@@ -66,15 +77,21 @@ class Ticket {
   mutable std::atomic<State> state_{State::kPending};
   std::promise<Outcome> promise_;
   std::shared_future<Outcome> future_{promise_.get_future()};
-  std::chrono::steady_clock::time_point accepted_, deadline_;
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point deadline() const { return Clock::time_point(Clock::duration(deadline_)); }
+  void set_deadline(Clock::time_point time) { deadline_ = time.time_since_epoch().count(); }
+  static constexpr Clock::time_point kNotYet{Clock::duration::max() / 2};  ///< its turn has not come
+  Clock::time_point accepted_;
+  std::atomic<Clock::rep> deadline_{kNotYet.time_since_epoch().count()};
   InspectionRecord draft_;  ///< what is known at the trigger
 };
 
 /// Counters since the start.
 struct LineCounters {
   std::int64_t accepted = 0, refused_full = 0, repeated = 0, unrecorded = 0;
-  std::int64_t images_not_kept = 0;
-  std::size_t waiting = 0;  ///< now
+  std::int64_t images_not_kept = 0, listener_failures = 0;
+  std::size_t waiting = 0;                            ///< triggers to be decoded, now
+  std::size_t held_bytes = 0, most_judged_bytes = 0;  ///< of all that waits, now; of judged images, ever
 };
 
 /// Thread-safe.
@@ -87,20 +104,24 @@ class Line {
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
 
-  /// Called from the line's last thread. Set before the first trigger.
+  /// Called after the answer, from the thread that records. Set before the first trigger. What it throws is
+  /// counted.
   void on_inspected(std::function<void(const Inspected&)> listener) { listener_ = std::move(listener); }
 
-  /// Null when the queue is full or the line has stopped. A key seen before gives the earlier outcome when
-  /// that was OK or NOK. Error(kBadInput) when the key belongs to another image.
+  /// Null when the line is full (triggers or bytes) or has stopped. A key seen before gives the earlier
+  /// outcome when that was OK or NOK. Error(kBadInput) when the key belongs to another image.
   std::shared_ptr<Ticket> submit(Trigger trigger);
   /// Waits for room instead: for sources that lose nothing by waiting. Null when the line has stopped.
   std::shared_ptr<Ticket> submit_waiting(Trigger trigger);
-  /// Records NO DECISION for a trigger that has no image or finds no room. Never waits for the model.
+  /// Records NO DECISION for a trigger that has no image or finds no room. Never waits for the model; waits
+  /// for the journal when tens of thousands of refusals wait for it already.
   std::shared_ptr<Ticket> refuse(Trigger trigger, const std::string& reason);
 
   LineCounters counters() const;
   /// Last failure of the journal; empty when its last write went well.
   std::string journal_fault() const;
+  /// What the listener threw last; empty when its last call went well.
+  std::string listener_fault() const;
   /// Takes nothing more in, finishes the rest. Called by the destructor too.
   void stop();
 
@@ -114,10 +135,13 @@ class Line {
   void decode_loop();
   void judge_loop();
   void record_loop();
+  void keep_loop();
   void decode(Job& job);
   void judge(Job& job);
   void record(std::vector<JobPointer>& jobs);
-  void finish(Job& job, bool recorded);
+  void answer(Job& job, bool recorded);
+  void tell(Job& job);
+  void keep(Job& job);
   void note_clock();
 
   const ModelShelf& shelf_;
@@ -126,7 +150,8 @@ class Line {
   LineOptions options_;
   std::function<std::int64_t()> now_;
   std::function<void(const Inspected&)> listener_;
-  BoundedQueue<JobPointer> to_decode_, to_judge_, to_record_;
+  ByteBound waiting_, judged_, refused_;  ///< before the queues: jobs in them hold shares
+  BoundedQueue<JobPointer> to_decode_, to_judge_, to_record_, to_keep_;
   mutable std::mutex mutex_;
   struct InFlight {
     std::shared_ptr<Ticket> ticket;
@@ -134,10 +159,10 @@ class Line {
   };
   std::map<std::string, InFlight> in_flight_;  ///< by idempotency key
   LineCounters counters_;
-  std::string journal_fault_;
+  std::string journal_fault_, listener_fault_;
   std::int64_t clock_offset_us_ = 0;  ///< wall clock minus steady clock, as last seen
   std::once_flag stopped_;
-  std::thread decoder_, judge_thread_, recorder_;
+  std::thread decoder_, judge_thread_, recorder_, keeper_;
 };
 
 }  // namespace glint

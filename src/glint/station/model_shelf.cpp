@@ -1,9 +1,12 @@
 #include "glint/station/model_shelf.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/base/options.h"
 
 namespace fs = std::filesystem;
@@ -15,17 +18,17 @@ ModelShelf::ModelShelf(const std::vector<fs::path>& files, JudgeLoader loader) :
     std::vector<fs::path> found{path};
     if (fs::is_directory(path)) {
       found = list_files(path, [](const fs::path& p) { return lower_extension(p) == ".glint"; });
-      if (found.empty()) fail(ErrorCode::kNotFound, "{}: no *.glint file in this folder", path.string());
+      if (found.empty()) fail(ErrorCode::kNotFound, "{}: no *.glint file in this folder", name_line(path));
     }
     for (const fs::path& file : found) {
-      const std::string name = file.stem().string();
+      const std::string name = name_text(file.stem());
       for (const Place& other : places_) {
         if (other.name == name) {
-          fail(ErrorCode::kConfig, "{} and {} have the same name; rename one", other.file.string(),
-               file.string());
+          fail(ErrorCode::kConfig, "{} and {} have the same name; rename one", name_line(other.file),
+               name_line(file));
         }
       }
-      places_.push_back({name, file, nullptr, {}, 0});
+      places_.push_back({name, file, {}});
     }
   }
   if (places_.empty()) fail(ErrorCode::kConfig, "no model given");
@@ -45,7 +48,7 @@ ModelShelf::Place& ModelShelf::find(const std::string& name) {
 
 std::shared_ptr<const Judge> ModelShelf::active() const {
   const std::lock_guard guard(mutex_);
-  return active_.judge;
+  return active_.loaded.judge;
 }
 
 std::string ModelShelf::active_name() const {
@@ -53,24 +56,29 @@ std::string ModelShelf::active_name() const {
   return active_.name;
 }
 
+std::optional<ModelShelf::Stamp> ModelShelf::stamp_of(const fs::path& file) {
+  struct stat found {};
+  std::error_code ec;
+  const auto modified = fs::last_write_time(file, ec);
+  if (ec || ::stat(file.c_str(), &found) != 0) return std::nullopt;
+  return Stamp{modified, static_cast<std::uintmax_t>(found.st_size), found.st_ino};
+}
+
 std::vector<ShelfEntry> ModelShelf::list() const {
   const std::lock_guard guard(mutex_);
   std::vector<ShelfEntry> out;
   for (const Place& place : places_) {
-    std::error_code ec;
-    const auto bytes = fs::file_size(place.file, ec);
-    const bool changed =
-        place.judge && (ec || bytes != place.bytes || fs::last_write_time(place.file, ec) != place.modified);
-    out.push_back({place.name, place.file, place.judge, place.name == active_.name,
-                   previous_.judge && place.name == previous_.name, changed});
+    const bool changed = place.loaded.judge && stamp_of(place.file) != place.loaded.stamp;
+    out.push_back({place.name, place.file, place.loaded.judge, place.name == active_.name,
+                   previous_.loaded.judge && place.name == previous_.name, changed});
   }
   return out;
 }
 
 void ModelShelf::make_active(const Place& place) {
-  if (place.judge == active_.judge) return;
-  if (active_.judge) previous_ = active_;
-  active_ = {place.name, place.judge};
+  if (place.loaded.judge == active_.loaded.judge) return;
+  if (active_.loaded.judge) previous_ = active_;
+  active_ = {place.name, place.loaded};
 }
 
 void ModelShelf::load(const std::string& name) {
@@ -80,15 +88,12 @@ void ModelShelf::load(const std::string& name) {
     const std::lock_guard guard(mutex_);
     file = find(name).file;
   }
-  std::error_code ec;
-  const auto modified = fs::last_write_time(file, ec);
-  const Bytes content = read_file(file);
-  auto judge = loader_(content, file.string());
+  // Before the content: a file that changes while it is read differs from its stamp afterwards.
+  const Stamp stamp = stamp_of(file).value_or(Stamp{});
+  auto judge = loader_(read_file(file), name_line(file));
   const std::lock_guard guard(mutex_);
   Place& place = find(name);
-  place.judge = std::move(judge);
-  place.modified = modified;
-  place.bytes = content.size();
+  place.loaded = {std::move(judge), stamp};
   if (active_.name == name) make_active(place);
 }
 
@@ -96,7 +101,7 @@ void ModelShelf::activate(const std::string& name) {
   {
     const std::lock_guard guard(mutex_);
     const Place& place = find(name);
-    if (place.judge) return make_active(place);
+    if (place.loaded.judge) return make_active(place);
   }
   load(name);
   const std::lock_guard guard(mutex_);
@@ -105,9 +110,10 @@ void ModelShelf::activate(const std::string& name) {
 
 void ModelShelf::roll_back() {
   const std::lock_guard guard(mutex_);
-  if (!previous_.judge) fail(ErrorCode::kConfig, "no other model was active before; nothing to go back to");
+  if (!previous_.loaded.judge)
+    fail(ErrorCode::kConfig, "no other model was active before; nothing to go back to");
   std::swap(active_, previous_);
-  find(active_.name).judge = active_.judge;
+  find(active_.name).loaded = active_.loaded;
 }
 
 }  // namespace glint

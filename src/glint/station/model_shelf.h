@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,17 +43,29 @@ class ModelShelf {
   void roll_back();
 
  private:
+  /// What a file looked like when it was read.
+  struct Stamp {
+    std::filesystem::file_time_type modified;
+    std::uintmax_t bytes = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  /// A judge with the look of the file that it came from: the two go together, also back.
+  struct Loaded {
+    std::shared_ptr<const Judge> judge;  ///< null until loaded
+    Stamp stamp;
+  };
   struct Place {
     std::string name;
     std::filesystem::path file;
-    std::shared_ptr<const Judge> judge;
-    std::filesystem::file_time_type modified;
-    std::uintmax_t bytes = 0;
+    Loaded loaded;
   };
   struct Choice {
     std::string name;
-    std::shared_ptr<const Judge> judge;
+    Loaded loaded;
   };
+  /// Absent when there is no such file.
+  static std::optional<Stamp> stamp_of(const std::filesystem::path& file);
   Place& find(const std::string& name);
   void make_active(const Place& place);
 

@@ -4,6 +4,7 @@
 #include <opencv2/videoio.hpp>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/station/source.h"
 
 namespace glint {
@@ -15,7 +16,7 @@ class OpenCvCamera : public Camera {
  public:
   explicit OpenCvCamera(const SourceSpec& spec) : spec_(spec) {
     if (spec.kind == kRecording && !std::filesystem::is_regular_file(spec.address))
-      fail(ErrorCode::kNotFound, "{}: no such video file", spec.address);
+      fail(ErrorCode::kNotFound, "{}: no such video file", name_line(spec.address));
   }
 
   void open() override {
@@ -30,7 +31,8 @@ class OpenCvCamera : public Camera {
           spec_.address, cv::CAP_FFMPEG,
           {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kTimeoutMs, cv::CAP_PROP_READ_TIMEOUT_MSEC, kTimeoutMs});
     }
-    if (!opened || !capture_.isOpened()) fail(ErrorCode::kIo, "{}: cannot be opened", spec_.address);
+    if (!opened || !capture_.isOpened())
+      fail(ErrorCode::kIo, "{}: cannot be opened", name_line(spec_.address));
     frames_ = 0;
   }
 
@@ -38,11 +40,11 @@ class OpenCvCamera : public Camera {
     cv::Mat bgr;
     if (!capture_.read(bgr) || bgr.empty()) {
       if (is_recording() && frames_ > 0) return std::nullopt;
-      fail(ErrorCode::kIo, "{}: gives no more frames", spec_.address);
+      fail(ErrorCode::kIo, "{}: gives no more frames", name_line(spec_.address));
     }
     ++frames_;
     if (bgr.type() == CV_8UC1) cv::cvtColor(bgr, bgr, cv::COLOR_GRAY2BGR);
-    if (bgr.type() != CV_8UC3) fail(ErrorCode::kIo, "{}: not an 8-bit picture", spec_.address);
+    if (bgr.type() != CV_8UC3) fail(ErrorCode::kIo, "{}: not an 8-bit picture", name_line(spec_.address));
     RgbImage out(bgr.cols, bgr.rows);
     cv::Mat rgb(out.height, out.width, CV_8UC3, out.pixels.data());
     cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);

@@ -43,10 +43,8 @@ RgbImage map_picture(const ScoreMap& map, const ColourScale& scale, int side) {
   return heat_map(resize_bilinear(map, size.width, size.height), scale.low, scale.high);
 }
 
-void Pictures::add(std::int64_t inspection, const RgbImage& photograph, const ScoreMap& map,
-                   const ColourScale& scale) {
-  auto full = std::make_shared<Full>(Full{inspection, scaled_down(photograph, kPictureSide), {}});
-  if (map.width > 0) full->map = map_picture(map, scale, kPictureSide / 2);
+void Pictures::add(std::int64_t inspection, const RgbImage& photograph, const RgbImage& map) {
+  auto full = std::make_shared<Full>(Full{inspection, scaled_down(photograph, kPictureSide), map});
   Thumbnail thumbnail{inspection, thumbnail_jpeg(full->photograph)};
   const std::lock_guard guard(mutex_);
   full_.push_back(std::move(full));

@@ -13,8 +13,9 @@
 
 namespace glint {
 
-/// Longest side of a picture on the page, and of one in the strip, pixels.
+/// Longest side of a picture on the page, of its map, and of one in the strip, pixels.
 inline constexpr int kPictureSide = 960;
+inline constexpr int kMapSide = kPictureSide / 2;
 inline constexpr int kThumbnailSide = 144;
 
 /// Photograph scaled down to at most `side`; as it is when it is smaller.
@@ -31,8 +32,8 @@ class Pictures {
   static constexpr std::size_t kFull = 12;        ///< with photograph and map
   static constexpr std::size_t kThumbnails = 50;  ///< the strip
 
-  void add(std::int64_t inspection, const RgbImage& photograph, const ScoreMap& map,
-           const ColourScale& scale);
+  /// `map` as map_picture makes it; empty without a decision.
+  void add(std::int64_t inspection, const RgbImage& photograph, const RgbImage& map);
 
   /// JPEG, PNG, JPEG; empty when no longer held.
   Bytes photograph(std::int64_t inspection) const;

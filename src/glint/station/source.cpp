@@ -3,18 +3,19 @@
 #include <regex>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 
 namespace glint {
 
 SourceSpec parse_source(const std::string& text) {
-  static const std::regex kForm("(?:([A-Za-z0-9_.-]{1,40})=)?(folder|video|v4l2|aravis|rtsps?):(.+)");
+  static const std::regex kForm("(?:([A-Za-z0-9_.-]{1,40})=)?(folder|video|v4l2|aravis|rtsps?):([^]+)");
   std::smatch parts;
   if (!std::regex_match(text, parts, kForm)) {
     fail(
         ErrorCode::kConfig,
         "--source {}: give folder:PATH, video:FILE, v4l2:/dev/video0, rtsp://ADDRESS or aravis:NAME, with an "
         "optional NAME= before it",
-        text);
+        name_line(text));
   }
   const std::string kind = parts[2];
   const bool stream = kind.starts_with("rtsp");

@@ -26,8 +26,10 @@ struct SourceStatus {
   std::string name, kind;
   SourceState state = SourceState::kStarting;
   std::string message;  ///< why it is gone, and when it is tried again
+  std::string notice;   ///< what lies in a folder and is not inspected, by name
   std::int64_t frames = 0, triggers = 0;
   std::int64_t last_frame_us = 0;
+  std::int64_t listener_failures = 0;
   bool camera = false;  ///< takes triggers by request
 };
 
@@ -39,10 +41,15 @@ struct EnumNames<CameraTrigger> {
       {CameraTrigger::kTimed, "timed"}, {CameraTrigger::kRequest, "request"}};
 };
 
+/// How often a folder's file is inspected again that got NO DECISION because of time or load, and how long it
+/// waits before that. A file whose record the journal did not take is tried until it is recorded.
+inline constexpr int kFolderTries = 3;
+
 struct SourceOptions {
   CameraTrigger trigger = CameraTrigger::kTimed;
-  std::chrono::milliseconds interval{1000};  ///< between timed triggers
-  std::chrono::milliseconds settle{500};     ///< a file is complete when it did not change for so long
+  std::chrono::milliseconds interval{1000};   ///< between timed triggers
+  std::chrono::milliseconds settle{500};      ///< a file is complete when it did not change for so long
+  std::chrono::milliseconds try_again{2000};  ///< pause before a folder's file is inspected again; doubles
   std::chrono::milliseconds first_retry{500}, longest_retry{30000};  ///< of a camera that is gone; doubles
 };
 
@@ -55,7 +62,7 @@ class Source {
   virtual std::shared_ptr<Ticket> request(const std::string& part_id) = 0;
 };
 
-/// Told of every change of state.
+/// Told of every change of state and notice. What it throws is counted.
 using SourceListener = std::function<void(const SourceStatus&)>;
 
 /// A camera as the station sees it: opened, asked for frames, closed, opened again.

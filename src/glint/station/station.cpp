@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
@@ -92,17 +93,15 @@ json part_json(const PartVerdict& part) {
 Station::Station(const std::vector<fs::path>& models, JudgeLoader loader, StationOptions options)
     : options_(checked(std::move(options))),
       shelf_(models, std::move(loader)),
-      journal_(options_.journal, options_.journal_limits),
-      statistics_(journal_.reader(), options_.now),
+      journal_(options_.journal, {options_.journal_limits.max_bytes, options_.log}),
+      statistics_(journal_.searches(), options_.now),
       line_(std::make_unique<Line>(shelf_, journal_, options_.images, options_.line, options_.now)) {
   record_event("station started", fmt::format("glint {}, model {} {}", GLINT_VERSION, shelf_.active_name(),
                                               shelf_.active()->facts().file_sha256));
   line_->on_inspected([this](const Inspected& result) { inspected(result); });
   for (const std::string& text : options_.sources) {
-    sources_.push_back(make_source(parse_source(text), options_.source, *line_, journal_.reader(),
-                                   [this](const SourceStatus& status) {
-                                     events_.publish("source", json{{"name", status.name}}.dump());
-                                   }));
+    sources_.push_back(make_source(parse_source(text), options_.source, *line_, journal_.searches(),
+                                   [this](const SourceStatus& status) { source_changed(status); }));
   }
   ticker_ = std::thread([this] { tick(); });
 }
@@ -119,29 +118,54 @@ void Station::record_event(const std::string& what, const std::string& detail) {
   journal_.append(EventRecord{0, options_.now(), what, detail});
 }
 
+void Station::source_changed(const SourceStatus& status) {
+  events_.publish("source", json{{"name", status.name}}.dump());
+  constexpr int kMostLines = 100;  // a source that comes and goes all day must not fill a disk
+  const std::lock_guard guard(said_mutex_);
+  int& said = said_[status.name];
+  if (!options_.log || said >= kMostLines) return;
+  std::string line = fmt::format("source {}: {}", status.name, enum_name(status.state));
+  for (const std::string* text : {&status.message, &status.notice}) line += text->empty() ? "" : "; " + *text;
+  options_.log(++said < kMostLines ? line : line + " (said no more; the status goes on saying it)");
+}
+
 void Station::inspected(const Inspected& result) {
   const Outcome& outcome = result.outcome;
   ++verdicts_[static_cast<std::size_t>(outcome.record.verdict)];
   elapsed_us_ += std::llround(1000 * outcome.record.elapsed_ms);
-  if (outcome.recorded) {
-    statistics_.add(outcome.record);
-    if (result.photograph.width > 0) {
-      pictures_.add(outcome.record.id, result.photograph, result.map,
-                    result.judge ? result.judge->facts().colours : ColourScale{});
+  // One of them failing (no memory, a journal that cannot be read) takes nothing from the others.
+  std::exception_ptr fault;
+  const auto attempt = [&](const auto& work) {
+    try {
+      work();
+    } catch (...) {
+      fault = std::current_exception();
     }
+  };
+  if (outcome.recorded) {
+    attempt([&] { statistics_.add(outcome.record); });
+    if (result.photograph.width > 0)
+      attempt([&] { pictures_.add(outcome.record.id, result.photograph, result.map); });
   }
-  json event = inspection_json({outcome.record, std::nullopt});
-  event["recorded"] = outcome.recorded;
-  if (outcome.recorded && !outcome.record.view.empty() && !outcome.record.part_id.empty())
-    event["part"] = part_summary(part(outcome.record.part_id));
-  events_.publish("inspection", json_line(event));
+  attempt([&] {
+    json event = inspection_json({outcome.record, std::nullopt});
+    event["recorded"] = outcome.recorded;
+    if (outcome.recorded && !outcome.record.view.empty() && !outcome.record.part_id.empty())
+      event["part"] = part_summary(part_in(journal_.reader(), outcome.record.part_id));
+    events_.publish("inspection", json_line(event));
+  });
+  if (fault) std::rethrow_exception(fault);  // the line counts it
 }
 
-PartVerdict Station::part(const std::string& part_id) const {
+PartVerdict Station::part_in(const JournalReader& journal, const std::string& part_id) const {
   InspectionFilter filter;
   filter.part_id = part_id;
   filter.limit = 200;
-  return combine_views(part_id, journal_.reader().list(filter), options_.views);
+  return combine_views(part_id, journal.list(filter), options_.views);
+}
+
+PartVerdict Station::part(const std::string& part_id) const {
+  return part_in(journal_.searches(), part_id);
 }
 
 ReviewedInspection Station::review(std::int64_t inspection, Verdict verdict, const std::string& reason,
@@ -151,9 +175,17 @@ ReviewedInspection Station::review(std::int64_t inspection, Verdict verdict, con
   const ReviewRecord record =
       journal_.append(ReviewRecord{0, options_.now(), inspection, verdict, reason, by});
   statistics_.review(record);
-  ReviewedInspection entry = *journal_.reader().find(inspection);
-  if (!options_.collect.empty() && is_overruled_good(entry))
-    collect_good(journal_.reader(), journal_.images_folder(), entry, options_.collect);
+  ReviewedInspection entry = *journal_.searches().find(inspection);
+  if (!options_.collect.empty() && is_overruled_good(entry)) {
+    std::string fault;
+    try {
+      collect_good(journal_.searches(), journal_.images_folder(), entry, options_.collect);
+    } catch (const std::exception& e) {
+      fault = e.what();
+    }
+    const std::lock_guard guard(said_mutex_);
+    collect_fault_ = fault;
+  }
   events_.publish("review", json_line(inspection_json(entry)));
   return entry;
 }
@@ -186,7 +218,7 @@ void Station::roll_back_model() {
 }
 
 RgbImage Station::kept_photograph(std::int64_t inspection) const {
-  const std::string file = journal_.reader().kept_image(inspection);
+  const std::string file = journal_.searches().kept_image(inspection);
   if (file.empty()) {
     fail(ErrorCode::kNotFound, "no picture of inspection {} was kept; --keep-images decides which are",
          inspection);
@@ -201,14 +233,14 @@ Bytes Station::photograph(std::int64_t inspection) const {
 
 Bytes Station::map(std::int64_t inspection) const {
   if (Bytes held = pictures_.map(inspection); !held.empty()) return held;
-  const auto entry = journal_.reader().find(inspection);
+  const auto entry = journal_.searches().find(inspection);
   if (!entry) fail(ErrorCode::kNotFound, "there is no inspection {}", inspection);
   const std::shared_ptr<const Judge> judge = shelf_.active();
   if (judge->facts().file_sha256 != entry->inspection.model)
     fail(ErrorCode::kNotFound, "the model that judged inspection {} is not active", inspection);
   const std::lock_guard guard(redrawing_);
   const InspectionResult again = judge->judge(kept_photograph(inspection));
-  return encode_png(map_picture(again.map, judge->facts().colours, kPictureSide / 2));
+  return encode_png(map_picture(again.map, judge->facts().colours, kMapSide));
 }
 
 Bytes Station::thumbnail(std::int64_t inspection) const {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -32,6 +33,8 @@ struct StationOptions {
   std::filesystem::path collect;      ///< folder for overruled good parts; empty = none
   int views = 0;                      ///< of one part; a part with fewer is incomplete; 0 = not known
   std::function<std::int64_t()> now;  ///< wall clock in microseconds; empty = the system's
+  /// One line on what happens to sources and journal; from any thread; may be empty.
+  std::function<void(const std::string&)> log;
 
   /// Error(kConfig) naming field, value and rule.
   void validate() const;
@@ -57,14 +60,16 @@ class Station {
 
   Line& line() { return *line_; }
   ModelShelf& shelf() { return shelf_; }
-  const JournalReader& journal() const { return journal_.reader(); }
+  /// On a connection of its own: nobody who reads it makes the line wait.
+  const JournalReader& journal() const { return journal_.searches(); }
   Pictures& pictures() { return pictures_; }
   EventHub& events() { return events_; }
   const StationOptions& options() const { return options_; }
 
   PartVerdict part(const std::string& part_id) const;
-  /// An operator's word. Collects the image of an overruled good part when a folder was named.
-  /// Error(kNotFound) for an unknown inspection, Error(kConfig) for NO DECISION as a verdict.
+  /// An operator's word. Collects the image of an overruled good part when a folder was named; when that
+  /// fails the review stands, and the status says so. Error(kNotFound) for an unknown inspection,
+  /// Error(kConfig) for NO DECISION as a verdict.
   ReviewedInspection review(std::int64_t inspection, Verdict verdict, const std::string& reason,
                             const std::string& by);
   /// One trigger for every camera. Error(kConfig) when there is none.
@@ -90,6 +95,8 @@ class Station {
 
  private:
   void inspected(const Inspected& result);
+  void source_changed(const SourceStatus& status);
+  PartVerdict part_in(const JournalReader& journal, const std::string& part_id) const;
   void record_event(const std::string& what, const std::string& detail);
   RgbImage kept_photograph(std::int64_t inspection) const;
   void tick();
@@ -102,6 +109,9 @@ class Station {
   Statistics statistics_;
   std::array<std::atomic<std::int64_t>, 3> verdicts_{};  ///< since the start, by Verdict
   std::atomic<std::int64_t> elapsed_us_{0};
+  mutable std::mutex said_mutex_;
+  std::map<std::string, int> said_;  ///< lines logged, by source
+  std::string collect_fault_;        ///< why the last overruled image was not collected; empty when it was
   std::unique_ptr<Line> line_;
   std::vector<std::unique_ptr<Source>> sources_;
   mutable std::mutex redrawing_;  ///< old maps are computed one at a time, beside the line

@@ -23,6 +23,7 @@ json source_json(const SourceStatus& s) {
           {"kind", s.kind},
           {"state", enum_name(s.state)},
           {"message", s.message},
+          {"notice", s.notice},
           {"frames", s.frames},
           {"triggers", s.triggers},
           {"camera", s.camera},
@@ -133,7 +134,13 @@ json Station::status() {
                          "active until it is loaded again");
     }
   }
-  const ChainHead head = journal_.reader().head();
+  if (const std::string fault = line_->listener_fault(); !fault.empty())
+    warnings.push_back("statistics and pictures of the last part: " + fault);
+  {
+    const std::lock_guard guard(said_mutex_);
+    if (!collect_fault_.empty()) warnings.push_back("collecting the last overruled part: " + collect_fault_);
+  }
+  const ChainHead head = journal_.searches().head();
   return {{"version", GLINT_VERSION},
           {"model", shelf_.active_name()},
           {"models", models()},
@@ -172,7 +179,10 @@ std::string Station::prometheus() {
          c.repeated);
   single("unrecorded_total", "counter", "Triggers whose record the journal did not take.", c.unrecorded);
   single("images_not_kept_total", "counter", "Images that could not be written.", c.images_not_kept);
-  single("journal_records", "gauge", "Records in the journal.", journal_.reader().head().id);
+  single("listener_failures_total", "counter", "Parts whose statistics, pictures or event failed.",
+         c.listener_failures);
+  single("waiting_bytes", "gauge", "Memory of all images that wait in the line.", c.held_bytes);
+  single("journal_records", "gauge", "Records in the journal.", journal_.searches().head().id);
   single("journal_writable", "gauge", "1 when the journal's last write went well.",
          line_->journal_fault().empty() ? 1 : 0);
   single("event_readers", "gauge", "Pages that listen.", events_.readers());

@@ -33,7 +33,8 @@ class ThreadedSource : public Source {
     thread_.join();
   }
 
-  /// Tells the listener when something changed. Not to be called with mutex_ held.
+  /// Tells the listener when something changed; a listener that throws does no harm to the source. Not to be
+  /// called with mutex_ held.
   void change_state(SourceState state, const std::string& message) {
     SourceStatus changed;
     {
@@ -44,7 +45,19 @@ class ThreadedSource : public Source {
       changed = status_;
       changed_.notify_all();
     }
-    listener_(changed);
+    tell(changed);
+  }
+
+  /// What is left out; "" for nothing. Tells the listener when it changed.
+  void change_notice(const std::string& notice) {
+    SourceStatus changed;
+    {
+      const std::lock_guard guard(mutex_);
+      if (status_.notice == notice) return;
+      status_.notice = notice;
+      changed = status_;
+    }
+    tell(changed);
   }
 
   mutable std::mutex mutex_;         ///< guards status_
@@ -53,6 +66,15 @@ class ThreadedSource : public Source {
   StopSignal stop_;
 
  private:
+  void tell(const SourceStatus& changed) {
+    try {
+      listener_(changed);
+    } catch (...) {
+      const std::lock_guard guard(mutex_);
+      ++status_.listener_failures;
+    }
+  }
+
   SourceListener listener_;
   std::thread thread_;
 };
