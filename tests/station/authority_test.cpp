@@ -28,11 +28,39 @@ TEST(Authority, HostsAndPortsInTheirOnePlainForm) {
 }
 
 TEST(Authority, WhatIsNoHost) {
-  for (const char* text :
-       {"", ":", ":80", "a b", "a/b", "user@host", "host:0", "host:65536", "host:+80", "host:8a", "host:-1", "host:80:90",
-        "127.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "1.2.3.4.5", "256.0.0.1",
-        "::1", "[::1", "[::1]80", "[::1]x", "[fe80::1%25eth0]", "[127.0.0.1]", "[v1.x]", "a..b", ".a", "a..", "%6c",
-        "h\xc3\xb6st", "localhost,evil"})
+  for (const char* text : {"",
+                           ":",
+                           ":80",
+                           "a b",
+                           "a/b",
+                           "user@host",
+                           "host:0",
+                           "host:65536",
+                           "host:+80",
+                           "host:8a",
+                           "host:-1",
+                           "host:80:90",
+                           "127.1",
+                           "2130706433",
+                           "0x7f.1",
+                           "0x7f000001",
+                           "0177.0.0.1",
+                           "127.0.0.1.",
+                           "1.2.3.4.5",
+                           "256.0.0.1",
+                           "::1",
+                           "[::1",
+                           "[::1]80",
+                           "[::1]x",
+                           "[fe80::1%25eth0]",
+                           "[127.0.0.1]",
+                           "[v1.x]",
+                           "a..b",
+                           ".a",
+                           "a..",
+                           "%6c",
+                           "h\xc3\xb6st",
+                           "localhost,evil"})
     EXPECT_EQ(read(text), "none") << text;
   EXPECT_EQ(read(std::string(64, 'a')), "none");
   EXPECT_EQ(read(std::string("a\0b", 3)), "none");
@@ -43,24 +71,26 @@ TEST(Authority, AddressesAsTheSystemAndOptionsWriteThem) {
   EXPECT_EQ(parse_host("[::1]")->host, "::1");
   EXPECT_EQ(parse_host("::ffff:10.0.0.7")->host, "10.0.0.7");
   EXPECT_EQ(parse_host("Line.Example")->host, "line.example");
-  for (const char* text : {"line:80", "line:", "http://line", "", "[::1]:80"}) EXPECT_FALSE(parse_host(text)) << text;
+  for (const char* text : {"line:80", "line:", "http://line", "", "[::1]:80"})
+    EXPECT_FALSE(parse_host(text)) << text;
 }
 
 TEST(Authority, LoopbackIsDecidedByWholeAddresses) {
   for (const char* text : {"127.0.0.1", "127.0.0.2", "127.255.255.254", "localhost", "LocalHost.", "[::1]"})
     EXPECT_TRUE(is_loopback(*parse_authority(text))) << text;
-  for (const char* text : {"127.evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "128.0.0.1",
-                           "[::2]", "[127::1]", "127-0-0-1.evil.example", "localhost1"})
+  for (const char* text : {"127.evil.example", "127.0.0.1.evil.example", "localhost.evil.example",
+                           "128.0.0.1", "[::2]", "[127::1]", "127-0-0-1.evil.example", "localhost1"})
     EXPECT_FALSE(is_loopback(*parse_authority(text))) << text;
 }
 
 TEST(HostRule, LoopbackTheAddressReachedTheBoundHostAndGivenNames) {
   const HostRule rule("0.0.0.0", {"Line3.Example", "10.9.8.7", "fd00::5"});
   const auto answers = [&](const char* host) { return rule.answers(*parse_authority(host), "192.168.1.5"); };
-  for (const char* host : {"127.0.0.1", "localhost:9000", "192.168.1.5:8750", "LINE3.example.", "10.9.8.7:1",
-                           "[fd00:0::5]"})
+  for (const char* host :
+       {"127.0.0.1", "localhost:9000", "192.168.1.5:8750", "LINE3.example.", "10.9.8.7:1", "[fd00:0::5]"})
     EXPECT_TRUE(answers(host)) << host;
-  for (const char* host : {"192.168.1.50", "192.168.1.5.evil.example", "line3", "evil.example", "[::2]", "10.9.8.8"})
+  for (const char* host :
+       {"192.168.1.50", "192.168.1.5.evil.example", "line3", "evil.example", "[::2]", "10.9.8.8"})
     EXPECT_FALSE(answers(host)) << host;
   EXPECT_TRUE(HostRule("::", {}).answers(*parse_authority("192.168.1.5"), "::ffff:192.168.1.5"));
   EXPECT_TRUE(HostRule("line3", {}).answers(*parse_authority("line3:8750"), "10.0.0.1"));
@@ -82,7 +112,8 @@ TEST(SameOrigin, ComparesHostPortAndWhatTlsAllows) {
   EXPECT_FALSE(same("http://localhost:3000", "localhost:8750"));
   EXPECT_FALSE(same("http://127.0.0.1:8750", "localhost:8750"));
   EXPECT_FALSE(same("http://localhost:8750.evil.example", "localhost:8750"));
-  for (const char* origin : {"null", "", "localhost:8750", "file://", "ftp://localhost:8750", "http://localhost:8750/"})
+  for (const char* origin :
+       {"null", "", "localhost:8750", "file://", "ftp://localhost:8750", "http://localhost:8750/"})
     EXPECT_FALSE(same(origin, "localhost:8750")) << origin;
 }
 

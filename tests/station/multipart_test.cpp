@@ -14,7 +14,8 @@ namespace {
 std::string read(const std::string& body, const std::string& boundary = "B") {
   try {
     std::string out;
-    for (const FormPart& part : parse_form(body, boundary)) out += part.name + "=" + std::string(part.content) + "|";
+    for (const FormPart& part : parse_form(body, boundary))
+      out += part.name + "=" + std::string(part.content) + "|";
     return out;
   } catch (const Refusal& refusal) {
     EXPECT_EQ(refusal.status, 400);
@@ -32,23 +33,27 @@ bool refused(const std::string& answer, const std::string& because) {
 
 TEST(Form, PartsAsRealClientsWriteThem) {
   for (const char* headers :
-       {"Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"",                  // browsers, curl
+       {"Content-Disposition: form-data; name=\"image\"; filename=\"a.png\"",  // browsers, curl
         "Content-Disposition: form-data; name=image; filename=a.png; filename*=utf-8''a.png",  // .NET
         "Content-Type: image/png\r\nContent-Disposition: form-data; filename=\"a b.png\"; name=\"image\"",
         "CONTENT-DISPOSITION:FORM-DATA;NAME=image", "content-disposition: form-data ; name = \"image\" ;",
-        "Content-Disposition: form-data; name=\"im\\age\"", "Content-Disposition: form-data;\r\n\tname=\"image\"",
+        "Content-Disposition: form-data; name=\"im\\age\"",
+        "Content-Disposition: form-data;\r\n\tname=\"image\"",
         "Content-Disposition: form-data; name=\"image\"; filename=\"a\\\"; name=\\\"b.png\"",
         "Content-Disposition: form-data; name=\"image\"; filename==?utf-8?B?YQ==?=; size=3",
         "Content-Disposition: form-data; filename=\"name=part_id; \xe9.png\"; name=image",
-        "Content-Disposition: form-data; name=\"image\"\r\nContent-Transfer-Encoding: BINARY\r\nContent-Length: 99"})
+        "Content-Disposition: form-data; name=\"image\"\r\nContent-Transfer-Encoding: "
+        "BINARY\r\nContent-Length: 99"})
     EXPECT_EQ(one(headers), "image=x|") << headers;
   EXPECT_EQ(one("Content-Disposition: form-data; name=\"a\"", ""), "a=|");
   EXPECT_EQ(read("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n--B--"), "a=|");
-  EXPECT_EQ(one("Content-Disposition: form-data; name=a", "\r\n-\r\n--\r\n--A\r\n"), "a=\r\n-\r\n--\r\n--A\r\n|");
+  EXPECT_EQ(one("Content-Disposition: form-data; name=a", "\r\n-\r\n--\r\n--A\r\n"),
+            "a=\r\n-\r\n--\r\n--A\r\n|");
 }
 
 TEST(Form, BoundaryLinesAsTheyMayBe) {
-  const std::string part = "\r\nContent-Disposition: form-data; name=a\r\n\r\n1", two = "\r\nContent-Disposition: form-data; name=b\r\n\r\n2";
+  const std::string part = "\r\nContent-Disposition: form-data; name=a\r\n\r\n1",
+                    two = "\r\nContent-Disposition: form-data; name=b\r\n\r\n2";
   EXPECT_EQ(read("--B" + part + "\r\n--B" + two + "\r\n--B--"), "a=1|b=2|");
   EXPECT_EQ(read("--B" + part + "\r\n--B" + two + "\r\n--B--\r\n"), "a=1|b=2|");
   EXPECT_EQ(read("--B \t " + part + "\r\n--B  " + two + "\r\n--B-- \t"), "a=1|b=2|");
@@ -65,7 +70,8 @@ TEST(Form, NoPartIsLostOrSwallowed) {
   EXPECT_TRUE(refused(read("--B" + part), "closing boundary"));
   EXPECT_TRUE(refused(read("--B" + part + "\r\n--B\r\n"), "closing boundary"));
   EXPECT_TRUE(refused(read("--B" + part + "\n--B--"), "lone LF"));
-  EXPECT_TRUE(refused(read("--B" + part + "\n--B\nContent-Disposition: form-data; name=b\n\n2\r\n--B--"), "lone LF"));
+  EXPECT_TRUE(
+      refused(read("--B" + part + "\n--B\nContent-Disposition: form-data; name=b\n\n2\r\n--B--"), "lone LF"));
   EXPECT_TRUE(refused(read("--B\nContent-Disposition: form-data; name=a\n\n1\n--B--\n"), "CRLF"));
   EXPECT_TRUE(refused(read("--B" + part + "\r\n--Bx\r\n--B--"), "inside a part"));
   EXPECT_TRUE(refused(read("--B" + part + "\r\n--B--x"), "inside a part"));
@@ -79,19 +85,25 @@ TEST(Form, NoPartIsLostOrSwallowed) {
 TEST(Form, PartsWithoutAUsableNameOrEncodingAreRefused) {
   EXPECT_TRUE(refused(read("--B\r\n\r\nx\r\n--B--"), "no Content-Disposition"));
   EXPECT_TRUE(refused(read("--B\r\n--B--"), "no Content-Disposition"));
-  for (const char* value : {"form-data", "form-data; filename=a", "form-data; name=\"\"", "form-data; name*=utf-8''image"})
+  for (const char* value :
+       {"form-data", "form-data; filename=a", "form-data; name=\"\"", "form-data; name*=utf-8''image"})
     EXPECT_TRUE(refused(one(std::string("Content-Disposition: ") + value), "no name")) << value;
-  for (const char* value : {"form-data; name=a; name=b", "form-data; name=\"a", "form-data name=a", "form-data; name=",
-                            "form-data; =a", "; name=a", "form-data; name=\"a\"b", "form-data; name"})
+  for (const char* value :
+       {"form-data; name=a; name=b", "form-data; name=\"a", "form-data name=a",
+        "form-data; name=", "form-data; =a", "; name=a", "form-data; name=\"a\"b", "form-data; name"})
     EXPECT_TRUE(refused(one(std::string("Content-Disposition: ") + value), "malformed")) << value;
   EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a; name*=utf-8''b"), "two names"));
   EXPECT_TRUE(refused(one("Content-Disposition: attachment; name=a"), "not form-data"));
-  EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"), "twice"));
+  EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"),
+                      "twice"));
   EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=\xe9"), "UTF-8"));
-  EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64"), "part a has"));
-  EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nContent-Type: multipart/mixed; boundary=C"), "several"));
+  EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64"),
+                      "part a has"));
+  EXPECT_TRUE(refused(
+      one("Content-Disposition: form-data; name=a\r\nContent-Type: multipart/mixed; boundary=C"), "several"));
   EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nnocolon"), "NAME: VALUE"));
-  EXPECT_TRUE(refused(one("Content-Disposition: form-data; name=a\r\nX: " + std::string(9000, 'x')), "too long"));
+  EXPECT_TRUE(
+      refused(one("Content-Disposition: form-data; name=a\r\nX: " + std::string(9000, 'x')), "too long"));
 }
 
 TEST(Form, TheBoundaryOfAContentType) {
@@ -101,9 +113,10 @@ TEST(Form, TheBoundaryOfAContentType) {
   EXPECT_EQ(form_boundary("multipart/form-data; boundary=----=_Part_0_1.2"), "----=_Part_0_1.2");
   EXPECT_EQ(form_boundary("multipart/form-data; boundary=" + std::string(70, 'x')).size(), 70U);
   for (const std::string& type :
-       {std::string("multipart/form-data"), std::string("multipart/form-data; boundary"), std::string("multipart/form-data; boundary="),
-        std::string("multipart/form-data; boundary=\"\""), std::string("multipart/form-data; boundary=\"a \""),
-        std::string("multipart/form-data; boundary=a@b"), std::string("multipart/form-data; boundary=a; boundary=b"),
+       {std::string("multipart/form-data"), std::string("multipart/form-data; boundary"),
+        std::string("multipart/form-data; boundary="), std::string("multipart/form-data; boundary=\"\""),
+        std::string("multipart/form-data; boundary=\"a \""), std::string("multipart/form-data; boundary=a@b"),
+        std::string("multipart/form-data; boundary=a; boundary=b"),
         "multipart/form-data; boundary=" + std::string(71, 'x')})
     EXPECT_THROW(form_boundary(type), Refusal) << type;
 }
