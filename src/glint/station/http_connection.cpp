@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstring>
 #include <ctime>
 #include <limits>
 
-#include "glint/journal/record.h"
 #include "glint/station/http_head.h"
 
 namespace glint {
@@ -154,39 +154,16 @@ bool serve_request(Channel& channel, BufferedInput& input, const ConnectionLimit
 
 }  // namespace
 
-void HttpResponse::set_header(std::string_view name, std::string value) {
-  for (auto& [known, old] : headers) {
-    if (ascii_lower(known) == ascii_lower(name)) {
-      old = std::move(value);
-      return;
-    }
-  }
-  headers.emplace_back(name, std::move(value));
-}
-
-void HttpResponse::set_content(std::string content, const std::string& type) {
-  body = std::move(content);
-  set_header("Content-Type", type);
-}
-
-void HttpResponse::refuse(const Refusal& refusal) {
-  status = refusal.status;
-  stream = nullptr;
-  set_header("Cache-Control", "no-store");
-  if (refusal.retry_after_s > 0) set_header("Retry-After", std::to_string(refusal.retry_after_s));
-  set_content(json_line({{"error", refusal.text}}) + "\n", "application/json");
-}
-
 void serve_connection(Channel& channel, const ConnectionLimits& limits, const HttpHandler& handler,
                       const std::function<bool()>& stopping) {
   BufferedInput input(channel);
-  bool answered = false;
-  for (int left = limits.requests; left > 0; --left) {
+  bool ended_by_answer = false;
+  for (int left = limits.requests; left > 0 && !ended_by_answer; --left) {
     if (!input.wait(limits.idle_time, stopping)) break;
-    answered = true;
-    if (!serve_request(channel, input, limits, handler, left == 1 || stopping())) break;
+    ended_by_answer = !serve_request(channel, input, limits, handler, left == 1 || stopping());
   }
-  channel.finish(Clock::now() + (answered ? kLastReadTime : milliseconds(0)), answered ? kMostDropped : 0);
+  channel.finish(Clock::now() + (ended_by_answer ? kLastReadTime : milliseconds(0)),
+                 ended_by_answer ? kMostDropped : 0);
 }
 
 std::string closing_answer(const Refusal& refusal) {

@@ -184,17 +184,6 @@ std::string percent_decoded(std::string_view text, bool plus, const char* what) 
   return out;
 }
 
-std::string HttpRequest::header(std::string_view name) const {
-  for (const auto& [known, value] : headers) {
-    if (known == name) return value;
-  }
-  return {};
-}
-
-bool HttpRequest::has_header(std::string_view name) const {
-  return std::any_of(headers.begin(), headers.end(), [&](const auto& one) { return one.first == name; });
-}
-
 HttpRequest parse_request_head(std::string_view head) {
   HttpRequest request;
   bool first = true, ended = false;
