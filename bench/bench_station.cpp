@@ -205,9 +205,9 @@ int run(const std::vector<std::string>& arguments, const Wish& wish) {
   http.port = 0;
   Station station({arguments[0]}, model_judge_loader("cpu"), options);
   HttpServer server(http);
-  const Api api(station, {}, server.routes());
+  Api api(station, {});
   const int port = server.bind();
-  std::thread serving([&] { server.run(); });
+  std::thread serving([&] { server.run([&](HttpRequest& q, HttpResponse& r) { api.handle(q, r); }); });
 
   const auto judge = station.shelf().active();
   std::vector<double> bare;

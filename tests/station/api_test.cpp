@@ -1,95 +1,13 @@
 #include "glint/station/api.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <httplib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "fake_judge.h"
-#include "glint/station/http_server.h"
-#include "glint/station/station.h"
-#include "golden.h"
+#include "api_fixture.h"
 
 namespace glint {
 namespace {
 
 using nlohmann::json;
-
-class ApiTest : public ::testing::Test {
- protected:
-  ApiTest() {
-    write_text(folder_.path() / "m.glint", "0.5");
-    write_text(folder_.path() / "n.glint", "0.1");
-    station_options_.journal = folder_.path() / "j.db";
-    station_options_.images.keep = KeepImages::kAll;
-    station_options_.collect = folder_.path() / "good";
-    http_options_.port = 0;
-  }
-  ~ApiTest() override { stop(); }
-
-  void start() {
-    station_ = std::make_unique<Station>(
-        std::vector<std::filesystem::path>{folder_.path() / "m.glint", folder_.path() / "n.glint"},
-        fake_loader(behaviour_), station_options_);
-    server_ = std::make_unique<HttpServer>(http_options_);
-    api_options_.max_body = http_options_.max_body;
-    api_ = std::make_unique<Api>(*station_, api_options_, server_->routes());
-    port_ = server_->bind();
-    thread_ = std::thread([this] { server_->run(); });
-    while (!server_->routes().is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  void stop() {
-    if (!thread_.joinable()) return;
-    station_->events().close();
-    server_->stop();
-    thread_.join();
-    station_.reset();
-  }
-  httplib::Client client() const {
-    httplib::Client out("127.0.0.1", port_);
-    out.set_read_timeout(20);
-    return out;
-  }
-  static std::string text_of(const Bytes& bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-  httplib::Result post_image(int level, const std::string& query = "", httplib::Headers headers = {}) const {
-    return client().Post("/api/inspections" + query, headers, text_of(grey_png(level)), "image/png");
-  }
-  /// Sends raw bytes and returns all that comes back within `wait_ms`.
-  std::string raw(const std::string& bytes, int wait_ms = 3000) const {
-    const int handle = connect_raw();
-    EXPECT_EQ(::send(handle, bytes.data(), bytes.size(), MSG_NOSIGNAL), std::ssize(bytes));
-    timeval limit{wait_ms / 1000, (wait_ms % 1000) * 1000};
-    ::setsockopt(handle, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    std::string out;
-    char buffer[4096];
-    for (ssize_t n = 0; (n = ::recv(handle, buffer, sizeof(buffer), 0)) > 0;) out.append(buffer, n);
-    ::close(handle);
-    return out;
-  }
-  int connect_raw() const {
-    const int handle = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port_));
-    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    EXPECT_EQ(::connect(handle, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    return handle;
-  }
-
-  TemporaryFolder folder_;
-  std::shared_ptr<FakeBehaviour> behaviour_ = std::make_shared<FakeBehaviour>();
-  StationOptions station_options_;
-  HttpOptions http_options_;
-  ApiOptions api_options_;
-  std::unique_ptr<Station> station_;
-  std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<Api> api_;
-  int port_ = 0;
-  std::thread thread_;
-};
 
 TEST_F(ApiTest, InspectsRawBodiesAndForms) {
   start();
@@ -212,15 +130,6 @@ TEST_F(ApiTest, ATokenGuardsEverythingThatChangesState) {
   EXPECT_EQ(client().Get("/api/status")->status, 200);
 }
 
-TEST_F(ApiTest, OtherOriginsAndHostNamesAreRefused) {
-  start();
-  const std::string here = "127.0.0.1:" + std::to_string(port_);
-  EXPECT_EQ(post_image(20, "", {{"Origin", "http://evil.example"}})->status, 403);
-  EXPECT_EQ(post_image(20, "", {{"Origin", "http://" + here}, {"Host", here}})->status, 200);
-  EXPECT_EQ(client().Get("/api/status", httplib::Headers{{"Host", "evil.example"}})->status, 403);
-  EXPECT_EQ(client().Get("/api/status", httplib::Headers{{"Host", "localhost:8750"}})->status, 200);
-}
-
 TEST_F(ApiTest, NoPathFromARequestReachesTheFileSystem) {
   start();
   for (const char* path : {"/../../etc/passwd", "/..%2f..%2fetc/passwd", "/page.css/../../j.db", "/j.db",
@@ -229,24 +138,6 @@ TEST_F(ApiTest, NoPathFromARequestReachesTheFileSystem) {
         raw(std::string("GET ") + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.1 400")) << path << answer;
   }
-}
-
-TEST_F(ApiTest, BodiesAreLimitedHoweverTheyAreSent) {
-  http_options_.max_body = 4096;
-  start();
-  const std::string large(5000, 'x');
-  EXPECT_EQ(client().Post("/api/inspections", large, "image/png")->status, 413);
-  std::string chunked =
-      "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (int i = 0; i < 6; ++i) chunked += "400\r\n" + std::string(1024, 'x') + "\r\n";
-  EXPECT_NE(raw(chunked + "0\r\n\r\n").find(" 413 "), std::string::npos);
-  EXPECT_NE(raw("POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: "
-                "gzip\r\nContent-Length: 5\r\n\r\nabcde")
-                .find(" 415 "),
-            std::string::npos);
-  EXPECT_NE(raw("POST /api/inspections HTTP/1.1\r\nHost: localhost\r\n\r\n").find(" 411 "),
-            std::string::npos);
-  EXPECT_EQ(post_image(20)->status, 200);  // and the server still works
 }
 
 TEST_F(ApiTest, OverloadIsAnswered503AtOnceAndHealthStaysResponsive) {
@@ -280,50 +171,6 @@ TEST_F(ApiTest, OverloadIsAnswered503AtOnceAndHealthStaysResponsive) {
   EXPECT_EQ(other, 0);
   EXPECT_TRUE(retry_after);
   EXPECT_EQ(station_->journal().counts_since(0).at(Verdict::kOk), decided);
-}
-
-TEST_F(ApiTest, SlowClientsAreCutOffAndDoNotKeepOthersOut) {
-  http_options_.request_time = std::chrono::milliseconds(700);
-  http_options_.connections = 8;
-  start();
-  std::vector<int> slow;
-  for (int i = 0; i < 6; ++i) {
-    slow.push_back(connect_raw());
-    const std::string begin =
-        "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc";
-    ASSERT_GT(::send(slow.back(), begin.data(), begin.size(), MSG_NOSIGNAL), 0);
-  }
-  EXPECT_EQ(client().Get("/health")->status, 200);
-  for (const int handle : slow) {  // dripping does not extend the time
-    std::string got;
-    char buffer[512];
-    for (int k = 0; k < 40; ++k) {
-      ::send(handle, "x", 1, MSG_NOSIGNAL);
-      const ssize_t n = ::recv(handle, buffer, sizeof(buffer), MSG_DONTWAIT);
-      if (n > 0) got.append(buffer, n);
-      if (n == 0 || !got.empty()) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-    EXPECT_NE(got.find(" 400 "), std::string::npos) << got;
-    ::close(handle);
-  }
-  EXPECT_EQ(post_image(20)->status, 200);
-}
-
-TEST_F(ApiTest, TooManyConnectionsAreTurnedAway) {
-  http_options_.connections = 4;
-  start();
-  std::vector<int> idle;
-  for (int i = 0; i < 4; ++i) idle.push_back(connect_raw());
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  const std::string answer = raw("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  EXPECT_NE(answer.find("503"), std::string::npos);
-  EXPECT_NE(answer.find("Retry-After"), std::string::npos);
-  for (const int handle : idle) ::close(handle);
-  EXPECT_TRUE(soon([&] {
-    const auto health = client().Get("/health");
-    return health && health->status == 200;
-  }));
 }
 
 TEST_F(ApiTest, AClientThatLeavesMidRequestHarmsNobody) {
@@ -383,31 +230,6 @@ TEST_F(ApiTest, EveryAnswerCarriesSecurityHeaders) {
   EXPECT_NE(metrics.find("# TYPE glint_inspections_total counter"), std::string::npos);
 }
 
-TEST_F(ApiTest, EveryDescribedRouteExists) {
-  start();
-  const std::string id = json::parse(post_image(200, "?part_id=1")->body)["id"].dump();
-  int routes = 0;
-  const json described = json::parse(client().Get("/api")->body);
-  for (const auto& [path, methods] : described["paths"].items()) {
-    std::string address = path;
-    if (const auto at = address.find("{id}"); at != std::string::npos) address.replace(at, 4, id);
-    if (const auto at = address.find("{name}"); at != std::string::npos) address.replace(at, 6, "m");
-    if (address == "/api/parts") address += "?part_id=1";
-    if (address == "/api/events") continue;  // never ends
-    for (const auto& [method, description] : methods.items()) {
-      const auto answer =
-          method == "get" ? client().Get(address) : client().Post(address, "{}", "application/json");
-      ASSERT_TRUE(answer) << method << " " << address;
-      EXPECT_NE(answer->status, 404) << method << " " << address;
-      EXPECT_NE(answer->status, 405) << method << " " << address;
-      EXPECT_TRUE(description["responses"].contains(std::to_string(answer->status)))
-          << address << answer->status;
-      ++routes;
-    }
-  }
-  EXPECT_GT(routes, 18);
-}
-
 TEST_F(ApiTest, ReadinessSaysWhatIsWrong) {
   station_options_.journal_limits.max_bytes = 96 * 1024;
   start();
@@ -431,50 +253,6 @@ TEST_F(ApiTest, DriftOfGoodPartsIsWarnedOf) {
   drift = json::parse(client().Get("/api/statistics")->body)["drift"];
   ASSERT_FALSE(drift["warnings"].empty());
   EXPECT_EQ(drift["warnings"][0]["kind"], "mean");
-}
-
-TEST_F(ApiTest, TlsThroughTheLibrary) {
-  const std::string command =
-      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout " +
-      (folder_.path() / "key.pem").string() + " -out " + (folder_.path() / "cert.pem").string() +
-      " >/dev/null 2>&1";
-  if (std::system(command.c_str()) != 0) GTEST_SKIP() << "SKIPPED: openssl is not installed";  // NOLINT
-  http_options_.certificate = (folder_.path() / "cert.pem").string();
-  http_options_.key = (folder_.path() / "key.pem").string();
-  start();
-  httplib::SSLClient secure("127.0.0.1", port_);
-  secure.enable_server_certificate_verification(false);
-  EXPECT_EQ(secure.Get("/health")->status, 200);
-  const auto answer = secure.Post("/api/inspections", text_of(grey_png(20)), "image/png");
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->status, 200);
-  http_options_.key = (folder_.path() / "cert.pem").string();
-  EXPECT_THROW(HttpServer bad(http_options_), Error);
-}
-
-TEST_F(ApiTest, ATakenPortIsAnError) {
-  start();
-  HttpOptions taken = http_options_;
-  taken.port = port_;
-  HttpServer second(taken);
-  EXPECT_THROW(second.bind(), Error);
-}
-
-TEST(ParseListen, HostsAndPorts) {
-  HttpOptions options;
-  parse_listen("0.0.0.0:80", options);
-  EXPECT_EQ(options.host + std::to_string(options.port), "0.0.0.080");
-  EXPECT_FALSE(options.is_loopback());
-  parse_listen("[::1]:8750", options);
-  EXPECT_EQ(options.host, "::1");
-  EXPECT_TRUE(options.is_loopback());
-  options = {};
-  parse_listen(":9000", options);
-  EXPECT_EQ(options.host, "127.0.0.1");
-  parse_listen("9001", options);
-  EXPECT_EQ(options.port, 9001);
-  for (const char* bad : {"", "localhost", "host:port", "1.2.3.4"})
-    EXPECT_THROW(parse_listen(bad, options), Error) << bad;
 }
 
 TEST(ReadToken, TakesTheFirstLineAndRefusesShortOnes) {

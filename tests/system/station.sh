@@ -60,6 +60,23 @@ server=
 grep -q "head" serve.txt || { echo "no orderly end"; cat serve.txt; exit 1; }
 "$glint" journal verify line1.db --images
 
+echo "== TLS, and names by option"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=line3.example -addext subjectAltName=DNS:line3.example \
+  -keyout key.pem -out cert.pem 2>/dev/null
+"$glint" serve sleeve.glint --listen 127.0.0.1:8764 --journal tls.db --host line3.example --tls-certificate cert.pem \
+  --tls-key key.pem >tls.txt 2>&1 & server=$!
+tls() { curl -s --cacert cert.pem --resolve line3.example:8764:127.0.0.1 --resolve evil.example:8764:127.0.0.1 "$@"; }
+for _ in $(seq 100); do tls -f https://line3.example:8764/health >/dev/null && break; sleep 0.2; done
+tls -f -F image=@sleeves/test/scratch/000.png -F part_id=t https://line3.example:8764/api/inspections | grep -q '"recorded":true' ||
+  { cat tls.txt; exit 1; }
+[ "$(tls -k -o refused.txt -w '%{http_code}' https://evil.example:8764/api/status)" = 403 ] || { cat refused.txt tls.txt; exit 1; }
+grep -q -- '--host evil.example' refused.txt
+[ "$(tls -o refused.txt -w '%{http_code}' -H 'Expect:' -F image=@sleeves/test/scratch/000.png -F image=@sleeves/test/good/000.png \
+  https://line3.example:8764/api/inspections)" = 400 ] || { cat refused.txt tls.txt; exit 1; }
+kill -INT "$server"
+wait "$server" || true
+server=
+
 echo "== kill -9 under load"
 $python "$here/station_kill.py" "$glint" sleeve.glint sleeves/test/good/00*.png
 

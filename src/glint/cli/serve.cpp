@@ -1,5 +1,6 @@
 // glint serve
 
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -62,7 +63,7 @@ void print(const std::string& line) {
 int run(Arguments& args) {
   constexpr double kMib = 1024.0 * 1024.0, kGib = 1024 * kMib;
   parse_listen(args.listen, args.http);
-  args.http.max_body = static_cast<std::int64_t>(args.max_body_mib * kMib);
+  args.http.limits.max_body = static_cast<std::int64_t>(args.max_body_mib * kMib);
   StationOptions& station = args.station;
   station.journal = args.journal;
   station.collect = args.collect;
@@ -78,23 +79,25 @@ int run(Arguments& args) {
 
   ApiOptions api_options;
   if (!args.token_file.empty()) api_options.token = read_token(args.token_file);
-  api_options.loopback_only = args.http.is_loopback();
-  api_options.max_body = args.http.max_body;
-  if (!api_options.loopback_only && (api_options.token.empty() || args.http.certificate.empty())) {
+  api_options.hosts = HostRule(args.http.host, args.http.names);
+  if (!args.http.is_loopback() && (api_options.token.empty() || args.http.certificate.empty())) {
     print(
         "warning: other machines can reach this station" +
         std::string(api_options.token.empty() ? "; anybody may change its state without --token-file" : "") +
         (args.http.certificate.empty() ? "; pictures and tokens travel readable without --tls-certificate"
                                        : ""));
   }
+  std::signal(SIGPIPE, SIG_IGN);  // a terminal or pipe that goes away must not end the station
   if (const std::string warning = blas_warning(); !warning.empty()) print("warning: " + warning);
 
   HttpServer server(args.http);
   const int port = server.bind();  // before the model: a taken port should not cost its loading time
   print("loading " + name_line(args.models[0]));
   Station the_station({args.models.begin(), args.models.end()}, model_judge_loader(args.device), station);
-  const Api api(the_station, api_options, server.routes());
-  std::thread serving([&] { server.run(); });
+  Api api(the_station, api_options);
+  std::thread serving([&] {
+    server.run([&](HttpRequest& request, HttpResponse& response) { api.handle(request, response); });
+  });
   std::printf("serving %s on http%s://%s:%d, journal %s\n", the_station.shelf().active_name().c_str(),
               args.http.certificate.empty() ? "" : "s",
               args.http.host.find(':') == std::string::npos ? args.http.host.c_str()
@@ -127,6 +130,10 @@ Action add_serve(CLI::App& verb) {
   verb.add_option("--listen", args->listen,
                   "HOST:PORT; another host than loopback opens the station to the network")
       ->capture_default_str();
+  verb.add_option(
+      "--host", args->http.names,
+      "name or address that requests may use for this station besides localhost, loopback and the "
+      "address they reach: its DNS name, or the name of a reverse proxy; may be given several times");
   verb.add_option("--journal", args->journal,
                   "SQLite file of all inspections; kept images lie in FILE.images")
       ->capture_default_str();

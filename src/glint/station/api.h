@@ -5,24 +5,21 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
-namespace httplib {
-class Server;
-struct Request;
-struct Response;
-class ContentReader;
-}  // namespace httplib
+#include "glint/station/http_message.h"
 
 namespace glint {
 
 class Station;
 
 struct ApiOptions {
-  std::string token;  ///< needed by everything that changes state; empty = nothing is needed
-  /// Requests must name a loopback host: a page from elsewhere cannot reach in by a host name of its own.
-  bool loopback_only = true;
-  std::int64_t max_body = std::int64_t{64} << 20;
+  std::string token;       ///< needed by everything that changes state; empty = nothing is needed
+  HostRule hosts;          ///< that requests may name
   int uploads = 24;        ///< bodies read at the same time; one more is answered 503
   int event_readers = 16;  ///< pages that listen
 };
@@ -30,30 +27,43 @@ struct ApiOptions {
 /// The first line of a token file. Error(kConfig) when it is shorter than 16 characters.
 std::string read_token(const std::filesystem::path& file);
 
-/// Adds the routes. Lives as long as the server runs. Thread-safe.
+/// Thread-safe.
 class Api {
  public:
-  Api(Station& station, const ApiOptions& options, httplib::Server& server);
+  Api(Station& station, const ApiOptions& options);
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
 
- private:
-  using Request = httplib::Request;
-  using Response = httplib::Response;
-  using Reader = httplib::ContentReader;
+  /// Answers a request. Throws Refusal.
+  void handle(HttpRequest& request, HttpResponse& response);
 
-  bool admit(const Request& request, Response& response) const;  ///< false: answered already
-  void add_pages(httplib::Server& server);
-  void add_readings(httplib::Server& server);
-  void add_changes(httplib::Server& server);
-  void inspect(const Request& request, Response& response, const Reader& reader);
-  void review(const Request& request, Response& response, const Reader& reader);
-  void list(const Request& request, Response& response) const;
-  void listen(Response& response);
-  std::string read_body(const Request& request, Response& response, const Reader& reader) const;
+  /// What stands for "{...}" in a route's path, decoded.
+  using Captures = std::vector<std::string>;
+  using Handler = std::function<void(HttpRequest&, HttpResponse&, const Captures&)>;
+  struct Route {
+    std::string_view method;  ///< GET (which HEAD uses too) or POST
+    std::string_view path;    ///< "/api/inspections/{id}"
+    std::vector<std::string_view> query;
+    Handler handler;
+  };
+  /// All but the files of the page.
+  std::span<const Route> routes() const { return routes_; }
+
+ private:
+  void check_access(const HttpRequest& request) const;
+  void check_change(const HttpRequest& request, HttpResponse& response) const;
+  void add_readings();
+  void add_pictures();
+  void add_changes();
+  void inspect(HttpRequest& request, HttpResponse& response);
+  void review(HttpRequest& request, HttpResponse& response, const std::string& id);
+  void trigger(HttpRequest& request, HttpResponse& response);
+  void list(const HttpRequest& request, HttpResponse& response) const;
+  void listen(HttpResponse& response);
 
   Station& station_;
   ApiOptions options_;
+  std::vector<Route> routes_;
   std::atomic<int> uploads_{0};
 };
 

@@ -1,56 +1,46 @@
 #include "glint/station/http_server.h"
 
-#include <httplib.h>
+#include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
+#include <cerrno>
 #include <condition_variable>
+#include <csignal>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <regex>
 #include <thread>
 
 #include "glint/base/error.h"
-#include "glint/station/http_stream.h"
+#include "glint/base/names.h"
 
 namespace glint {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
-constexpr std::chrono::milliseconds kKeepAlive{5000};
-constexpr int kRequestsPerConnection = 1000;
+constexpr int kBacklog = 256;
+constexpr int kTurningAway = 4;            ///< threads that say 503
+constexpr std::size_t kMostSurplus = 128;  ///< connections that wait to hear it; more are just closed
+/// For a surplus connection to agree on TLS, and then to read its answer.
+constexpr milliseconds kTurnAwayTime{2000}, kTurnAwayReadTime{200};
+constexpr std::size_t kMostDropped = 16 * 1024;
 
-/// Set by close_after() in the thread that serves the connection.
-thread_local bool close_wanted = false;
-/// Set in the thread that only turns connections away.
-thread_local bool turning_away = false;
-
-/// A fixed number of threads for connections, and one that turns away what they have no room for.
-class ConnectionPool : public httplib::TaskQueue {
+/// A fixed number of threads for connections, and some that turn away what they have no room for.
+class ConnectionPool {
  public:
-  explicit ConnectionPool(int threads) : most_(static_cast<std::size_t>(threads)) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(jobs_); });
-    threads_.emplace_back([this] {
-      turning_away = true;
-      serve(surplus_);
-    });
-  }
+  using Job = std::function<void(int)>;
 
-  void enqueue(std::function<void()> job) override {
-    const std::lock_guard guard(mutex_);
-    if (busy_ + jobs_.size() < most_) {
-      jobs_.push_back(std::move(job));
-    } else {
-      surplus_.push_back(std::move(job));
-    }
-    changed_.notify_all();
+  ConnectionPool(int threads, const Job& serve, const Job& turn_away) : most_(std::size_t(threads)) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this, &serve] { run(jobs_, serve); });
+    for (int i = 0; i < kTurningAway; ++i)
+      threads_.emplace_back([this, &turn_away] { run(surplus_, turn_away); });
   }
-
-  void shutdown() override {
+  ~ConnectionPool() {
     {
       const std::lock_guard guard(mutex_);
       closed_ = true;
@@ -58,19 +48,42 @@ class ConnectionPool : public httplib::TaskQueue {
     }
     for (std::thread& thread : threads_) thread.join();
   }
+  ConnectionPool(const ConnectionPool&) = delete;
+  ConnectionPool& operator=(const ConnectionPool&) = delete;
+
+  void take(int handle) {
+    const std::lock_guard guard(mutex_);
+    if (busy_ + jobs_.size() < most_) {
+      jobs_.push_back(handle);
+    } else if (surplus_.size() < kMostSurplus) {
+      surplus_.push_back(handle);
+    } else {
+      ::close(handle);
+    }
+    changed_.notify_all();
+  }
 
  private:
-  void serve(std::deque<std::function<void()>>& queue) {
+  void run(std::deque<int>& queue, const Job& job) {
+    // OpenSSL writes without MSG_NOSIGNAL.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    const bool counted = &queue == &jobs_;
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [&] { return closed_ || !queue.empty(); });
       if (queue.empty()) return;
-      const std::function<void()> job = std::move(queue.front());
+      const int handle = queue.front();
       queue.pop_front();
-      const bool counted = &queue == &jobs_;
       busy_ += counted ? 1 : 0;
       lock.unlock();
-      job();
+      try {
+        job(handle);
+      } catch (const std::exception&) {
+        // Out of memory or threads: this connection is closed, the others go on.
+      }
       lock.lock();
       busy_ -= counted ? 1 : 0;
     }
@@ -79,88 +92,58 @@ class ConnectionPool : public httplib::TaskQueue {
   const std::size_t most_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_, surplus_;
+  std::deque<int> jobs_, surplus_;
   std::size_t busy_ = 0;
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };
 
-/// Says 503 and waits a moment for the other side to read it: closing with unread input would drop the
-/// answer.
-void turn_away(int socket) {
-  static constexpr std::string_view kAnswer =
-      "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"
-      "Content-Length: 34\r\nConnection: close\r\n\r\n{\"error\":\"too many connections\"}\r\n";
-  if (::send(socket, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL) < 0) return;
-  ::shutdown(socket, SHUT_WR);
-  std::array<char, 4096> rest;
-  pollfd wait{socket, POLLIN, 0};
-  for (int reads = 0; reads < 4 && ::poll(&wait, 1, 50) > 0; ++reads) {
-    if (::recv(socket, rest.data(), rest.size(), 0) <= 0) break;
-  }
+/// A listening socket on one of the addresses that a host name has; -1 with errno.
+int listen_on(const addrinfo& address) {
+  const int handle = ::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (handle < 0) return -1;
+  const int yes = 1, no = 0;
+  ::setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (address.ai_family == AF_INET6) ::setsockopt(handle, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+  if (::bind(handle, address.ai_addr, address.ai_addrlen) == 0 && ::listen(handle, kBacklog) == 0)
+    return handle;
+  const int error = errno;
+  ::close(handle);
+  errno = error;
+  return -1;
 }
 
-/// The library lets 5 connections wait to be accepted; beyond that the kernel drops them and clients stall.
-constexpr int kBacklog = 256;
-
-template <class Library>
-class WideServer : public Library {
- public:
-  using Library::Library;
-  void widen_backlog() const { ::listen(this->svr_sock_, kBacklog); }
-};
-
-/// httplib::Server whose connections run under a deadline.
-class GuardedServer : public WideServer<httplib::Server> {
- public:
-  explicit GuardedServer(std::chrono::milliseconds request_time) : request_time_(request_time) {}
-
- private:
-  bool process_and_close_socket(socket_t socket) override {
-    if (turning_away) {
-      turn_away(socket);
-    } else {
-      SocketStream stream(socket);
-      for (int left = kRequestsPerConnection; left > 0 && svr_sock_ != INVALID_SOCKET; --left) {
-        if (!stream.wait_for_request(kKeepAlive, [this] { return svr_sock_ == INVALID_SOCKET; })) break;
-        stream.start_request(request_time_);
-        close_wanted = false;
-        bool closed = false;
-        if (!process_request(stream, left == 1, closed, nullptr) || closed || close_wanted) break;
-      }
-    }
-    ::shutdown(socket, SHUT_RDWR);
-    ::close(socket);
-    return true;
-  }
-
-  std::chrono::milliseconds request_time_;
-};
+int port_of(int handle) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  ::getsockname(handle, reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
+                                             : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+}
 
 }  // namespace
-
-void close_after(httplib::Response& response) {
-  response.set_header("Connection", "close");
-  close_wanted = true;
-}
 
 void HttpOptions::validate() const {
   if (port < 0 || port > 65535) fail(ErrorCode::kConfig, "--listen port = {}: must be 0 to 65535", port);
   if (connections < 4) fail(ErrorCode::kConfig, "--connections = {}: must be at least 4", connections);
-  if (max_body < 1024) fail(ErrorCode::kConfig, "--max-body = {} bytes: must be at least 1024", max_body);
+  if (limits.max_body < 1024)
+    fail(ErrorCode::kConfig, "--max-body = {} bytes: must be at least 1024", limits.max_body);
   if (certificate.empty() != key.empty())
     fail(ErrorCode::kConfig, "--tls-certificate and --tls-key go together; give both or neither");
+  static_cast<void>(HostRule(host, names));
 }
 
 bool HttpOptions::is_loopback() const {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  const auto parsed = parse_host(host);
+  return parsed && glint::is_loopback(*parsed);
 }
 
 void parse_listen(const std::string& text, HttpOptions& options) {
   static const std::regex kForm(R"((?:(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*)):)?([0-9]{1,5}))");
   std::smatch parts;
   if (!std::regex_match(text, parts, kForm))
-    fail(ErrorCode::kConfig, "--listen {}: give HOST:PORT, e.g. 127.0.0.1:8750 or [::1]:8750", text);
+    fail(ErrorCode::kConfig, "--listen {}: give HOST:PORT, e.g. 127.0.0.1:8750 or [::1]:8750",
+         name_line(text));
   const std::string host = parts[1].matched ? parts[1].str() : parts[2].str();
   if (!host.empty()) options.host = host;
   options.port = std::stoi(parts[3]);
@@ -168,51 +151,77 @@ void parse_listen(const std::string& text, HttpOptions& options) {
 
 HttpServer::HttpServer(const HttpOptions& options) : options_(options) {
   options_.validate();
-  if (options_.certificate.empty()) {
-    server_ = std::make_unique<GuardedServer>(options_.request_time);
-  } else {
-    // TLS through the library's own connections: its time limit is per read, not per request.
-    server_ =
-        std::make_unique<WideServer<httplib::SSLServer>>(options_.certificate.c_str(), options_.key.c_str());
-    if (!server_->is_valid()) {
-      fail(ErrorCode::kConfig, "--tls-certificate {} and --tls-key {}: not a valid pair of PEM files",
-           options_.certificate, options_.key);
-    }
-  }
-  server_->set_keep_alive_max_count(kRequestsPerConnection);
-  server_->new_task_queue = [this] { return new ConnectionPool(options_.connections); };
-  server_->set_payload_max_length(static_cast<std::size_t>(options_.max_body));
-  server_->set_tcp_nodelay(true);
-  // The library's own choice, SO_REUSEPORT, would let two servers share a port and split the parts.
-  server_->set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
+  if (!options_.certificate.empty()) tls_ = std::make_unique<TlsContext>(options_.certificate, options_.key);
 }
 
-HttpServer::~HttpServer() = default;
+HttpServer::~HttpServer() {
+  if (listening_ >= 0) ::close(listening_);
+}
 
 int HttpServer::bind() {
-  const bool bound = options_.port == 0 ? (options_.port = server_->bind_to_any_port(options_.host)) > 0
-                                        : server_->bind_to_port(options_.host, options_.port);
-  if (!bound) {
-    fail(ErrorCode::kIo, "cannot listen on {}:{}; is another program there? choose another with --listen",
-         options_.host, options_.port);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int code =
+          ::getaddrinfo(options_.host.c_str(), std::to_string(options_.port).c_str(), &hints, &found);
+      code != 0) {
+    fail(ErrorCode::kIo, "cannot listen on {}:{}: {}; give an address of this machine with --listen",
+         name_line(options_.host), options_.port, ::gai_strerror(code));
   }
-  if (auto* plain = dynamic_cast<GuardedServer*>(server_.get())) {
-    plain->widen_backlog();
-  } else {
-    dynamic_cast<WideServer<httplib::SSLServer>&>(*server_).widen_backlog();
+  for (const addrinfo* one = found; one != nullptr && listening_ < 0; one = one->ai_next)
+    listening_ = listen_on(*one);
+  const int error = errno;
+  ::freeaddrinfo(found);
+  if (listening_ < 0) {
+    fail(ErrorCode::kIo,
+         "cannot listen on {}:{} ({}); is another program there? choose another with --listen",
+         name_line(options_.host), options_.port, std::strerror(error));
   }
+  options_.port = port_of(listening_);
   return options_.port;
 }
 
-void HttpServer::run() {
-  server_->listen_after_bind();
+void HttpServer::run(const HttpHandler& handler) {
+  const ConnectionPool::Job serve_one = [&](int handle) { serve(handle, handler); };
+  const ConnectionPool::Job turn_one_away = [&](int handle) { turn_away(handle); };
+  ConnectionPool pool(options_.connections, serve_one, turn_one_away);
+  while (!stopping_) {
+    const int handle = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (handle >= 0) {
+      pool.take(handle);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      std::this_thread::sleep_for(milliseconds(10));  // until others have closed
+    }
+  }
 }
 
 void HttpServer::stop() {
-  server_->stop();
+  stopping_ = true;
+  if (listening_ >= 0) ::shutdown(listening_, SHUT_RDWR);  // wakes accept
+}
+
+std::unique_ptr<Channel> HttpServer::open(int handle, milliseconds time) const {
+  const int yes = 1;
+  ::setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+  if (!tls_) return std::make_unique<PlainChannel>(Socket(handle));
+  auto channel = std::make_unique<TlsChannel>(*tls_, Socket(handle));
+  if (!channel->handshake(std::chrono::steady_clock::now() + time)) return nullptr;
+  return channel;
+}
+
+void HttpServer::serve(int handle, const HttpHandler& handler) {
+  const auto channel = open(handle, options_.limits.request_time);
+  if (channel) serve_connection(*channel, options_.limits, handler, [this] { return stopping_.load(); });
+}
+
+/// Says 503 and waits a moment for the other side to read it.
+void HttpServer::turn_away(int handle) const {
+  const auto channel = open(handle, std::min(kTurnAwayTime, options_.limits.request_time));
+  if (!channel) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (channel->write(closing_answer({503, "too many connections", 1}), now + kTurnAwayTime))
+    channel->finish(now + kTurnAwayReadTime, kMostDropped);
 }
 
 }  // namespace glint
