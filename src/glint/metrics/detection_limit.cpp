@@ -5,16 +5,18 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 #include <opencv2/core/optim.hpp>
+#include <set>
 
 #include "glint/base/error.h"
+#include "glint/metrics/intervals.h"
 
 namespace glint {
 namespace {
 
 constexpr double kDetected = 0.9;
-constexpr double kOneSided = 2.705543 / 2;  // half the 0.90 quantile of chi-square(1): 95 % one-sided
-constexpr double kTwoSided = 3.841459 / 2;
+constexpr double kOneSided = 0.95, kTwoSided = 0.975;  // quantiles of normal or t that bound from one or both sides
 constexpr double kSteepest = 60;  // b1: a step, as far as any ladder of sizes can tell
 constexpr int kIterations = 4000;
 
@@ -25,9 +27,20 @@ double logit(double p) {
   return std::log(p / (1 - p));
 }
 
+/// Sums over all trials of one size.
+std::vector<SizeTrials> by_size(std::span<const SizeTrials> trials) {
+  std::vector<SizeTrials> out;
+  for (const SizeTrials& t : trials) {
+    if (out.empty() || out.back().size != t.size) out.push_back({t.size, 0, 0, SizeTrials::kIndependent});
+    out.back().trials += t.trials;
+    out.back().hits += t.hits;
+  }
+  return out;
+}
+
 class Likelihood {
  public:
-  explicit Likelihood(std::span<const SizeTrials> trials) : trials_(trials.begin(), trials.end()) {}
+  explicit Likelihood(std::vector<SizeTrials> trials) : trials_(std::move(trials)) {}
 
   double of(const DetectionCurve& curve) const {
     double out = 0;
@@ -151,6 +164,114 @@ std::optional<double> size_at(const DetectionCurve& curve, double probability) {
                   curve.steepness);
 }
 
+using Coordinates = std::array<double, 4>;
+
+/// How the curve's probability at a size moves with its unconstrained coordinates (curve_of).
+Coordinates slope_at(const Coordinates& x, double size) {
+  constexpr double kStep = 1e-4;
+  Coordinates out{};
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Coordinates up = x, down = x;
+    up[i] += kStep;
+    down[i] -= kStep;
+    out[i] = (curve_of(up.data()).probability(size) - curve_of(down.data()).probability(size)) / (2 * kStep);
+  }
+  return out;
+}
+
+/// Design effects of trials that share carriers.
+class Clustering {
+ public:
+  Clustering(std::span<const SizeTrials> trials, const Coordinates& fitted)
+      : trials_(trials.begin(), trials.end()), fitted_(fitted) {
+    std::set<int> carriers;
+    std::int64_t fewer = 0;
+    for (const SizeTrials& t : by_size(trials)) fewer += std::min(t.hits, t.trials - t.hits);
+    for (const SizeTrials& t : trials) carriers.insert(t.carrier);
+    independent_ = carriers.count(SizeTrials::kIndependent) > 0;
+    GLINT_CHECK(independent_ || carriers.size() >= 2);
+    GLINT_CHECK(!independent_ || carriers.size() == 1);
+    carriers_ = static_cast<int>(carriers.size());
+    telling_ = fewer >= kLeastTelling;
+    if (!independent_) make_information();
+  }
+
+  /// Of the fitted probability at `size`.
+  double effect_at(double size) const {
+    if (independent_) return 1;
+    cv::Mat influence;  // of the coordinates' scores on the probability
+    const Coordinates slope = slope_at(fitted_, size);
+    if (!cv::solve(information_, cv::Mat(4, 1, CV_64F, const_cast<double*>(slope.data())), influence,
+                   cv::DECOMP_CHOLESKY))
+      return worst_of(std::vector<double>(trials_.size(), 1));
+    std::vector<double> weight(trials_.size());
+    std::map<int, double> sum;
+    double independent = 0, robust = 0;
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+      const SizeTrials& t = trials_[i];
+      const double p = probability(t.size);
+      double w = 0;
+      const Coordinates here = slope_at(fitted_, t.size);
+      for (int k = 0; k < 4; ++k) w += influence.at<double>(k) * here[k] / (p * (1 - p));
+      weight[i] = w;
+      sum[t.carrier] += w * (static_cast<double>(t.hits) - static_cast<double>(t.trials) * p);
+      independent += w * w * static_cast<double>(t.trials) * p * (1 - p);
+    }
+    const double worst = worst_of(weight);
+    if (!telling_ || !(independent > 0)) return worst;
+    for (const auto& [carrier, score] : sum) robust += score * score;
+    return std::clamp(robust * carriers_ / (carriers_ - 1) / independent, 1.0, worst);
+  }
+
+  /// Drop of the log-likelihood that a bound allows at a size: half the squared quantile, times the effect.
+  double allowed(double quantile, double size) const {
+    const double t = independent_ ? normal_quantile(quantile) : student_quantile(quantile, carriers_ - 1);
+    return t * t / 2 * effect_at(size);
+  }
+
+ private:
+  static constexpr std::int64_t kLeastTelling = 5;  // outcomes of the rarer kind, summed over the sizes
+
+  double probability(double size) const {
+    return std::clamp(curve_of(fitted_.data()).probability(size), 1e-6, 1 - 1e-6);
+  }
+
+  /// The effect if all trials in a carrier went the same way.
+  double worst_of(const std::vector<double>& weight) const {
+    std::map<int, double> sum;
+    double independent = 0, together = 0;
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+      const double p = probability(trials_[i].size), n = static_cast<double>(trials_[i].trials);
+      const double deviation = std::abs(weight[i]) * std::sqrt(p * (1 - p));
+      sum[trials_[i].carrier] += n * deviation;
+      independent += n * deviation * deviation;
+    }
+    for (const auto& [carrier, d] : sum) together += d * d;
+    return independent > 0 ? std::max(1.0, together / independent) : 1;
+  }
+
+  void make_information() {
+    information_ = cv::Mat::zeros(4, 4, CV_64F);
+    for (const SizeTrials& t : by_size(trials_)) {
+      const double p = probability(t.size);
+      const Coordinates slope = slope_at(fitted_, t.size);
+      for (int i = 0; i < 4; ++i) {
+        for (int k = 0; k < 4; ++k)
+          information_.at<double>(i, k) += static_cast<double>(t.trials) * slope[i] * slope[k] / (p * (1 - p));
+      }
+    }
+    // A coordinate that the trials do not see (an asymptote that is 0 or 1) must not make it singular.
+    const double ridge = 1e-6 * (1 + cv::trace(information_)[0]);
+    for (int i = 0; i < 4; ++i) information_.at<double>(i, i) += ridge;
+  }
+
+  std::vector<SizeTrials> trials_;
+  Coordinates fitted_;
+  int carriers_ = 0;
+  bool independent_ = true, telling_ = false;
+  cv::Mat information_;
+};
+
 }  // namespace
 
 double DetectionCurve::probability(double size) const {
@@ -163,29 +284,37 @@ DetectionLimit fit_detection_limit(std::span<const SizeTrials> trials, std::span
     GLINT_CHECK(t.size > 0 && t.hits >= 0 && t.hits <= t.trials);
     if (t.trials > 0) used.push_back(t);
   }
-  std::sort(used.begin(), used.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
+  std::stable_sort(used.begin(), used.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
   GLINT_CHECK(used.size() >= 2 && used.front().size < used.back().size);
-  const Likelihood likelihood(used);
+  const Likelihood likelihood(by_size(used));
   DetectionLimit out;
-  std::array<double, 4> best{};
+  Coordinates best{};
   out.log_likelihood =
       -minimise<4>([&](const double* x) { return -likelihood.of(curve_of(x)); }, starts_of(likelihood), best);
   out.curve = curve_of(best.data());
   out.a90 = size_at(out.curve, kDetected);
   // A size beyond the ladder would be extrapolated: it says nothing more than "at no size that was tried".
   if (out.a90 && *out.a90 > likelihood.largest()) out.a90.reset();
+  const Clustering clustering(used, best);
   const double from = std::log(likelihood.smallest()), to = std::log(likelihood.largest());
+  const double where =
+      out.a90 ? std::clamp(*out.a90, likelihood.smallest(), likelihood.largest()) : likelihood.largest();
+  out.design_effect = clustering.effect_at(where);
+  const double allowed = clustering.allowed(kOneSided, where);
   auto plausible = [&](double log_size) {
-    return out.log_likelihood - profile(likelihood, std::exp(log_size), kDetected) <= kOneSided;
+    return out.log_likelihood - profile(likelihood, std::exp(log_size), kDetected) <= allowed;
   };
-  const bool never = out.log_likelihood - profile_never(likelihood) <= kOneSided;
+  const bool never = out.log_likelihood - profile_never(likelihood) <= allowed;
   if (out.a90 && !never && !plausible(to)) {
     const double estimate = *out.a90 > 0 ? std::log(*out.a90) : from;
     if (estimate < to) out.a90_95 = std::exp(border(std::max(estimate, from), to, plausible));
   }
   for (const double size : bound_sizes) {
     const double p = std::clamp(out.curve.probability(size), 1e-6, 1 - 1e-6);
-    auto within = [&](double q) { return out.log_likelihood - profile(likelihood, size, q) <= kTwoSided; };
+    const double allowed_here = clustering.allowed(kTwoSided, size);
+    auto within = [&](double q) {
+      return out.log_likelihood - profile(likelihood, size, q) <= allowed_here;
+    };
     out.bounds.push_back({size, within(1e-6) ? 0 : border(p, 1e-6, within),
                           within(1 - 1e-6) ? 1 : border(p, 1 - 1e-6, within)});
   }
