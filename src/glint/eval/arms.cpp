@@ -180,6 +180,10 @@ MeanFigure mean_figure(const ArmResult& arm, ArmFigure figure) {
   return out;
 }
 
+std::string seeds_range(double lowest, double highest, std::size_t seeds) {
+  return seeds == 1 ? "one seed" : fmt::format("{:.3f}–{:.3f}", lowest, highest);
+}
+
 PairedDifference paired_difference(const ArmResult& first, const ArmResult& second) {
   PairedDifference d{first.name, second.name, {}, {}, {}, {}};
   d.image_auroc = mean_auroc_difference(image_scores(first), image_scores(second),

@@ -139,7 +139,7 @@ void add_classes(StudyReport& report, const ArmResult& arm) {
       }
     }
     table.rows.push_back({c.label, fmt::format("{}", c.images), fmt::format("{}", c.rejected),
-                          c.rejected_rate, fmt::format("{:.3f}–{:.3f}", lowest, highest), c.image_auroc});
+                          c.rejected_rate, seeds_range(lowest, highest, arm.runs.size()), c.image_auroc});
     if (c.label == kGoodClass) continue;
     if (best == nullptr || c.rejected_rate.value > best->rejected_rate.value) best = &c;
     if (worst == nullptr || c.rejected_rate.value < worst->rejected_rate.value) worst = &c;

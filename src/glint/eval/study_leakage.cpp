@@ -289,7 +289,7 @@ void add_time_split(StudyReport& report, const ArmResult& random, const ArmResul
       rejected[side] += scored.rejected ? 1 : 0;
     }
     table.rows.push_back({side == 0 ? "as given" : kTimeArm, image.estimate,
-                          fmt::format("{:.3f}–{:.3f}", image.lowest, image.highest),
+                          seeds_range(image.lowest, image.highest, arms[side]->runs.size()),
                           wilson_rate(rejected[side], good[side])});
   }
   const double value = mean[0].value - mean[1].value;

@@ -216,7 +216,8 @@ StudyReport aggregation_report(const StudyInput& input, const std::vector<ArmRes
       "",
       {"image score", "image AUROC", "seeds", "minus maximum of the map"},
       {},
-      "Means over the seeds; 95 % intervals over the test images (DeLong; paired for the difference)."};
+      "Means over the seeds; 95 % intervals over the test images (DeLong's or Newcombe's, the wider; "
+      "paired for the difference)."};
   for (const Aggregation& way : ways) {
     double lowest = 1, highest = 0;
     for (const auto& scores : way.scores) {
@@ -224,7 +225,7 @@ StudyReport aggregation_report(const StudyInput& input, const std::vector<ArmRes
       highest = std::max(highest, auroc(scores, labels));
     }
     const Estimate figure = mean_auroc_interval(way.scores, labels);
-    std::vector<StudyCell> row = {way.name, figure, fmt::format("{:.3f}–{:.3f}", lowest, highest)};
+    std::vector<StudyCell> row = {way.name, figure, seeds_range(lowest, highest, way.scores.size())};
     if (&way == ways.data()) {
       row.emplace_back("");
     } else {

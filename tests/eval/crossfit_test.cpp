@@ -1,0 +1,434 @@
+// crossfit: what its threshold really rejects, with detectors whose scores can be computed in a line; that folds
+// resume and share features; and, for every calibration mode, that no image both trains and calibrates.
+#include "glint/eval/crossfit.h"
+
+#include <cmath>
+#include <set>
+
+#include "eval/tiny_set.h"
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+#include "glint/detect/feature_cache.h"
+#include "glint/eval/decision.h"
+#include "glint/image/codec.h"
+#include "glint/metrics/conformal.h"
+#include "glint/metrics/intervals.h"
+
+namespace fs = std::filesystem;
+
+namespace glint {
+namespace {
+
+// ---------------------------------------------------------------- the realised rate
+
+using Part = std::vector<double>;
+
+/// Scores a new part after training on some.
+using TinyDetector = std::function<double(const std::vector<const Part*>& trained, const Part& part)>;
+
+/// Distance from the mean of the training parts: leaving out a fold hardly moves it.
+double distance_from_mean(const std::vector<const Part*>& trained, const Part& part) {
+  double sum = 0;
+  for (std::size_t d = 0; d < part.size(); ++d) {
+    double mean = 0;
+    for (const Part* t : trained) mean += (*t)[d] / static_cast<double>(trained.size());
+    sum += (part[d] - mean) * (part[d] - mean);
+  }
+  return sum;
+}
+
+/// Distance to the nearest training part, as a memory bank's: fewer parts, larger distances.
+double distance_to_nearest(const std::vector<const Part*>& trained, const Part& part) {
+  double best = 1e300;
+  for (const Part* t : trained) {
+    double sum = 0;
+    for (std::size_t d = 0; d < part.size(); ++d) sum += (part[d] - (*t)[d]) * (part[d] - (*t)[d]);
+    best = std::min(best, sum);
+  }
+  return best;
+}
+
+/// Minimum-norm least squares from all numbers of a part but the last to the last; score: its error. With about as
+/// many training parts as numbers it fits them exactly and is wild elsewhere (Barber et al. 2021, figure 2: the
+/// jackknife fails on it).
+double least_squares_error(const std::vector<const Part*>& trained, const Part& part) {
+  const auto n = static_cast<std::int64_t>(trained.size()), d = std::ssize(part) - 1;
+  torch::Tensor x = torch::empty({n, d}, torch::kDouble), y = torch::empty({n, 1}, torch::kDouble);
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::copy_n(trained[i]->data(), d, x.data_ptr<double>() + i * d);
+    y.data_ptr<double>()[i] = trained[i]->back();
+  }
+  const torch::Tensor weight = at::linalg_pinv(x, 1e-10).matmul(y);
+  double predicted = 0;
+  for (std::int64_t k = 0; k < d; ++k) predicted += weight.data_ptr<double>()[k] * part[k];
+  return std::abs(part.back() - predicted);
+}
+
+struct Rate {
+  std::int64_t rejected = 0, parts = 0;
+  double value() const { return static_cast<double>(rejected) / static_cast<double>(parts); }
+};
+
+/// Rate at which the detector trained on all of `n` good parts rejects new ones at the threshold of its
+/// five folds, over fresh parts in every world.
+Rate realised_rate(const TinyDetector& detector, int n, int dimensions, double wished, int worlds) {
+  constexpr int kFolds = 5, kNew = 20;
+  Rate out;
+  for (int world = 0; world < worlds; ++world) {
+    Rng rng(23, "crossfit", world, n, dimensions);
+    std::vector<Part> parts(static_cast<std::size_t>(n + kNew));
+    for (Part& part : parts) {
+      for (int d = 0; d < dimensions; ++d) part.push_back(rng.normal());
+    }
+    auto some = [&](const std::vector<int>& which) {
+      std::vector<const Part*> trained;
+      for (const int i : which) trained.push_back(&parts[i]);
+      return trained;
+    };
+    std::vector<double> scores;
+    for (const Split& fold : fold_splits(n, kFolds, static_cast<std::uint64_t>(world))) {
+      const auto trained = some(fold.train);
+      for (const int i : fold.held_out) scores.push_back(detector(trained, parts[i]));
+    }
+    const double threshold = conformal_threshold(scores, wished).threshold;
+    std::vector<int> all(static_cast<std::size_t>(n));
+    for (int i = 0; i < n; ++i) all[i] = i;
+    const auto trained = some(all);
+    for (int i = 0; i < kNew; ++i) out.rejected += detector(trained, parts[n + i]) > threshold;
+    out.parts += kNew;
+  }
+  return out;
+}
+
+void print_row(const char* name, int n, int dimensions, double wished, const Rate& rate) {
+  const Estimate e = wilson_rate(rate.rejected, rate.parts);
+  std::printf("| %s | %d | %d | %.0f %% | %.2f %% [%.2f, %.2f] |\n", name, n, dimensions, 100 * wished,
+              100 * e.value, 100 * e.ci_low, 100 * e.ci_high);
+}
+
+TEST(CrossfitRate, IsAboutAsWishedWhenTheDetectorIsStable) {
+  constexpr double kWished = 0.05;
+  for (const int n : {20, 50, 100}) {
+    for (const int dimensions : {2, 10}) {
+      const Rate mean = realised_rate(distance_from_mean, n, dimensions, kWished, 1500);
+      const Rate nearest = realised_rate(distance_to_nearest, n, dimensions, kWished, 400);
+      print_row("distance from the mean", n, dimensions, kWished, mean);
+      print_row("distance to the nearest", n, dimensions, kWished, nearest);
+      // Trained on more, the final detector scores new parts a little lower than the folds' did: the rate errs to
+      // the side of fewer false rejects.
+      for (const Rate& rate : {mean, nearest}) {
+        EXPECT_LE(rate.value(), kWished + 0.006) << n << ' ' << dimensions;
+        EXPECT_GE(rate.value(), kWished / 4) << n << ' ' << dimensions;
+      }
+    }
+  }
+}
+
+TEST(CrossfitRate, HasNoBoundWhenTheDetectorIsNotStable) {
+  // Folds train on 32 of 40 parts with 40 numbers, the final detector on all 40: only it is at the point where
+  // least squares is wild. "At most twice" would be 0.1.
+  constexpr double kWished = 0.05;
+  const Rate wild = realised_rate(least_squares_error, 40, 41, kWished, 150);
+  print_row("least squares, as many numbers as parts", 40, 41, kWished, wild);
+  EXPECT_GT(wild.value(), 0.3);
+  // The same detector far from that point is stable.
+  const Rate tame = realised_rate(least_squares_error, 40, 6, kWished, 150);
+  print_row("least squares, few numbers", 40, 6, kWished, tame);
+  EXPECT_LT(tame.value(), 0.07);
+}
+
+TEST(CrossfitRate, AConstantDetectorRejectsNothing) {
+  const auto constant = [](const std::vector<const Part*>&, const Part&) { return 1.0; };
+  EXPECT_EQ(realised_rate(constant, 20, 1, 0.05, 50).rejected, 0);
+}
+
+// ---------------------------------------------------------------- resume
+
+std::vector<PatchScores> scores_of(int n, float first) {
+  std::vector<PatchScores> out;
+  for (int i = 0; i < n; ++i) out.push_back({ScoreMap(2, 3, first + static_cast<float>(i)), {}});
+  return out;
+}
+
+TEST(Crossfit, StateSurvivesJoiningAndDamageIsNamed) {
+  TrainingState last{7, {{"head", from_floats({1, 2}, {2})}}, {{"series", {1, 2}}}};
+  const TrainingState running{3, {{"head", from_floats({5, 6}, {2})}}, {{"series", {3}}}};
+  TrainingState joined = join_crossfit(last, {{scores_of(4, 0), scores_of(3, 10)}, running});
+  const TrainingState copy = joined;
+  const CrossfitState back = split_crossfit(joined);
+  EXPECT_EQ(joined.tensors.size(), 1U);
+  EXPECT_EQ(joined.record, last.record);
+  ASSERT_EQ(back.finished.size(), 2U);
+  EXPECT_EQ(back.finished[1][2].map.values, scores_of(3, 10)[2].map.values);
+  ASSERT_TRUE(back.running);
+  EXPECT_EQ(back.running->meta_epoch, 3);
+  EXPECT_EQ(back.running->tensors.at("head").data, running.tensors.at("head").data);
+  EXPECT_EQ(back.running->record, running.record);
+
+  TrainingState nothing = last;
+  EXPECT_TRUE(split_crossfit(nothing).finished.empty());
+  TrainingState lost = copy;
+  std::erase_if(lost.tensors, [](const auto& e) { return e.first.starts_with("crossfit.001"); });
+  EXPECT_THROW(split_crossfit(lost), Error);
+  TrainingState odd = copy;
+  odd.record["crossfit"] = "x";
+  EXPECT_THROW(split_crossfit(odd), Error);
+  const std::vector<Split> folds = {{{4, 5, 6}, {0, 1, 2, 3}}, {{0, 1, 2, 3}, {4, 5}}};
+  EXPECT_THROW(crossfit_scores(folds, back, {}), Error) << "three scores for two images";
+}
+
+class CrossfitTest : public TinySet {
+ protected:
+  static std::unique_ptr<TrainConfig> configuration(const std::vector<std::string>& settings) {
+    auto config = std::make_unique<TrainConfig>("simplenet", backbone_, Recipe::kRefined);
+    small(*config);
+    for (const std::string& s : settings) config->table().set_assignment(s);
+    return config;
+  }
+};
+
+/// Stops at the n-th look, and counts the trainings that began.
+class StopAt : public ProgressSink {
+ public:
+  explicit StopAt(int looks) : looks_(looks) {}
+  void begin(const std::string& label, std::int64_t) override { trainings += label == "training"; }
+  void advance(std::int64_t, const std::string&) override {
+    if (looks_-- == 0) throw Error(ErrorCode::kCancelled, "stop");
+  }
+  void end() override {}
+  void message(const std::string& line) override {
+    folds += line.starts_with("crossfit: training without") ? 1 : 0;
+  }
+  int trainings = 0, folds = 0;
+
+ private:
+  int looks_;
+};
+
+TEST_F(CrossfitTest, InterruptedAnywhereItGoesOnWithoutTrainingAFinishedFoldAgain) {
+  const std::vector<std::string> settings = {"calibration.mode=crossfit", "calibration.folds=3",
+                                             "simplenet.meta_epochs=2", "augment.draws=1"};
+  const Model whole = fit_model(*configuration(settings), dataset(), {}, silent_progress());
+  FitOptions options;
+  options.state = folder_->path() / "crossfit.resume";
+  options.resume = true;
+  // One run is cut off again and again, each time some steps further on.
+  std::optional<Model> resumed;
+  int interruptions = 0, most_folds_left = 3, folds_left = 3;
+  while (!resumed) {
+    ASSERT_LT(interruptions, 60);
+    StopAt stop(40);  // 24 images are prepared and encoded; the rest are training steps
+    try {
+      resumed = fit_model(*configuration(settings), dataset(), options, stop);
+      folds_left = stop.folds;
+    } catch (const Error& e) {
+      ASSERT_EQ(e.code(), ErrorCode::kCancelled) << e.what();
+      ++interruptions;
+      EXPECT_LE(stop.folds, most_folds_left);
+      most_folds_left = std::min(most_folds_left, std::max(stop.folds, 1));
+    }
+  }
+  EXPECT_GE(interruptions, 2);
+  EXPECT_LE(folds_left, 1) << "finished folds were trained again";
+  EXPECT_EQ(model_fingerprint(*resumed), model_fingerprint(whole));
+}
+
+TEST_F(CrossfitTest, SharedFeaturesChangeNoFold) {
+  // One fold trained from the features of all images, and from its own alone: the same weights, bit for bit.
+  const Dataset data = dataset();
+  for (const char* method : {"simplenet", "inp_former"}) {
+    for (const Precision precision : {Precision::kFloat32, Precision::kAuto}) {
+      const auto config = tiny(method, backbone_);
+      Backbone backbone = open_backbone(config->backbone);
+      backbone.to(torch::kCPU, resolve_precision(precision, torch::kCPU));
+      std::vector<RgbImage> images;
+      for (const Sample& sample : data.train)
+        images.push_back(prepare_input(read_image(sample.path), config->input));
+      const std::vector<int> fold = {0, 2, 3, 5, 8, 9, 10, 13, 14, 17, 21, 22, 23};
+      FitInput alone;
+      alone.images = static_cast<int>(fold.size());
+      alone.image = [&](int i, int) { return images[fold[i]]; };
+      alone.precision = precision;
+      FitInput shared = alone;
+      FeatureLibrary library;
+      shared.library = &library;
+      shared.pool = {static_cast<int>(images.size()), [&](int i, int) { return images[i]; }, "all"};
+      shared.in_pool = fold;
+      const TensorDict a = config->method->fit(backbone, alone).weights,
+                       b = config->method->fit(backbone, shared).weights;
+      ASSERT_EQ(a.size(), b.size());
+      for (const auto& [name, tensor] : a) EXPECT_EQ(tensor.data, b.at(name).data) << method << ' ' << name;
+    }
+  }
+}
+
+TEST_F(CrossfitTest, FeaturesOfEachImageAreComputedOnce) {
+  class Count : public ProgressSink {
+   public:
+    void begin(const std::string& label, std::int64_t total) override {
+      if (label == "computing features") blocks += total;
+    }
+    void advance(std::int64_t, const std::string&) override {}
+    void end() override {}
+    void message(const std::string&) override {}
+    std::int64_t blocks = 0;
+  } count;
+  fit_model(*configuration({"calibration.mode=crossfit", "simplenet.meta_epochs=1"}), dataset(), {}, count);
+  EXPECT_EQ(count.blocks, 24 * 2) << "24 images in two draws, once for the detector and its five folds";
+}
+
+// ---------------------------------------------------------------- who trains, who calibrates
+
+std::string content_of(const RgbImage& image) {
+  return sha256_hex(std::as_bytes(std::span(image.pixels.data(), image.pixels.size())));
+}
+
+/// What a detector was trained on and what it scored, by image content.
+struct Seen {
+  std::set<std::string> trained, scored;
+};
+
+/// A method that writes down which images reach training (through the features that it gathers, as real methods
+/// do) and which of them its detectors score.
+class Recorder : public Method {
+ public:
+  explicit Recorder(std::vector<Seen>& seen) : seen_(seen) {}
+  std::string_view name() const override { return "simplenet"; }
+  void describe(OptionTable&) override {}
+  RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return {}; }
+
+  FitResult fit(const Backbone&, const FitInput& input) const override {
+    std::vector<std::string> contents;  // an image's feature is its number in this list
+    const TrainingFeatures features = training_features(
+        "recorder", input,
+        [&](const std::vector<RgbImage>& images) {
+          torch::Tensor out = torch::empty({std::ssize(images), 1, 1});
+          for (std::size_t i = 0; i < images.size(); ++i) {
+            out[static_cast<std::int64_t>(i)] = static_cast<float>(known_.size());
+            known_.push_back(content_of(images[i]));
+          }
+          return out;
+        },
+        torch::kFloat);
+    Seen seen;
+    for (int i = 0; i < input.images; ++i) {
+      for (int draw = 0; draw < input.draws; ++draw) {
+        const auto number = static_cast<std::size_t>(features.gather({i}, draw).item<float>());
+        seen.trained.insert(known_.at(number));
+        EXPECT_EQ(known_.at(number), content_of(input.image(i, draw))) << "gathered another image's features";
+      }
+    }
+    seen_.push_back(seen);
+    FitResult out;
+    out.weights["id"] = from_floats({static_cast<float>(seen_.size() - 1)}, {1});
+    out.record = {{"series", nlohmann::json::array()}};
+    return out;
+  }
+
+  std::unique_ptr<Detector> load(const Backbone&, const TensorDict& weights, const std::string&) const override {
+    class Recording : public Detector {
+     public:
+      explicit Recording(Seen& seen) : seen_(seen) {}
+      std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
+        for (const RgbImage& image : inputs) seen_.scored.insert(content_of(image));
+        return scores_of(static_cast<int>(inputs.size()), 0);
+      }
+
+     private:
+      Seen& seen_;
+    };
+    return std::make_unique<Recording>(seen_.at(static_cast<std::size_t>(to_floats(weights.at("id"))[0])));
+  }
+
+ private:
+  std::vector<Seen>& seen_;
+  mutable std::vector<std::string> known_;
+};
+
+class Calibration : public CrossfitTest {
+ protected:
+  /// Trains a recorder and checks what holds in every mode; contents of all prepared images in `all`.
+  static std::vector<Seen> record(const Dataset& data, const std::vector<std::string>& settings,
+                                  std::set<std::string>& all) {
+    const auto config = configuration(settings);
+    config->method_name = "simplenet";
+    std::vector<Seen> seen;
+    seen.reserve(16);
+    config->method = std::make_unique<Recorder>(seen);
+    fit_model(*config, data, {}, silent_progress());
+    for (const Sample& sample : data.train)
+      all.insert(content_of(prepare_input(read_image(sample.path), config->input)));
+    EXPECT_EQ(all.size(), data.train.size()) << "the images differ, so that contents tell them apart";
+    for (const Seen& one : seen) {
+      EXPECT_FALSE(one.trained.empty());
+      for (const std::string& content : one.scored)
+        EXPECT_EQ(one.trained.count(content), 0U) << "trained on an image that it calibrates with";
+    }
+    return seen;
+  }
+};
+
+TEST_F(Calibration, HoldoutNeverSeesTrainingImages) {
+  std::set<std::string> all;
+  const auto seen = record(dataset(), {"calibration.mode=holdout", "augment.regime=none"}, all);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].scored.size(), 6U);
+  EXPECT_EQ(seen[0].trained.size(), 18U);
+}
+
+TEST_F(Calibration, CrossfitNeverSeesTrainingImages) {
+  std::set<std::string> all;
+  const auto seen = record(dataset(), {"calibration.mode=crossfit", "augment.regime=none"}, all);
+  ASSERT_EQ(seen.size(), 6U) << "the detector and five folds";
+  EXPECT_EQ(seen[0].trained, all);
+  EXPECT_TRUE(seen[0].scored.empty()) << "the final detector calibrates nothing: it has seen everything";
+  std::set<std::string> scored;
+  std::size_t count = 0;
+  for (std::size_t f = 1; f < seen.size(); ++f) {
+    EXPECT_EQ(seen[f].trained.size() + seen[f].scored.size(), all.size());
+    scored.insert(seen[f].scored.begin(), seen[f].scored.end());
+    count += seen[f].scored.size();
+  }
+  EXPECT_EQ(scored, all) << "every image calibrates once";
+  EXPECT_EQ(count, all.size());
+}
+
+TEST_F(Calibration, FolderNeverSeesTrainingImages) {
+  Dataset data = dataset();
+  for (int i = 0; i < 7; ++i) {
+    data.calibration.push_back(data.train.back());
+    data.calibration.back().role = Role::kCalibration;
+    data.train.pop_back();
+  }
+  std::set<std::string> all;
+  const auto seen = record(data, {"calibration.mode=folder", "augment.regime=none"}, all);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].trained, all);
+  EXPECT_EQ(seen[0].scored.size(), 7U);
+}
+
+TEST_F(Calibration, FewShotNeverSeesTrainingImages) {
+  std::set<std::string> all;
+  const auto seen = record(dataset(), {"train.shots=2", "augment.regime=none"}, all);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].scored.size(), 22U);
+  // two images in 22 versions each; version 0 is the image itself
+  std::size_t whole = 0;
+  for (const std::string& content : seen[0].trained) whole += all.count(content);
+  EXPECT_EQ(whole, 2U);
+}
+
+TEST_F(Calibration, TheRecordSaysCrossfittingPromisesNoBound) {
+  const Model model = fit_model(*configuration({"calibration.mode=crossfit", "simplenet.meta_epochs=1"}),
+                                dataset(), {}, silent_progress());
+  const nlohmann::json& decision = model.record["decision"];
+  const auto guarantee = decision["guarantee"].get<std::string>();
+  EXPECT_NE(guarantee.find("no finite-sample bound"), std::string::npos) << guarantee;
+  EXPECT_EQ(guarantee.find("at most"), std::string::npos) << guarantee;
+  EXPECT_TRUE(decision["guaranteed_rate"].is_null());
+  EXPECT_TRUE(decision["realised_rate_upper_95"].is_null());
+  EXPECT_EQ(calibration_scores(model).size(), 24U);
+}
+
+}  // namespace
+}  // namespace glint
