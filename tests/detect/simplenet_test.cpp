@@ -139,29 +139,28 @@ Reference float64_gradients(const HeadWeights& head, const torch::Tensor& z, con
   auto leaf = [](const torch::Tensor& t) { return t.to(torch::kDouble).clone().set_requires_grad(true); };
   const torch::Tensor adapter = leaf(head.adapter_weight), hidden = leaf(head.hidden_weight),
                       tail = leaf(head.tail_weight);
-  const torch::Tensor q =
-      at::linear(z.to(torch::kDouble), adapter, head.adapter_bias.to(torch::kDouble));
-  const torch::Tensor h = at::linear(torch::cat({q, q + noise.to(torch::kDouble)}), hidden,
-                                     head.hidden_bias.to(torch::kDouble));
+  const torch::Tensor q = at::linear(z.to(torch::kDouble), adapter, head.adapter_bias.to(torch::kDouble));
+  const torch::Tensor h =
+      at::linear(torch::cat({q, q + noise.to(torch::kDouble)}), hidden, head.hidden_bias.to(torch::kDouble));
   const torch::Tensor centred = h - h.mean(0);
-  const torch::Tensor normed = centred / (centred.square().mean(0) + kHeadBatchNormEps).sqrt() *
-                                   head.norm_weight.to(torch::kDouble) +
-                               head.norm_bias.to(torch::kDouble);
+  const torch::Tensor normed =
+      centred / (centred.square().mean(0) + kHeadBatchNormEps).sqrt() * head.norm_weight.to(torch::kDouble) +
+      head.norm_bias.to(torch::kDouble);
   const torch::Tensor score = at::matmul(at::leaky_relu(normed, kLeakySlope), tail.t()).flatten();
   const std::int64_t n = z.size(0);
-  const torch::Tensor loss = at::relu(margin - score.narrow(0, 0, n)).mean() +
-                             at::relu(margin + score.narrow(0, n, n)).mean();
+  const torch::Tensor loss =
+      at::relu(margin - score.narrow(0, 0, n)).mean() + at::relu(margin + score.narrow(0, n, n)).mean();
   loss.backward();
   return {adapter.grad(), hidden.grad(), tail.grad()};
 }
 
 TEST(Head, Bfloat16GradientsAreOffByRoundingOnly) {
   // Every product of the step rounds its factors to 8 bits (relative error up to u = 2^-9, root mean square
-  // u / sqrt(3)). Rounding is not correlated between rows, so that it averages out in a sum over rows relative to
-  // one row's gradient; but the gradient is itself what is left of a sum of real and fake rows that nearly cancel,
-  // and that cancellation magnifies rounding by the ratio of the two sides' norms. Hence the bound: 8 roundings
-  // in a chain (z, noise, hidden pre-activations of both, the gradients of both, adapter and hidden weights) times
-  // u times that ratio, measured in float64.
+  // u / sqrt(3)). Rounding is not correlated between rows, so that it averages out in a sum over rows
+  // relative to one row's gradient; but the gradient is itself what is left of a sum of real and fake rows
+  // that nearly cancel, and that cancellation magnifies rounding by the ratio of the two sides' norms. Hence
+  // the bound: 8 roundings in a chain (z, noise, hidden pre-activations of both, the gradients of both,
+  // adapter and hidden weights) times u times that ratio, measured in float64.
   constexpr double kUnit = 0x1p-9;
   Rng rng(9, "bf16");
   for (int round = 0; round < 6; ++round) {
@@ -183,7 +182,8 @@ TEST(Head, Bfloat16GradientsAreOffByRoundingOnly) {
       };
       const torch::Tensor g = got16.to(torch::kDouble).flatten();
       const double cosine = (g.dot(w) / (g.norm() * w.norm())).item<double>();
-      std::printf("%s: float32 off by %.2g, bfloat16 by %.4f, cosine %.6f\n", name, off(got32), off(got16), cosine);
+      std::printf("%s: float32 off by %.2g, bfloat16 by %.4f, cosine %.6f\n", name, off(got32), off(got16),
+                  cosine);
       EXPECT_LT(off(got32), 1e-5) << name;
       EXPECT_LT(off(got16), 8 * kUnit) << name;
       EXPECT_GT(cosine, 1 - 0.5 * 64 * kUnit * kUnit) << name;

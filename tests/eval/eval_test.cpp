@@ -18,8 +18,6 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-using nlohmann::json;
-
 class EvalTest : public TinySet {};
 
 TEST_F(EvalTest, SameSeedSameModelBitForBit) {
@@ -71,8 +69,8 @@ Model calibrated_at(Model model, const std::vector<float>& levels) {
 }
 
 TEST_F(EvalTest, VerdictsFollowThePromisedRankOfTheCalibrationScores) {
-  // 19 calibration images scored 1 ... 19 under a promised 10 %: k = ceil(20 * 0.9) = 18, so 18 is still accepted
-  // and anything above is not; p-values count the calibration images that score as much.
+  // 19 calibration images scored 1 ... 19 under a promised 10 %: k = ceil(20 * 0.9) = 18, so 18 is still
+  // accepted and anything above is not; p-values count the calibration images that score as much.
   std::vector<float> levels;
   for (int i = 19; i >= 1; --i) levels.push_back(static_cast<float>(i));
   const Decision decision =
@@ -127,7 +125,7 @@ TEST_F(EvalTest, EvaluatesReportsAndDecides) {
       EXPECT_EQ(other.images[i].rejected, strict);
       EXPECT_NEAR(other.images[i].p_value, strict ? 0.1 : 1, 1e-12);
     }
-    const json decided = results_json(other, moved, data)["decision"];
+    const nlohmann::json decided = results_json(other, moved, data)["decision"];
     EXPECT_EQ(decided["false_rejects"], strict ? 4 : 0);
     EXPECT_EQ(decided["escapes"], strict ? 0 : 6);
   }
@@ -195,8 +193,8 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
   EXPECT_EQ(result.map.width, photo.width);
   // judged by other calibrations: below all of this image's scores, and above
   for (const float level : {-1e6F, 1e6F}) {
-    const InspectionResult other =
-        inspect_image(inspector, make_decision(calibrated_at(back, std::vector<float>(9, level))), photo, "part");
+    const InspectionResult other = inspect_image(
+        inspector, make_decision(calibrated_at(back, std::vector<float>(9, level))), photo, "part");
     EXPECT_EQ(other.rejected, level < 0);
     EXPECT_NEAR(other.p_value, level < 0 ? 0.1 : 1, 1e-12);
   }

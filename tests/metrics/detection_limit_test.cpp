@@ -96,8 +96,8 @@ TEST(DetectionLimit, AllFoundAndAStepHaveFiniteBounds) {
   EXPECT_LE(*step.a90_95, 20.5);
 }
 
-/// Trials in few photographs, some of which hide defects better than others: a normal shift of the curve's logit
-/// per carrier.
+/// Trials in few photographs, some of which hide defects better than others: a normal shift of the curve's
+/// logit per carrier.
 struct Carriers {
   double middle = 9, steepness = 3.5, spread = 2;
   int carriers = 12, trials = 36;

@@ -83,9 +83,9 @@ TrainingFeatures training_features(const std::string& what, const FitInput& inpu
   if (input.library == nullptr) {
     std::vector<int> all(static_cast<std::size_t>(input.images));
     std::iota(all.begin(), all.end(), 0);
-    return {std::make_shared<const FeatureCache>(FeaturePool{input.images, input.image, ""}, input, encode,
-                                                 type),
-            std::move(all)};
+    return {
+        std::make_shared<const FeatureCache>(FeaturePool{input.images, input.image, ""}, input, encode, type),
+        std::move(all)};
   }
   GLINT_CHECK(std::ssize(input.in_pool) == input.images);
   const std::string key = what + '/' + std::string(torch::toString(type)) + '/' + input.pool.key;

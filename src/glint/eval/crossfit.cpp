@@ -69,7 +69,7 @@ std::vector<PatchScores> crossfit_scores(const std::vector<Split>& folds, Crossf
     if (steps.on_state) steps.on_state(state);
   };
   while (state.finished.size() < folds.size()) {
-    const Split& fold = folds[state.finished.size()];
+    const std::size_t fold = state.finished.size();
     const TensorDict weights = steps.train(fold, state.running, [&](const TrainingState& training) {
       state.running = training;
       changed();

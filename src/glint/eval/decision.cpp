@@ -20,19 +20,23 @@ std::string guarantee_text(const std::string& mode, const ConformalThreshold& c,
   std::string text =
       mode == kCrossfit
           ? fmt::format(
-                "cross-fitting over {} good images, each scored by a detector that was trained without it, not "
+                "cross-fitting over {} good images, each scored by a detector that was trained without it, "
+                "not "
                 "by this one: no finite-sample bound holds; about {:.3g} of new good parts like these are "
-                "rejected if the detector hardly depends on which images it was trained on (docs/recipes.md has "
+                "rejected if the detector hardly depends on which images it was trained on (docs/recipes.md "
+                "has "
                 "simulated rates)",
                 c.good_images, c.guaranteed_rate)
           : fmt::format(
-                "split-conformal over {} good images that the detector did not train on: a new good part like "
+                "split-conformal over {} good images that the detector did not train on: a new good part "
+                "like "
                 "these is rejected with probability at most {:.3g}; with 95 % confidence the rate of this "
                 "threshold is below {:.3g}",
                 c.good_images, c.guaranteed_rate, c.realised_upper);
   if (two_scores) {
-    text += fmt::format(". Two scores were combined by p-values over the same good images, so that {}",
-                        mode == kCrossfit ? "the rate is one more approximation" : "the bound holds approximately");
+    text += fmt::format(
+        ". Two scores were combined by p-values over the same good images, so that {}",
+        mode == kCrossfit ? "the rate is one more approximation" : "the bound holds approximately");
   }
   return text;
 }

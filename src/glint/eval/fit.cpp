@@ -86,8 +86,7 @@ class Trainer {
                                    : augment(images_[index], AugmentRegime::kStrong, seed,
                                              stream_key(samples_[index].id), i % versions);
         }
-        const RgbImage image =
-            versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
+        const RgbImage image = versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
         // The draw depends on the image's name, not on its place among the images of this split.
         return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
       };
@@ -269,11 +268,10 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   if (options.resume && !options.state.empty() && fs::exists(options.state)) {
     resume = load_state(options.state, identity);
     folds_done = split_crossfit(*resume);
-    progress.message(
-        fmt::format("resuming after meta-epoch {}{}", resume->meta_epoch,
-                    folds_done.finished.empty()
-                        ? ""
-                        : fmt::format(" and {} folds of cross-fitting", folds_done.finished.size())));
+    progress.message(fmt::format("resuming after meta-epoch {}{}", resume->meta_epoch,
+                                 folds_done.finished.empty() ? ""
+                                                             : fmt::format(" and {} folds of cross-fitting",
+                                                                           folds_done.finished.size())));
   }
   SafetensorsFile epochs;
   if (resume && !options.epochs.empty() && fs::exists(options.epochs))
@@ -303,22 +301,24 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   std::vector<PatchScores> calibration;
   std::set<std::string> calibrating;
   if (plan.mode == CalibrationMode::kCrossfit) {
+    const std::vector<Split> folds = fold_splits(good, std::min(config.folds, good), seed);
     CrossfitSteps steps;
-    steps.train = [&](const Split& fold, std::optional<TrainingState> from,
+    steps.train = [&](std::size_t fold, std::optional<TrainingState> from,
                       const std::function<void(const TrainingState&)>& on_meta_epoch) {
-      progress.message(fmt::format("crossfit: training without {} images", fold.held_out.size()));
-      return trainer.train(fold.train, {}, seed, std::move(from), on_meta_epoch).weights;
+      progress.message(fmt::format("crossfit: fold {} of {}, training without {} images", fold + 1,
+                                   folds.size(), folds[fold].held_out.size()));
+      return trainer.train(folds[fold].train, {}, seed, std::move(from), on_meta_epoch).weights;
     };
-    steps.score = [&](const TensorDict& weights, const Split& fold) {
-      return score_prepared(*config.method->load(backbone, weights, "crossfit"), images, fold.held_out);
+    steps.score = [&](const TensorDict& weights, std::size_t fold) {
+      return score_prepared(*config.method->load(backbone, weights, "crossfit"), images,
+                            folds[fold].held_out);
     };
     if (!options.state.empty()) {
       steps.on_state = [&](const CrossfitState& state) {
         save_state(options.state, join_crossfit(last, state), identity);
       };
     }
-    calibration =
-        crossfit_scores(fold_splits(good, std::min(config.folds, good), seed), std::move(folds_done), steps);
+    calibration = crossfit_scores(folds, std::move(folds_done), steps);
   } else {
     const auto detector = config.method->load(backbone, fitted.weights, "trained weights");
     calibration = plan.mode == CalibrationMode::kFolder

@@ -141,7 +141,7 @@ void add_leaked_images(StudyReport& report, const StudyInput& input, const ArmRe
       kLeaked[std::size(kLeaked) - 1], honest, most.mean, most.low, most.high,
       most.low > 0    ? "always upwards"
       : most.high < 0 ? "always downwards: this detector scores its training images no lower than new ones"
-                         : "not always in one direction"));
+                      : "not always in one direction"));
 }
 
 void add_oracle_epoch(StudyReport& report, const StudyInput& input, const ArmResult& arm) {

@@ -28,12 +28,12 @@ StudyTable figure_table(const std::vector<ArmResult>& arms, const std::string& w
 
 /// Each arm against the first, as a table and as sentences.
 void add_differences(StudyReport& report, const std::vector<ArmResult>& arms) {
-  StudyTable table{
-      "Paired differences",
-      {"first minus second", "image AUROC", "pixel AUROC", "AUPRO"},
-      {},
-      "Same test images on both sides; 95 % intervals (Zou and Yue's from both arms' intervals and DeLong's covariance; "
-      "paired bootstrap)."};
+  StudyTable table{"Paired differences",
+                   {"first minus second", "image AUROC", "pixel AUROC", "AUPRO"},
+                   {},
+                   "Same test images on both sides; 95 % intervals (Zou and Yue's from both arms' intervals "
+                   "and DeLong's covariance; "
+                   "paired bootstrap)."};
   for (std::size_t i = 1; i < arms.size(); ++i) {
     const PairedDifference d = paired_difference(arms[i], arms[0]);
     table.rows.push_back({fmt::format("{} – {}", d.first, d.second), d.image_auroc, d.pixel_auroc, d.aupro});

@@ -16,8 +16,9 @@ namespace glint {
 namespace {
 
 constexpr double kDetected = 0.9;
-constexpr double kOneSided = 0.95, kTwoSided = 0.975;  // quantiles of normal or t that bound from one or both sides
-constexpr double kSteepest = 60;  // b1: a step, as far as any ladder of sizes can tell
+constexpr double kOneSided = 0.95,
+                 kTwoSided = 0.975;  // quantiles of normal or t that bound from one or both sides
+constexpr double kSteepest = 60;     // b1: a step, as far as any ladder of sizes can tell
 constexpr int kIterations = 4000;
 
 double sigmoid(double x) {
@@ -97,6 +98,8 @@ double steepness_of(double x) {
   return std::min(std::exp(std::clamp(x, -6.0, 6.0)), kSteepest);
 }
 
+using Coordinates = std::array<double, 4>;
+
 /// Unconstrained coordinates: logits of lo and of (hi - lo) / (1 - lo), the logarithm of the size at the
 /// curve's middle, the logarithm of the steepness.
 DetectionCurve curve_of(const double* x) {
@@ -116,36 +119,50 @@ std::vector<std::array<double, 4>> starts_of(const Likelihood& likelihood) {
   return out;
 }
 
-/// Largest log-likelihood of a curve that is `probability` at `size`.
-double profile(const Likelihood& likelihood, double size, double probability) {
+/// Where curve_of gives this curve.
+Coordinates coordinates_of(const DetectionCurve& curve) {
+  auto bounded = [](double p) { return logit(std::clamp(p, 1e-6, 1 - 1e-6)); };
+  return {bounded(curve.lower), bounded((curve.upper - curve.lower) / std::max(1e-12, 1 - curve.lower)),
+          -curve.offset / curve.steepness, std::log(curve.steepness)};
+}
+
+struct Profiled {
+  double log_likelihood = 0;
+  DetectionCurve curve;
+};
+
+/// The likeliest curve that is `probability` at `size`.
+Profiled profile(const Likelihood& likelihood, double size, double probability) {
   std::array<double, 3> best{};
   std::vector<std::array<double, 3>> starts;
   for (const double s : {0.0, 1.5, 3.0}) starts.push_back({-3, 3, s});
-  return -minimise<3>(
-      [&](const double* x) {
-        DetectionCurve curve;
-        // lo in (0, p), hi in (p, 1): the middle follows from P(size) = p
-        curve.lower = probability * sigmoid(std::clamp(x[0], -12.0, 12.0));
-        curve.upper = probability + (1 - probability) * sigmoid(std::clamp(x[1], -12.0, 12.0));
-        curve.steepness = steepness_of(x[2]);
-        const double share = (probability - curve.lower) / (curve.upper - curve.lower);
-        curve.offset = logit(std::clamp(share, 1e-12, 1 - 1e-12)) - curve.steepness * std::log(size);
-        return -likelihood.of(curve);
-      },
-      starts, best);
+  auto curve_at = [&](const double* x) {
+    DetectionCurve curve;
+    // lo in (0, p), hi in (p, 1): the middle follows from P(size) = p
+    curve.lower = probability * sigmoid(std::clamp(x[0], -12.0, 12.0));
+    curve.upper = probability + (1 - probability) * sigmoid(std::clamp(x[1], -12.0, 12.0));
+    curve.steepness = steepness_of(x[2]);
+    const double share = (probability - curve.lower) / (curve.upper - curve.lower);
+    curve.offset = logit(std::clamp(share, 1e-12, 1 - 1e-12)) - curve.steepness * std::log(size);
+    return curve;
+  };
+  const double value =
+      -minimise<3>([&](const double* x) { return -likelihood.of(curve_at(x)); }, starts, best);
+  return {value, curve_at(best.data())};
 }
 
-/// Largest log-likelihood of a curve that nowhere reaches kDetected.
-double profile_never(const Likelihood& likelihood) {
+/// The likeliest curve that nowhere reaches kDetected.
+Profiled profile_never(const Likelihood& likelihood) {
   std::array<double, 4> best{};
-  return -minimise<4>(
-      [&](const double* x) {
-        DetectionCurve curve = curve_of(x);
-        curve.lower *= kDetected;
-        curve.upper *= kDetected;
-        return -likelihood.of(curve);
-      },
-      starts_of(likelihood), best);
+  auto curve_at = [](const double* x) {
+    DetectionCurve curve = curve_of(x);
+    curve.lower *= kDetected;
+    curve.upper *= kDetected;
+    return curve;
+  };
+  const double value =
+      -minimise<4>([&](const double* x) { return -likelihood.of(curve_at(x)); }, starts_of(likelihood), best);
+  return {value, curve_at(best.data())};
 }
 
 /// Border, in (inside, outside), of where `accepted` holds; by bisection on a monotone scale.
@@ -164,8 +181,6 @@ std::optional<double> size_at(const DetectionCurve& curve, double probability) {
                   curve.steepness);
 }
 
-using Coordinates = std::array<double, 4>;
-
 /// How the curve's probability at a size moves with its unconstrained coordinates (curve_of).
 Coordinates slope_at(const Coordinates& x, double size) {
   constexpr double kStep = 1e-4;
@@ -182,66 +197,64 @@ Coordinates slope_at(const Coordinates& x, double size) {
 /// Design effects of trials that share carriers.
 class Clustering {
  public:
-  Clustering(std::span<const SizeTrials> trials, const Coordinates& fitted)
-      : trials_(trials.begin(), trials.end()), fitted_(fitted) {
+  explicit Clustering(std::span<const SizeTrials> trials) : trials_(trials.begin(), trials.end()) {
     std::set<int> carriers;
     std::int64_t fewer = 0;
     for (const SizeTrials& t : by_size(trials)) fewer += std::min(t.hits, t.trials - t.hits);
     for (const SizeTrials& t : trials) carriers.insert(t.carrier);
-    independent_ = carriers.count(SizeTrials::kIndependent) > 0;
-    GLINT_CHECK(independent_ || carriers.size() >= 2);
-    GLINT_CHECK(!independent_ || carriers.size() == 1);
     carriers_ = static_cast<int>(carriers.size());
+    independent_ = carriers.count(SizeTrials::kIndependent) > 0;
+    GLINT_CHECK(independent_ ? carriers_ == 1 : carriers_ >= 2);
     telling_ = fewer >= kLeastTelling;
-    if (!independent_) make_information();
   }
 
-  /// Of the fitted probability at `size`.
-  double effect_at(double size) const {
+  /// Of `curve`'s probability at `size`. A bound asks for the curve that it tests, not for the fitted one:
+  /// residuals about a curve that fits too well understate how much carriers differ.
+  double effect_at(const DetectionCurve& curve, double size) const {
     if (independent_) return 1;
+    const Coordinates x = coordinates_of(curve);
     cv::Mat influence;  // of the coordinates' scores on the probability
-    const Coordinates slope = slope_at(fitted_, size);
-    if (!cv::solve(information_, cv::Mat(4, 1, CV_64F, const_cast<double*>(slope.data())), influence,
-                   cv::DECOMP_CHOLESKY))
-      return worst_of(std::vector<double>(trials_.size(), 1));
+    const Coordinates slope = slope_at(x, size);
+    cv::Mat wanted(4, 1, CV_64F);
+    std::copy(slope.begin(), slope.end(), wanted.ptr<double>());
+    if (!cv::solve(information(curve, x), wanted, influence, cv::DECOMP_CHOLESKY))
+      return worst_of(curve, std::vector<double>(trials_.size(), 1));
     std::vector<double> weight(trials_.size());
     std::map<int, double> sum;
     double independent = 0, robust = 0;
     for (std::size_t i = 0; i < trials_.size(); ++i) {
       const SizeTrials& t = trials_[i];
-      const double p = probability(t.size);
-      double w = 0;
-      const Coordinates here = slope_at(fitted_, t.size);
-      for (int k = 0; k < 4; ++k) w += influence.at<double>(k) * here[k] / (p * (1 - p));
-      weight[i] = w;
-      sum[t.carrier] += w * (static_cast<double>(t.hits) - static_cast<double>(t.trials) * p);
-      independent += w * w * static_cast<double>(t.trials) * p * (1 - p);
+      const double p = probability(curve, t.size);
+      const Coordinates here = slope_at(x, t.size);
+      for (int k = 0; k < 4; ++k) weight[i] += influence.at<double>(k) * here[k] / (p * (1 - p));
+      sum[t.carrier] += weight[i] * (static_cast<double>(t.hits) - static_cast<double>(t.trials) * p);
+      independent += weight[i] * weight[i] * static_cast<double>(t.trials) * p * (1 - p);
     }
-    const double worst = worst_of(weight);
+    const double worst = worst_of(curve, weight);
     if (!telling_ || !(independent > 0)) return worst;
     for (const auto& [carrier, score] : sum) robust += score * score;
     return std::clamp(robust * carriers_ / (carriers_ - 1) / independent, 1.0, worst);
   }
 
-  /// Drop of the log-likelihood that a bound allows at a size: half the squared quantile, times the effect.
-  double allowed(double quantile, double size) const {
+  /// Drop of the log-likelihood that a bound allows to `curve`: half the squared quantile, times the effect.
+  double allowed(double quantile, const DetectionCurve& curve, double size) const {
     const double t = independent_ ? normal_quantile(quantile) : student_quantile(quantile, carriers_ - 1);
-    return t * t / 2 * effect_at(size);
+    return t * t / 2 * effect_at(curve, size);
   }
 
  private:
   static constexpr std::int64_t kLeastTelling = 5;  // outcomes of the rarer kind, summed over the sizes
 
-  double probability(double size) const {
-    return std::clamp(curve_of(fitted_.data()).probability(size), 1e-6, 1 - 1e-6);
+  static double probability(const DetectionCurve& curve, double size) {
+    return std::clamp(curve.probability(size), 1e-6, 1 - 1e-6);
   }
 
   /// The effect if all trials in a carrier went the same way.
-  double worst_of(const std::vector<double>& weight) const {
+  double worst_of(const DetectionCurve& curve, const std::vector<double>& weight) const {
     std::map<int, double> sum;
     double independent = 0, together = 0;
     for (std::size_t i = 0; i < trials_.size(); ++i) {
-      const double p = probability(trials_[i].size), n = static_cast<double>(trials_[i].trials);
+      const double p = probability(curve, trials_[i].size), n = static_cast<double>(trials_[i].trials);
       const double deviation = std::abs(weight[i]) * std::sqrt(p * (1 - p));
       sum[trials_[i].carrier] += n * deviation;
       independent += n * deviation * deviation;
@@ -250,26 +263,26 @@ class Clustering {
     return independent > 0 ? std::max(1.0, together / independent) : 1;
   }
 
-  void make_information() {
-    information_ = cv::Mat::zeros(4, 4, CV_64F);
+  /// Fisher's information of independent trials.
+  cv::Mat information(const DetectionCurve& curve, const Coordinates& x) const {
+    cv::Mat out = cv::Mat::zeros(4, 4, CV_64F);
     for (const SizeTrials& t : by_size(trials_)) {
-      const double p = probability(t.size);
-      const Coordinates slope = slope_at(fitted_, t.size);
+      const double p = probability(curve, t.size);
+      const Coordinates slope = slope_at(x, t.size);
       for (int i = 0; i < 4; ++i) {
         for (int k = 0; k < 4; ++k)
-          information_.at<double>(i, k) += static_cast<double>(t.trials) * slope[i] * slope[k] / (p * (1 - p));
+          out.at<double>(i, k) += static_cast<double>(t.trials) * slope[i] * slope[k] / (p * (1 - p));
       }
     }
     // A coordinate that the trials do not see (an asymptote that is 0 or 1) must not make it singular.
-    const double ridge = 1e-6 * (1 + cv::trace(information_)[0]);
-    for (int i = 0; i < 4; ++i) information_.at<double>(i, i) += ridge;
+    const double ridge = 1e-6 * (1 + cv::trace(out)[0]);
+    for (int i = 0; i < 4; ++i) out.at<double>(i, i) += ridge;
+    return out;
   }
 
   std::vector<SizeTrials> trials_;
-  Coordinates fitted_;
   int carriers_ = 0;
   bool independent_ = true, telling_ = false;
-  cv::Mat information_;
 };
 
 }  // namespace
@@ -295,26 +308,25 @@ DetectionLimit fit_detection_limit(std::span<const SizeTrials> trials, std::span
   out.a90 = size_at(out.curve, kDetected);
   // A size beyond the ladder would be extrapolated: it says nothing more than "at no size that was tried".
   if (out.a90 && *out.a90 > likelihood.largest()) out.a90.reset();
-  const Clustering clustering(used, best);
+  const Clustering clustering(used);
   const double from = std::log(likelihood.smallest()), to = std::log(likelihood.largest());
   const double where =
       out.a90 ? std::clamp(*out.a90, likelihood.smallest(), likelihood.largest()) : likelihood.largest();
-  out.design_effect = clustering.effect_at(where);
-  const double allowed = clustering.allowed(kOneSided, where);
-  auto plausible = [&](double log_size) {
-    return out.log_likelihood - profile(likelihood, std::exp(log_size), kDetected) <= allowed;
+  out.design_effect = clustering.effect_at(out.curve, where);
+  auto agrees = [&](const Profiled& other, double quantile, double size) {
+    return out.log_likelihood - other.log_likelihood <= clustering.allowed(quantile, other.curve, size);
   };
-  const bool never = out.log_likelihood - profile_never(likelihood) <= allowed;
+  auto plausible = [&](double log_size) {
+    return agrees(profile(likelihood, std::exp(log_size), kDetected), kOneSided, std::exp(log_size));
+  };
+  const bool never = agrees(profile_never(likelihood), kOneSided, likelihood.largest());
   if (out.a90 && !never && !plausible(to)) {
     const double estimate = *out.a90 > 0 ? std::log(*out.a90) : from;
     if (estimate < to) out.a90_95 = std::exp(border(std::max(estimate, from), to, plausible));
   }
   for (const double size : bound_sizes) {
     const double p = std::clamp(out.curve.probability(size), 1e-6, 1 - 1e-6);
-    const double allowed_here = clustering.allowed(kTwoSided, size);
-    auto within = [&](double q) {
-      return out.log_likelihood - profile(likelihood, size, q) <= allowed_here;
-    };
+    auto within = [&](double q) { return agrees(profile(likelihood, size, q), kTwoSided, size); };
     out.bounds.push_back({size, within(1e-6) ? 0 : border(p, 1e-6, within),
                           within(1 - 1e-6) ? 1 : border(p, 1 - 1e-6, within)});
   }

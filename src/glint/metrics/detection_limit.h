@@ -5,12 +5,12 @@
 // one, because some defects are missed at any size. Maximum likelihood; bounds by likelihood ratio.
 //
 // Defects in the same photograph (carrier) are hit or missed together more often than chance, so the ratio of
-// each bound is divided by a design effect: the variance of the figure with the scores summed per carrier (the
-// cluster-robust "sandwich", Liang and Zeger 1986) over its variance for independent trials, after Rao and Scott
-// 1981 and, for profile likelihoods, Pace, Salvan and Sartori 2011. Small samples: the sandwich gets the factor
-// K / (K - 1), and t with K - 1 degrees of freedom takes the normal's place (K carriers). Never below 1, and
-// never above what carriers would give whose trials all went the same way; too few hits or misses to see how
-// they cluster take that worst case.
+// each bound is divided by a design effect: the variance of the figure with the scores summed per carrier
+// (the cluster-robust "sandwich", Liang and Zeger 1986) over its variance for independent trials, after Rao
+// and Scott 1981 and, for profile likelihoods, Pace, Salvan and Sartori 2011. Small samples: the sandwich
+// gets the factor K / (K - 1), and t with K - 1 degrees of freedom takes the normal's place (K carriers).
+// Never below 1, and never above what carriers would give whose trials all went the same way; too few hits or
+// misses to see how they cluster take that worst case.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,8 @@ struct DetectionLimit {
   double design_effect = 1;
 };
 
-/// At least two sizes with trials; sizes may repeat. All trials have a carrier, at least two of them, or none. Sizes where bounds of the curve are wanted may be none.
+/// At least two sizes with trials; sizes may repeat. All trials have a carrier, at least two of them, or
+/// none. Sizes where bounds of the curve are wanted may be none.
 DetectionLimit fit_detection_limit(std::span<const SizeTrials> trials,
                                    std::span<const double> bound_sizes = {});
 

@@ -20,8 +20,8 @@ constexpr std::size_t kPictureRows = 24;
 std::string mean_cell(const ArmResult& method, ArmFigure figure) {
   const MeanFigure m = mean_figure(method, figure);
   if (!std::isfinite(m.mean)) return "<td>–</td>";
-  return fmt::format("<td>{}<br><span class='soft'>seeds: {}</span></td>",
-                     with_interval(m.estimate), seeds_range(m.lowest, m.highest, method.runs.size()));
+  return fmt::format("<td>{}<br><span class='soft'>seeds: {}</span></td>", with_interval(m.estimate),
+                     seeds_range(m.lowest, m.highest, method.runs.size()));
 }
 
 std::string figure_table(const Comparison& comparison) {
@@ -44,7 +44,8 @@ std::string figure_table(const Comparison& comparison) {
   }
   return out +
          "</table></div><p class='soft'>Intervals are over the test images (95 %; DeLong's or "
-         "Newcombe's for image AUROC, the wider; stratified bootstrap for the others); the seeds' range shows the training's own randomness. Counts "
+         "Newcombe's for image AUROC, the wider; stratified bootstrap for the others); the seeds' range "
+         "shows the training's own randomness. Counts "
          "are summed over the seeds.</p>";
 }
 

@@ -205,8 +205,8 @@ class SimpleNet : public Method {
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const double scale =
         options_.noise_scale == NoiseScale::kRelative ? relative_scale(backbone, embedding, input) : 1.0;
-    // Kept without the scale, which belongs to this training's images, so that the folds of cross-fitting share
-    // the features of all images.
+    // Kept without the scale, which belongs to this training's images, so that the folds of cross-fitting
+    // share the features of all images.
     const auto features = training_features(
         fmt::format("simplenet/{}", dimension), input,
         [&](const std::vector<RgbImage>& images) { return embed_images(backbone, embedding, images); },
