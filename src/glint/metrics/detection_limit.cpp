@@ -233,17 +233,20 @@ class Clustering {
     const double worst = worst_of(curve, weight);
     if (!telling_ || !(independent > 0)) return worst;
     for (const auto& [carrier, score] : sum) robust += score * score;
-    return std::clamp(robust * carriers_ / (carriers_ - 1) / independent, 1.0, worst);
+    return std::clamp(robust * carriers_ / freedom() / independent, 1.0, worst);
   }
 
   /// Drop of the log-likelihood that a bound allows to `curve`: half the squared quantile, times the effect.
   double allowed(double quantile, const DetectionCurve& curve, double size) const {
-    const double t = independent_ ? normal_quantile(quantile) : student_quantile(quantile, carriers_ - 1);
+    const double t = independent_ ? normal_quantile(quantile) : student_quantile(quantile, freedom());
     return t * t / 2 * effect_at(curve, size);
   }
 
  private:
   static constexpr std::int64_t kLeastTelling = 5;  // outcomes of the rarer kind, summed over the sizes
+
+  /// Carriers beyond the curve's four parameters, which their residuals have been fitted with.
+  int freedom() const { return std::max(1, carriers_ - 4); }
 
   static double probability(const DetectionCurve& curve, double size) {
     return std::clamp(curve.probability(size), 1e-6, 1 - 1e-6);
