@@ -256,8 +256,9 @@ function showStatus() {
   text('count-nok', s.today['NOK']);
   text('count-none', s.today['NO DECISION']);
   const rate = s.reject_rate_today, percent = v => (100 * v).toFixed(1) + ' %';
+  const promise = c => c.guaranteed_rate === null ? `is meant for about ${percent(c.wished_rate)}` : `promises at most ${percent(c.guaranteed_rate)}`;
   text('rate', rate.value === null ? 'No verdict yet today.'
-    : `Reject rate ${percent(rate.value)} [${percent(rate.ci_low)}, ${percent(rate.ci_high)}]; the threshold promises at most ${percent(status.calibration.guaranteed_rate)} of good parts.`);
+    : `Reject rate ${percent(rate.value)} [${percent(rate.ci_low)}, ${percent(rate.ci_high)}]; the threshold ${promise(status.calibration)} of good parts.`);
   drawTrend($('trend'), s);
   const shift = (name, value) => `${name} ${value === null ? '–' : value.toFixed(1)}`;
   text('drift', `Last ${drift.window} good parts against calibration: ${shift('mean', drift.mean_shift)}, ${shift('spread', drift.spread_shift)}, ${shift('exposure', drift.exposure_shift)} (warns beyond ${drift.bound}).`);

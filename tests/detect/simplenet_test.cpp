@@ -127,12 +127,77 @@ TEST(Head, FastGradientsEqualAutogradOnRaggedShapes) {
     expect_close(fast.norm_bias, plain.norm_bias, 1e-4, "norm bias");
     expect_close(fast.tail_weight, plain.tail_weight, 1e-4, "tail");
     expect_close(a.norm_running_var, b.norm_running_var, 1e-5, "running variance");
-    HeadWeights c = b.clone();
-    HeadGradients half;
-    fast_gradients(c, z.to(torch::kBFloat16), noise.to(torch::kBFloat16), 0.5, half);
-    const auto norm = [](const torch::Tensor& t) { return t.norm().item<double>(); };
-    EXPECT_LT(norm(half.hidden_weight - plain.hidden_weight) / norm(plain.hidden_weight), 0.25)
-        << "bfloat16 products";
+  }
+}
+
+/// plain_gradients in float64, written out: the reference that rounding is measured against. With `rounded`,
+/// what the fast path keeps in bfloat16 (features, noise, weights, adapted features, hidden pre-activations
+/// and their gradients) is rounded to it on the way, and nothing else.
+struct Reference {
+  torch::Tensor adapter_weight, hidden_weight, tail_weight;
+};
+Reference float64_gradients(const HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
+                            double margin, bool rounded) {
+  auto keep = [&](const torch::Tensor& t) {
+    return rounded ? t.to(torch::kBFloat16).to(torch::kDouble)
+                   : t;  // the gradient is rounded on its way back
+  };
+  auto leaf = [](const torch::Tensor& t) { return t.to(torch::kDouble).clone().set_requires_grad(true); };
+  const torch::Tensor adapter = leaf(head.adapter_weight), hidden = leaf(head.hidden_weight),
+                      tail = leaf(head.tail_weight);
+  const torch::Tensor q =
+      keep(at::linear(keep(z.to(torch::kDouble)), keep(adapter), keep(head.adapter_bias.to(torch::kDouble))));
+  const torch::Tensor real = keep(at::linear(q, keep(hidden), keep(head.hidden_bias.to(torch::kDouble))));
+  const torch::Tensor moved = keep(at::linear(keep(noise.to(torch::kDouble)), keep(hidden)));
+  const torch::Tensor h = torch::cat({real, real + moved});
+  const torch::Tensor centred = h - h.mean(0);
+  const torch::Tensor normed =
+      centred / (centred.square().mean(0) + kHeadBatchNormEps).sqrt() * head.norm_weight.to(torch::kDouble) +
+      head.norm_bias.to(torch::kDouble);
+  const torch::Tensor score = at::matmul(at::leaky_relu(normed, kLeakySlope), tail.t()).flatten();
+  const std::int64_t n = z.size(0);
+  const torch::Tensor loss =
+      at::relu(margin - score.narrow(0, 0, n)).mean() + at::relu(margin + score.narrow(0, n, n)).mean();
+  loss.backward();
+  return {adapter.grad(), hidden.grad(), tail.grad()};
+}
+
+TEST(Head, Bfloat16GradientsAreOffByTheirRoundingOnly) {
+  // Rounding moves a few rows across the hinge's margin and the leaky ReLU's bend, where the gradient jumps,
+  // so that the error is far above bfloat16's unit 2^-9 and depends on the data. float64 with the same
+  // roundings says how large it must be; the fast path may be off by twice that and a few units for the order
+  // of its sums.
+  constexpr double kUnit = 0x1p-9;
+  Rng rng(9, "bf16");
+  for (int round = 0; round < 6; ++round) {
+    const int d = 16 + static_cast<int>(rng.below(50)), h = 16 + static_cast<int>(rng.below(40));
+    const auto n = static_cast<std::int64_t>(200 + rng.below(700));
+    torch::manual_seed(round);
+    const torch::Tensor z = torch::randn({n, d}), noise = 0.3 * torch::randn({n, d});
+    const HeadWeights head = HeadWeights::initial(d, h, round);
+    const Reference want = float64_gradients(head, z, noise, 0.5, false),
+                    rounded = float64_gradients(head, z, noise, 0.5, true);
+    HeadGradients single, half;
+    HeadWeights a = head.clone(), b = head.clone();
+    plain_gradients(a, z, noise, 0.5, single);
+    fast_gradients(b, z.to(torch::kBFloat16), noise.to(torch::kBFloat16), 0.5, half);
+    auto compare = [&](const char* name, const torch::Tensor& got32, const torch::Tensor& got16,
+                       const torch::Tensor& wanted, const torch::Tensor& emulated) {
+      const torch::Tensor w = wanted.flatten(), g = got16.to(torch::kDouble).flatten();
+      auto off = [&](const torch::Tensor& got) {
+        return ((got.to(torch::kDouble).flatten() - w).norm() / w.norm()).item<double>();
+      };
+      const double bound = 2 * off(emulated) + 4 * kUnit;
+      EXPECT_LT(off(got32), 1e-5) << name << ": the reference itself";
+      EXPECT_LT(off(got16), bound) << name;
+      EXPECT_LT(bound, 0.2) << name;
+      const double cosine = (g.dot(w) / (g.norm() * w.norm())).item<double>();
+      EXPECT_GT(cosine, 1 - bound * bound / 2) << name;
+    };
+    compare("adapter", single.adapter_weight, half.adapter_weight, want.adapter_weight,
+            rounded.adapter_weight);
+    compare("hidden", single.hidden_weight, half.hidden_weight, want.hidden_weight, rounded.hidden_weight);
+    compare("tail", single.tail_weight, half.tail_weight, want.tail_weight, rounded.tail_weight);
   }
 }
 

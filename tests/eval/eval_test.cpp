@@ -56,16 +56,38 @@ TEST_F(EvalTest, ResumedRunEqualsUninterrupted) {
   EXPECT_FALSE(fs::exists(options.state));
 }
 
-TEST_F(EvalTest, CalibrationNeverSeesTrainingImages) {
-  const Model model = train("calibration.mode=holdout");
-  int calibrating = 0;
-  for (const auto& image : model.record["dataset"]["images"]) calibrating += image["role"] == "calibration";
-  EXPECT_EQ(calibrating, 6);
-  EXPECT_EQ(calibration_scores(model).size(), 6U);
-  const Model cross = train("calibration.mode=crossfit");
-  EXPECT_EQ(calibration_scores(cross).size(), 24U);
-  EXPECT_NE(cross.record["decision"]["guarantee"].get<std::string>().find("cross-conformal"),
-            std::string::npos);
+/// A model whose calibration images all scored `level` everywhere, at every patch of one that it really has.
+Model calibrated_at(Model model, const std::vector<float>& levels) {
+  std::vector<PatchScores> scores = calibration_scores(model);
+  scores.resize(levels.size(), scores[0]);
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    for (ScoreMap* map : {&scores[i].map, &scores[i].decision})
+      std::fill(map->values.begin(), map->values.end(), levels[i]);
+  }
+  model.calibration_patches = pack_calibration(scores);
+  return model;
+}
+
+TEST_F(EvalTest, VerdictsFollowThePromisedRankOfTheCalibrationScores) {
+  // 19 calibration images scored 1 ... 19 under a promised 10 %: k = ceil(20 * 0.9) = 18, so 18 is still
+  // accepted and anything above is not; p-values count the calibration images that score as much.
+  std::vector<float> levels;
+  for (int i = 19; i >= 1; --i) levels.push_back(static_cast<float>(i));
+  const Decision decision =
+      make_decision(calibrated_at(train("calibration.mode=holdout"), levels), ScoringOptions{}, 0.1);
+  EXPECT_NEAR(decision.conformal.threshold, 18, 1e-4);
+  EXPECT_NEAR(decision.conformal.guaranteed_rate, 0.1, 1e-12);
+  struct Case {
+    double score;
+    bool rejected;
+    int at_least;
+  };
+  for (const Case& c : {Case{0.5, false, 19}, Case{10.5, false, 9}, Case{17.5, false, 2}, Case{18.5, true, 1},
+                        Case{100, true, 0}}) {
+    EXPECT_EQ(decision.rejects(c.score), c.rejected) << c.score;
+    EXPECT_NEAR(decision.p_value(c.score), (1 + c.at_least) / 20.0, 1e-12) << c.score;
+  }
+  EXPECT_FALSE(decision.rejects(decision.good_scores[17])) << "a tie with the threshold is accepted";
 }
 
 TEST_F(EvalTest, RefusesAnImpossibleRateBeforeTraining) {
@@ -93,8 +115,20 @@ TEST_F(EvalTest, EvaluatesReportsAndDecides) {
   EXPECT_NE(html.find("</html>"), std::string::npos);
   EXPECT_EQ(html.find("http://"), std::string::npos);
   EXPECT_EQ(html.find("https://"), std::string::npos) << "the report must not need a network";
-  for (const ScoredImage& image : e.images)
-    EXPECT_EQ(image.rejected, image.score > e.decision.conformal.threshold);
+  // The same images under calibrations far below and far above all of their scores.
+  for (const bool strict : {true, false}) {
+    const Model moved = calibrated_at(model, std::vector<float>(9, strict ? -1e6F : 1e6F));
+    const Evaluation other = evaluate_model(moved, inspector, data, options, false, silent_progress());
+    EXPECT_EQ(other.image_auroc.value, e.image_auroc.value);
+    for (std::size_t i = 0; i < e.images.size(); ++i) {
+      EXPECT_EQ(other.images[i].score, e.images[i].score);
+      EXPECT_EQ(other.images[i].rejected, strict);
+      EXPECT_NEAR(other.images[i].p_value, strict ? 0.1 : 1, 1e-12);
+    }
+    const nlohmann::json decided = results_json(other, moved, data)["decision"];
+    EXPECT_EQ(decided["false_rejects"], strict ? 4 : 0);
+    EXPECT_EQ(decided["escapes"], strict ? 0 : 6);
+  }
 }
 
 TEST_F(EvalTest, TestImagesThatTheModelTrainedOnAreRefused) {
@@ -156,8 +190,14 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
   const RgbImage photo = read_image(data.test[0].path);
   const InspectionResult result = inspect_image(inspector, decision, photo, "part");
   EXPECT_TRUE(std::isfinite(result.score));
-  EXPECT_EQ(result.rejected, result.score > result.threshold);
   EXPECT_EQ(result.map.width, photo.width);
+  // judged by other calibrations: below all of this image's scores, and above
+  for (const float level : {-1e6F, 1e6F}) {
+    const InspectionResult other = inspect_image(
+        inspector, make_decision(calibrated_at(back, std::vector<float>(9, level))), photo, "part");
+    EXPECT_EQ(other.rejected, level < 0);
+    EXPECT_NEAR(other.p_value, level < 0 ? 0.1 : 1, 1e-12);
+  }
   EvaluateOptions evaluate;
   evaluate.scoring = back.scoring;
   evaluate.false_reject = 0.2;

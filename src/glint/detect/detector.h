@@ -44,6 +44,14 @@ struct TrainingState {
 
 class FeatureLibrary;
 
+/// All images of which some train: what features are computed and kept for, once for several trainings.
+struct FeaturePool {
+  int images = 0;
+  std::function<RgbImage(int image, int draw)> image;  ///< thread-safe
+  /// Equal for equal images, draws, seed and precision: what a library finds features by.
+  std::string key;
+};
+
 /// What a method trains from. Images are prepared network inputs.
 struct FitInput {
   int images = 0;
@@ -55,8 +63,8 @@ struct FitInput {
   torch::Device device = torch::kCPU;
   std::int64_t cache_bytes = std::int64_t{4} << 30;  ///< features kept in memory; the rest goes to disk
   FeatureLibrary* library = nullptr;  ///< shares features between trainings; nullptr = each computes its own
-  /// Equal for equal images, draws, seed and precision: what the library finds features by.
-  std::string images_key;
+  FeaturePool pool;                   ///< for the library
+  std::vector<int> in_pool;           ///< image i of this training is image in_pool[i] of the pool
   std::optional<TrainingState> resume;
   std::function<void(const TrainingState&)> on_meta_epoch;  ///< after each one; may be empty
   ProgressSink* progress = &silent_progress();

@@ -1,7 +1,9 @@
 #include "glint/detect/feature_cache.h"
 
 #include <algorithm>
+#include <numeric>
 
+#include "glint/base/error.h"
 #include "glint/base/parallel.h"
 
 namespace glint {
@@ -11,8 +13,9 @@ constexpr std::int64_t kEncodeBatch = 8;  // images per backbone call
 
 }  // namespace
 
-FeatureCache::FeatureCache(const FitInput& input, const Encode& encode, torch::ScalarType type)
-    : type_(type), images_(input.images) {
+FeatureCache::FeatureCache(const FeaturePool& pool, const FitInput& input, const Encode& encode,
+                           torch::ScalarType type)
+    : type_(type), images_(pool.images) {
   const std::int64_t blocks = images_ * input.draws;
   input.progress->begin("computing features", blocks);
   for (std::int64_t first = 0; first < blocks; first += kEncodeBatch) {
@@ -21,7 +24,7 @@ FeatureCache::FeatureCache(const FitInput& input, const Encode& encode, torch::S
     std::vector<RgbImage> batch(static_cast<std::size_t>(n));
     parallel_for(n, [&](std::int64_t i) {
       const std::int64_t key = first + i;
-      batch[i] = input.image(static_cast<int>(key % images_), static_cast<int>(key / images_));
+      batch[i] = pool.image(static_cast<int>(key % images_), static_cast<int>(key / images_));
     });
     const torch::Tensor features = encode(batch).to(torch::kCPU, type_).contiguous();
     if (!store_) {
@@ -64,16 +67,29 @@ std::shared_ptr<const FeatureCache> FeatureLibrary::get(const std::string& key, 
     ++keep;
   }
   entries_.erase(keep, entries_.end());
-  entries_.push_front({key, std::make_shared<const FeatureCache>(input, encode, type)});
+  entries_.push_front({key, std::make_shared<const FeatureCache>(input.pool, input, encode, type)});
   return entries_.front().features;
 }
 
-std::shared_ptr<const FeatureCache> training_features(const std::string& what, const FitInput& input,
-                                                      const FeatureCache::Encode& encode,
-                                                      torch::ScalarType type) {
-  if (input.library == nullptr) return std::make_shared<const FeatureCache>(input, encode, type);
-  const std::string key = what + '/' + std::string(torch::toString(type)) + '/' + input.images_key;
-  return input.library->get(key, input, encode, type);
+torch::Tensor TrainingFeatures::gather(const std::vector<int>& images, int draw) const {
+  std::vector<int> there;
+  there.reserve(images.size());
+  for (const int i : images) there.push_back(in_cache_[i]);
+  return cache_->gather(there, draw);
+}
+
+TrainingFeatures training_features(const std::string& what, const FitInput& input,
+                                   const FeatureCache::Encode& encode, torch::ScalarType type) {
+  if (input.library == nullptr) {
+    std::vector<int> all(static_cast<std::size_t>(input.images));
+    std::iota(all.begin(), all.end(), 0);
+    return {
+        std::make_shared<const FeatureCache>(FeaturePool{input.images, input.image, ""}, input, encode, type),
+        std::move(all)};
+  }
+  GLINT_CHECK(std::ssize(input.in_pool) == input.images);
+  const std::string key = what + '/' + std::string(torch::toString(type)) + '/' + input.pool.key;
+  return {input.library->get(key, input, encode, type), input.in_pool};
 }
 
 }  // namespace glint

@@ -19,8 +19,9 @@ class FeatureCache {
   /// Prepared images to features [images, positions, width], float32.
   using Encode = std::function<torch::Tensor(const std::vector<RgbImage>&)>;
 
-  /// Encodes everything at once, with a progress bar. `type` is what is kept: float32 or bfloat16.
-  FeatureCache(const FitInput& input, const Encode& encode, torch::ScalarType type);
+  /// Encodes all of the pool at once, with a progress bar; draws, memory limit and progress are the input's.
+  /// `type` is what is kept: float32 or bfloat16.
+  FeatureCache(const FeaturePool& pool, const FitInput& input, const Encode& encode, torch::ScalarType type);
 
   /// [images, positions, width] in the kept type.
   torch::Tensor gather(const std::vector<int>& images, int draw) const;
@@ -34,8 +35,8 @@ class FeatureCache {
   std::unique_ptr<FeatureStore> store_;
 };
 
-/// Keeps the features of the latest trainings, up to the input's cache limit, for trainings from the same
-/// images. For use from one thread.
+/// Keeps the features of the latest pools, up to the input's cache limit, for trainings from images of the
+/// same pool. For use from one thread.
 class FeatureLibrary {
  public:
   std::shared_ptr<const FeatureCache> get(const std::string& key, const FitInput& input,
@@ -49,10 +50,24 @@ class FeatureLibrary {
   std::list<Entry> entries_;  ///< latest use first
 };
 
-/// From input.library when there is one, else computed. `what` names everything about `encode` that the
-/// input's images_key does not.
-std::shared_ptr<const FeatureCache> training_features(const std::string& what, const FitInput& input,
-                                                      const FeatureCache::Encode& encode,
-                                                      torch::ScalarType type);
+/// The features of one training's images, which may be some of a larger pool's.
+class TrainingFeatures {
+ public:
+  /// Image i is image `in_cache[i]` of the cache.
+  TrainingFeatures(std::shared_ptr<const FeatureCache> cache, std::vector<int> in_cache)
+      : cache_(std::move(cache)), in_cache_(std::move(in_cache)) {}
+
+  /// [images, positions, width] in the kept type.
+  torch::Tensor gather(const std::vector<int>& images, int draw) const;
+
+ private:
+  std::shared_ptr<const FeatureCache> cache_;
+  std::vector<int> in_cache_;
+};
+
+/// From input.library, which keeps those of input.pool; without a library, of the input's images alone.
+/// `what` names everything about `encode` that the pool's key does not.
+TrainingFeatures training_features(const std::string& what, const FitInput& input,
+                                   const FeatureCache::Encode& encode, torch::ScalarType type);
 
 }  // namespace glint

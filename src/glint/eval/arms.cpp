@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include "glint/base/error.h"
@@ -15,7 +14,6 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kNameDigits = 16;  // of the run's identity in file names
 
 const Estimate& figure_of(const Evaluation& e, ArmFigure figure) {
@@ -45,13 +43,15 @@ std::vector<double> mean_replicates_of(const ArmResult& arm, ArmFigure figure) {
   return mean_replicates(all);
 }
 
+/// Independent images behind a pixel figure: the smaller class's.
+std::int64_t pixel_units(const ArmResult& arm) {
+  return arm.runs[0]->evaluation.pixel.units;
+}
+
 Estimate pixel_difference(const ArmResult& a, const ArmResult& b, ArmFigure figure) {
-  const std::vector<double> ra = mean_replicates_of(a, figure), rb = mean_replicates_of(b, figure);
-  const double value = mean_figure(a, figure).mean - mean_figure(b, figure).mean;
-  if (ra.empty() || ra.size() != rb.size()) return {value, kNaN, kNaN};
-  std::vector<double> differences;
-  for (std::size_t i = 0; i < ra.size(); ++i) differences.push_back(ra[i] - rb[i]);
-  return percentile_interval(value, std::move(differences));
+  return bootstrap_difference(mean_figure(a, figure).estimate, mean_figure(b, figure).estimate,
+                              mean_replicates_of(a, figure), mean_replicates_of(b, figure),
+                              std::min(pixel_units(a), pixel_units(b)));
 }
 
 }  // namespace
@@ -173,21 +173,21 @@ MeanFigure mean_figure(const ArmResult& arm, ArmFigure figure) {
     out.highest = std::max(out.highest, v);
   }
   if (figure == ArmFigure::kImageAuroc) {
-    // against a constant score, whose AUROC is 1/2 without variance
-    const std::vector<int> labels = image_labels(arm.runs[0]->evaluation);
-    const Estimate d =
-        delong_mean_difference(image_scores(arm), {std::vector<double>(labels.size(), 0.0)}, labels);
-    out.estimate = {out.mean, std::max(0.0, d.ci_low + 0.5), std::min(1.0, d.ci_high + 0.5)};
+    out.estimate = mean_auroc_interval(image_scores(arm), image_labels(arm.runs[0]->evaluation));
   } else {
-    out.estimate = percentile_interval(out.mean, mean_replicates_of(arm, figure));
+    out.estimate = bootstrap_interval(out.mean, mean_replicates_of(arm, figure), pixel_units(arm));
   }
   return out;
 }
 
+std::string seeds_range(double lowest, double highest, std::size_t seeds) {
+  return seeds == 1 ? "one seed" : fmt::format("{:.3f}–{:.3f}", lowest, highest);
+}
+
 PairedDifference paired_difference(const ArmResult& first, const ArmResult& second) {
   PairedDifference d{first.name, second.name, {}, {}, {}, {}};
-  d.image_auroc = delong_mean_difference(image_scores(first), image_scores(second),
-                                         image_labels(first.runs[0]->evaluation));
+  d.image_auroc = mean_auroc_difference(image_scores(first), image_scores(second),
+                                        image_labels(first.runs[0]->evaluation));
   d.pixel_auroc = pixel_difference(first, second, ArmFigure::kPixelAuroc);
   d.pixel_ap = pixel_difference(first, second, ArmFigure::kPixelAp);
   d.aupro = pixel_difference(first, second, ArmFigure::kAupro);

@@ -80,10 +80,12 @@ struct MeanFigure {
   Estimate estimate;                         ///< of the mean, interval over the test images
 };
 MeanFigure mean_figure(const ArmResult& arm, ArmFigure figure);
+/// "0.812–0.853": the range of the seeds' figures, which is no interval; "one seed" when there is no range.
+std::string seeds_range(double lowest, double highest, std::size_t seeds);
 
 struct PairedDifference {
   std::string first, second;              ///< arms; figures are first minus second
-  Estimate image_auroc;                   ///< DeLong, paired
+  Estimate image_auroc;                   ///< mean_auroc_difference
   Estimate pixel_auroc, pixel_ap, aupro;  ///< bootstrap over images, paired
 };
 /// Both arms evaluated on the same test images.

@@ -86,8 +86,9 @@ std::string comparison_text(const Comparison& comparison) {
     for (const NamedFigure& f : kFigures) {
       const MeanFigure m = mean_figure(method, f.figure);
       if (!std::isfinite(m.mean)) continue;
-      out += fmt::format("{:<12} {:<12} {:.3f}  [{:.3f}, {:.3f}]  seeds {:.3f} to {:.3f}\n", method.name,
-                         f.key, m.mean, m.estimate.ci_low, m.estimate.ci_high, m.lowest, m.highest);
+      out += fmt::format("{:<12} {:<12} {:.3f}  [{:.3f}, {:.3f}]  seeds: {}\n", method.name, f.key, m.mean,
+                         m.estimate.ci_low, m.estimate.ci_high,
+                         seeds_range(m.lowest, m.highest, method.runs.size()));
     }
     const ArmRun& run = *method.runs[0];
     out +=

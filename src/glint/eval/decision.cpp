@@ -1,29 +1,42 @@
 #include "glint/eval/decision.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "glint/base/error.h"
 
 namespace glint {
 namespace {
 
+constexpr const char* kCrossfit = "crossfit";
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+nlohmann::json number(double v) {
+  return std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr);
+}
+
 std::string guarantee_text(const std::string& mode, const ConformalThreshold& c, bool two_scores) {
-  if (mode == "crossfit") {
-    return fmt::format(
-        "cross-conformal over {} good images: the false-reject rate is close to {:.3g} on average and at "
-        "most {:.3g} (twice) in theory, because each image was scored by a detector trained without it, not "
-        "by this one",
-        c.good_images, c.guaranteed_rate, std::min(1.0, 2 * c.guaranteed_rate));
-  }
-  std::string text = fmt::format(
-      "split-conformal over {} good images that the detector did not train on: a new good part like these "
-      "is rejected with probability at most {:.3g}; with 95 % confidence the rate of this threshold is "
-      "below {:.3g}",
-      c.good_images, c.guaranteed_rate, c.realised_upper);
+  std::string text =
+      mode == kCrossfit
+          ? fmt::format(
+                "cross-fitting over {} good images, each scored by a detector that was trained without it, "
+                "not "
+                "by this one: no finite-sample bound holds; about {:.3g} of new good parts like these are "
+                "rejected if the detector hardly depends on which images it was trained on (docs/recipes.md "
+                "has "
+                "simulated rates)",
+                c.good_images, c.guaranteed_rate)
+          : fmt::format(
+                "split-conformal over {} good images that the detector did not train on: a new good part "
+                "like "
+                "these is rejected with probability at most {:.3g}; with 95 % confidence the rate of this "
+                "threshold is below {:.3g}",
+                c.good_images, c.guaranteed_rate, c.realised_upper);
   if (two_scores) {
-    text +=
-        ". Two scores were combined by p-values over the same good images, so that the bound holds "
-        "approximately";
+    text += fmt::format(
+        ". Two scores were combined by p-values over the same good images, so that {}",
+        mode == kCrossfit ? "the rate is one more approximation" : "the bound holds approximately");
   }
   return text;
 }
@@ -35,9 +48,9 @@ nlohmann::json Decision::to_json() const {
           {"guarantee", guarantee},
           {"threshold", conformal.threshold},
           {"wished_rate", conformal.wished_rate},
-          {"guaranteed_rate", conformal.guaranteed_rate},
+          {"guaranteed_rate", number(conformal.guaranteed_rate)},
           {"smallest_rate", conformal.smallest_rate},
-          {"realised_rate_upper_95", conformal.realised_upper},
+          {"realised_rate_upper_95", number(conformal.realised_upper)},
           {"good_images", conformal.good_images}};
 }
 
@@ -61,6 +74,7 @@ Decision make_decision(const Model& model, const ScoringOptions& scoring, double
   out.map_threshold = conformal_threshold(peaks, false_reject).threshold;
   out.map_typical = peaks[peaks.size() / 2];
   out.guarantee = guarantee_text(out.mode, out.conformal, !scores[0].decision.values.empty());
+  if (out.mode == kCrossfit) out.conformal.guaranteed_rate = out.conformal.realised_upper = kNaN;
   return out;
 }
 

@@ -12,9 +12,9 @@
 namespace glint {
 
 struct Decision {
-  std::string mode;       ///< holdout, crossfit, folder
-  std::string guarantee;  ///< one sentence
-  ConformalThreshold conformal;
+  std::string mode;                 ///< holdout, crossfit, folder
+  std::string guarantee;            ///< one sentence
+  ConformalThreshold conformal;     ///< crossfit: bounds are NaN (null in JSON), because none hold
   std::vector<double> good_scores;  ///< sorted
   Scorer scorer;
   /// The anomaly map's own scale: the maps' maxima over the same good images, and their conformal threshold.

@@ -50,11 +50,25 @@ void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow
   }
 }
 
+/// The images' classes as numbers. Defect classes of a single image are one stratum together: resampling one
+/// image alone always gives that image, as if its class had no spread.
 std::vector<int> strata(const std::vector<const ScoredImage*>& images) {
-  std::map<std::string, int> ids;
+  std::map<std::string, int> count, ids;
+  for (const ScoredImage* image : images) ++count[image->sample.label];
+  std::string smallest;  // defect class of several images that a lone single one joins
+  int singles = 0;
+  for (const auto& [label, n] : count) {
+    if (label == kGoodClass) continue;
+    singles += n == 1 ? 1 : 0;
+    if (n > 1 && (smallest.empty() || n < count[smallest])) smallest = label;
+  }
+  const std::string together = singles == 1 && !smallest.empty() ? smallest : "\n";
   std::vector<int> out;
-  for (const ScoredImage* image : images)
-    out.push_back(ids.emplace(image->sample.label, ids.size()).first->second);
+  for (const ScoredImage* image : images) {
+    const std::string& label = image->sample.label;
+    const bool single = label != kGoodClass && count[label] == 1;
+    out.push_back(ids.emplace(single ? together : label, ids.size()).first->second);
+  }
   return out;
 }
 
@@ -77,7 +91,7 @@ void image_metrics(Evaluation& out) {
     labels.push_back(image.sample.anomalous() ? 1 : 0);
     all.push_back(&image);
   }
-  out.image_auroc = delong_auroc(scores, labels);
+  out.image_auroc = auroc_interval(scores, labels);
   out.roc = roc_curve(scores, labels);
   const F1Max f1 = f1_max(scores, labels);
   out.image_f1max_threshold = f1.threshold;
@@ -94,8 +108,10 @@ void image_metrics(Evaluation& out) {
     ap_replicates.push_back(average_precision(counts));
     f1_replicates.push_back(f1_max(counts).f1);
   }
-  out.image_ap = percentile_interval(average_precision(scores, labels), ap_replicates);
-  out.image_f1max = percentile_interval(f1.f1, f1_replicates);
+  const auto anomalous = std::count(labels.begin(), labels.end(), 1);
+  const std::int64_t units = std::min<std::int64_t>(anomalous, std::ssize(labels) - anomalous);
+  out.image_ap = bootstrap_interval(average_precision(scores, labels), ap_replicates, units);
+  out.image_f1max = bootstrap_interval(f1.f1, f1_replicates, units);
 }
 
 std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspector& inspector,
@@ -133,7 +149,7 @@ std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspe
             static_cast<double>(image->defect_area_px) / (image->sample.width * image->sample.height);
         result.mean_regions += image->defect_regions;
       }
-      if (!good.empty()) result.image_auroc = delong_auroc(scores, labels);
+      if (!good.empty()) result.image_auroc = auroc_interval(scores, labels);
       if (!areas.empty()) {
         const auto n = static_cast<double>(areas.size());
         std::sort(areas.begin(), areas.end());

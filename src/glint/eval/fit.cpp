@@ -10,6 +10,8 @@
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "glint/data/split.h"
+#include "glint/detect/feature_cache.h"
+#include "glint/eval/crossfit.h"
 #include "glint/eval/decision.h"
 #include "glint/image/codec.h"
 #include "glint/nn/backbone_store.h"
@@ -58,12 +60,15 @@ std::vector<int> iota(int n) {
 /// Trains on some of the prepared images.
 class Trainer {
  public:
+  /// `pool`: ascending indices of the images whose features are kept for all trainings.
   Trainer(const TrainConfig& config, const Backbone& backbone, const std::vector<RgbImage>& images,
-          const std::vector<Sample>& samples, FeatureLibrary* library, ProgressSink& progress)
+          const std::vector<Sample>& samples, std::vector<int> pool, FeatureLibrary& library,
+          ProgressSink& progress)
       : config_(config),
         backbone_(backbone),
         images_(images),
         samples_(samples),
+        pool_(std::move(pool)),
         library_(library),
         progress_(progress) {}
 
@@ -73,19 +78,28 @@ class Trainer {
     FitInput input;
     const bool offline = config_.augment == AugmentRegime::kOffline;
     const int versions = config_.shots > 0 ? kFewShotVersions : offline ? 1 + kOfflineCopies : 1;
+    const auto made_of = [this, seed, versions, offline](const std::vector<int>& indices) {
+      return [this, indices, seed, versions, offline](int i, int draw) {
+        const int index = indices[i / versions];
+        if (offline) {
+          return i % versions == 0 ? images_[index]
+                                   : augment(images_[index], AugmentRegime::kStrong, seed,
+                                             stream_key(samples_[index].id), i % versions);
+        }
+        const RgbImage image = versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
+        // The draw depends on the image's name, not on its place among the images of this split.
+        return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
+      };
+    };
     input.images = static_cast<int>(which.size()) * versions;
     input.draws = offline || config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
-    input.image = [this, &which, seed, versions, offline](int i, int draw) {
-      const int index = which[i / versions];
-      if (offline) {
-        return i % versions == 0 ? images_[index]
-                                 : augment(images_[index], AugmentRegime::kStrong, seed,
-                                           stream_key(samples_[index].id), i % versions);
-      }
-      const RgbImage image = versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
-      // The draw depends on the image's name, not on its place among the images of this split.
-      return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
-    };
+    input.image = made_of(which);
+    input.library = &library_;
+    input.pool = {static_cast<int>(pool_.size()) * versions, made_of(pool_), images_key(pool_, seed)};
+    for (const int index : which) {
+      const auto at = std::lower_bound(pool_.begin(), pool_.end(), index) - pool_.begin();
+      for (int v = 0; v < versions; ++v) input.in_pool.push_back(static_cast<int>(at) * versions + v);
+    }
     input.held_out = std::move(held_out);
     input.seed = seed;
     input.precision = config_.precision;
@@ -94,8 +108,6 @@ class Trainer {
     input.resume = std::move(resume);
     input.on_meta_epoch = std::move(on_meta_epoch);
     input.progress = &progress_;
-    input.library = library_;
-    input.images_key = images_key(which, seed);
     return config_.method->fit(backbone_, input);
   }
 
@@ -117,7 +129,8 @@ class Trainer {
   const Backbone& backbone_;
   const std::vector<RgbImage>& images_;
   const std::vector<Sample>& samples_;
-  FeatureLibrary* library_;
+  std::vector<int> pool_;
+  FeatureLibrary& library_;
   ProgressSink& progress_;
 };
 
@@ -251,16 +264,25 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   for (const int i : split.held_out) held_out.push_back(images[i]);
 
   std::optional<TrainingState> resume;
+  CrossfitState folds_done;
   if (options.resume && !options.state.empty() && fs::exists(options.state)) {
     resume = load_state(options.state, identity);
-    progress.message(fmt::format("resuming after meta-epoch {}", resume->meta_epoch));
+    folds_done = split_crossfit(*resume);
+    progress.message(fmt::format("resuming after meta-epoch {}{}", resume->meta_epoch,
+                                 folds_done.finished.empty() ? ""
+                                                             : fmt::format(" and {} folds of cross-fitting",
+                                                                           folds_done.finished.size())));
   }
   SafetensorsFile epochs;
   if (resume && !options.epochs.empty() && fs::exists(options.epochs))
     epochs = read_safetensors(options.epochs);
-  const Trainer trainer(config, backbone, images, dataset.train, options.library, progress);
+  FeatureLibrary own_library;
+  const Trainer trainer(config, backbone, images, dataset.train, split.train,
+                        options.library != nullptr ? *options.library : own_library, progress);
+  TrainingState last = resume.value_or(TrainingState{});
   const FitResult fitted =
       trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
+        last = state;
         if (!options.state.empty()) save_state(options.state, state, identity);
         if (options.epochs.empty() || !state.usable) return;
         for (const auto& [name, tensor] : state.tensors) {
@@ -279,13 +301,24 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   std::vector<PatchScores> calibration;
   std::set<std::string> calibrating;
   if (plan.mode == CalibrationMode::kCrossfit) {
-    for (const Split& fold : fold_splits(good, std::min(config.folds, good), seed)) {
-      progress.message(fmt::format("crossfit: training without {} images", fold.held_out.size()));
-      const FitResult part = trainer.train(fold.train, {}, seed, std::nullopt, {});
-      const auto detector = config.method->load(backbone, part.weights, "crossfit");
-      for (PatchScores& scores : score_prepared(*detector, images, fold.held_out))
-        calibration.push_back(std::move(scores));
+    const std::vector<Split> folds = fold_splits(good, std::min(config.folds, good), seed);
+    CrossfitSteps steps;
+    steps.train = [&](std::size_t fold, std::optional<TrainingState> from,
+                      const std::function<void(const TrainingState&)>& on_meta_epoch) {
+      progress.message(fmt::format("crossfit: fold {} of {}, training without {} images", fold + 1,
+                                   folds.size(), folds[fold].held_out.size()));
+      return trainer.train(folds[fold].train, {}, seed, std::move(from), on_meta_epoch).weights;
+    };
+    steps.score = [&](const TensorDict& weights, std::size_t fold) {
+      return score_prepared(*config.method->load(backbone, weights, "crossfit"), images,
+                            folds[fold].held_out);
+    };
+    if (!options.state.empty()) {
+      steps.on_state = [&](const CrossfitState& state) {
+        save_state(options.state, join_crossfit(last, state), identity);
+      };
     }
+    calibration = crossfit_scores(folds, std::move(folds_done), steps);
   } else {
     const auto detector = config.method->load(backbone, fitted.weights, "trained weights");
     calibration = plan.mode == CalibrationMode::kFolder

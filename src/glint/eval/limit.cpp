@@ -106,8 +106,11 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
   for (const SyntheticDefect kind : options.kinds) {
     for (const double contrast : options.contrasts) {
       LimitSeries series{kind, contrast, {}, {}, {}};
+      std::vector<SizeTrials> by_carrier;
       for (std::size_t s = 0; s < sizes.size(); ++s) {
         SizeTrials trials{sizes[s], options.trials, 0};
+        std::vector<SizeTrials> here;
+        for (int c = 0; c < std::ssize(carriers); ++c) here.push_back({sizes[s], 0, 0, c});
         int localised = 0;
         std::optional<LimitExample> example;
         for (int first = 0; first < options.trials; first += kScoreBatch) {
@@ -128,6 +131,9 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
             const ScoreMap map = decision.scorer.map(patches[i]);
             const bool rejected = decision.rejects(decision.scorer.score(patches[i], map));
             trials.hits += rejected ? 1 : 0;
+            SizeTrials& carried = here[static_cast<std::size_t>(first + i) % carriers.size()];
+            ++carried.trials;
+            carried.hits += rejected ? 1 : 0;
             const Mask& mask = made[i].mask;
             localised +=
                 peaks_on(map_to_image(map, inspector.input(), mask.width, mask.height), mask) ? 1 : 0;
@@ -143,9 +149,10 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
         if (example && (near_limit || (s + 1 == sizes.size() && 2 * trials.hits <= trials.trials)))
           out.examples.push_back(std::move(*example));
         series.trials.push_back(trials);
+        by_carrier.insert(by_carrier.end(), here.begin(), here.end());
         series.localised.push_back(static_cast<double>(localised) / options.trials);
       }
-      series.limit = fit_detection_limit(series.trials, sizes);
+      series.limit = fit_detection_limit(by_carrier, sizes);
       out.series.push_back(std::move(series));
     }
   }
@@ -185,6 +192,7 @@ json limit_json(const LimitStudy& study) {
                     {"upper", s.limit.curve.upper},
                     {"offset", s.limit.curve.offset},
                     {"steepness", s.limit.curve.steepness}}},
+                  {"design_effect", s.limit.design_effect},
                   {"a90_px", optional_json(s.limit.a90)},
                   {"a90_95_px", optional_json(s.limit.a90_95)}};
     if (mm > 0) {

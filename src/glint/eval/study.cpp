@@ -119,7 +119,7 @@ std::string difference_sentence(const std::string& figure, const std::string& fi
 
 std::vector<StudyCell> figure_cells(const ArmResult& arm) {
   const MeanFigure image = mean_figure(arm, ArmFigure::kImageAuroc);
-  return {image.estimate, fmt::format("{:.3f}–{:.3f}", image.lowest, image.highest),
+  return {image.estimate, seeds_range(image.lowest, image.highest, arm.runs.size()),
           mean_figure(arm, ArmFigure::kPixelAuroc).estimate, mean_figure(arm, ArmFigure::kAupro).estimate};
 }
 

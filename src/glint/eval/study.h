@@ -101,7 +101,8 @@ std::string difference_sentence(const std::string& figure, const std::string& fi
 std::vector<StudyCell> figure_cells(const ArmResult& arm);
 inline const std::vector<std::string> kFigureColumns = {"image AUROC", "seeds", "pixel AUROC", "AUPRO"};
 inline constexpr const char* kFigureNote =
-    "Means over the seeds; 95 % intervals over the test images (DeLong for image AUROC, stratified "
-    "bootstrap for the others). The column of seeds shows the lowest and the highest image AUROC.";
+    "Means over the seeds; 95 % intervals over the test images (image AUROC: DeLong's or Newcombe's, the "
+    "wider; "
+    "the others: stratified bootstrap). The column of seeds shows the lowest and the highest image AUROC.";
 
 }  // namespace glint

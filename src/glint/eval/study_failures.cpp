@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "glint/base/error.h"
 #include "glint/eval/study_list.h"
@@ -122,35 +121,6 @@ RgbImage picture_of(const ScoredImage& image, const ArmRun& run, const RgbImage&
   return out;
 }
 
-/// Spearman's rank correlation with Fisher's interval (variance 1.06 / (n - 3), Fieller 1957).
-Estimate rank_correlation(const std::vector<double>& a, const std::vector<double>& b) {
-  auto ranks = [](const std::vector<double>& v) {
-    std::vector<std::size_t> order(v.size());
-    std::iota(order.begin(), order.end(), 0U);
-    std::sort(order.begin(), order.end(), [&](auto i, auto j) { return v[i] < v[j]; });
-    std::vector<double> out(v.size());
-    for (std::size_t i = 0; i < order.size();) {
-      std::size_t j = i;
-      while (j < order.size() && v[order[j]] == v[order[i]]) ++j;
-      for (std::size_t k = i; k < j; ++k) out[order[k]] = static_cast<double>(i + j - 1) / 2;
-      i = j;
-    }
-    return out;
-  };
-  const std::vector<double> ra = ranks(a), rb = ranks(b);
-  const double mean = (static_cast<double>(a.size()) - 1) / 2;
-  double ab = 0, aa = 0, bb = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    ab += (ra[i] - mean) * (rb[i] - mean);
-    aa += (ra[i] - mean) * (ra[i] - mean);
-    bb += (rb[i] - mean) * (rb[i] - mean);
-  }
-  if (a.size() < 6 || aa == 0 || bb == 0) return {NAN, NAN, NAN};
-  const double r = std::clamp(ab / std::sqrt(aa * bb), -0.999999, 0.999999);
-  const double half = 1.959964 * std::sqrt(1.06 / (static_cast<double>(a.size()) - 3));
-  return {r, std::tanh(std::atanh(r) - half), std::tanh(std::atanh(r) + half)};
-}
-
 void add_classes(StudyReport& report, const ArmResult& arm) {
   StudyTable table{
       "Rejected at the calibrated threshold, per class",
@@ -169,7 +139,7 @@ void add_classes(StudyReport& report, const ArmResult& arm) {
       }
     }
     table.rows.push_back({c.label, fmt::format("{}", c.images), fmt::format("{}", c.rejected),
-                          c.rejected_rate, fmt::format("{:.3f}–{:.3f}", lowest, highest), c.image_auroc});
+                          c.rejected_rate, seeds_range(lowest, highest, arm.runs.size()), c.image_auroc});
     if (c.label == kGoodClass) continue;
     if (best == nullptr || c.rejected_rate.value > best->rejected_rate.value) best = &c;
     if (worst == nullptr || c.rejected_rate.value < worst->rejected_rate.value) worst = &c;
@@ -203,6 +173,10 @@ void add_sizes(StudyReport& report, const ArmRun& run) {
   for (auto& [label, curve] : by_class) chart.curves.push_back(std::move(curve));
   report.charts.push_back(std::move(chart));
   const Estimate r = rank_correlation(area, score);
+  if (!std::isfinite(r.value)) {
+    report.findings.emplace_back("All defect areas or all scores are equal: no correlation can be formed.");
+    return;
+  }
   report.findings.push_back(
       fmt::format("Rank correlation of defect area and score: {:+.2f} [{:+.2f}, {:+.2f}]: {}.", r.value,
                   r.ci_low, r.ci_high,

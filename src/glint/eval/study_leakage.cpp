@@ -39,8 +39,16 @@ LabelledScores scores_of(const ArmRun& run) {
   return out;
 }
 
-/// Mean and the range that holds 95 % of the values.
-Estimate spread_of(std::vector<double> values) {
+/// Mean and the range that holds 95 % of the values: of draws that were made, not a confidence interval.
+struct DrawnRange {
+  double mean = 0, low = 0, high = 0;
+
+  bool collapsed() const { return high - low < 1e-9; }
+  /// Without bounds when all draws gave the same: that is no statement about other images.
+  Estimate cell() const { return collapsed() ? Estimate{mean, NAN, NAN} : Estimate{mean, low, high}; }
+};
+
+DrawnRange range_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   double sum = 0;
   for (const double v : values) sum += v;
@@ -110,19 +118,19 @@ void add_leaked_images(StudyReport& report, const StudyInput& input, const ArmRe
       fmt::format("{} random draws a seed, over {} seeds. The range of the first row is that of the "
                   "seeds alone.",
                   kDraws, arm.runs.size())};
-  const double honest = spread_of(aurocs[0]).value;
+  const double honest = range_of(aurocs[0]).mean;
   StudyCurve curve{"image AUROC", {}};
-  Estimate most{};
+  DrawnRange most;
   for (std::size_t k = 0; k < std::size(kLeaked); ++k) {
     // each draw against its own seed's honest figure
     std::vector<double> inflation;
     const std::size_t draws = kLeaked[k] == 0 ? 1 : kDraws;
     for (std::size_t i = 0; i < aurocs[k].size(); ++i)
       inflation.push_back(aurocs[k][i] - aurocs[0][i / draws]);
-    most = spread_of(inflation);
-    const Estimate spread = spread_of(aurocs[k]);
-    table.rows.push_back({fmt::format("{}", kLeaked[k]), spread, most});
-    curve.points.push_back({static_cast<double>(kLeaked[k]), spread.value});
+    most = range_of(inflation);
+    const DrawnRange spread = range_of(aurocs[k]);
+    table.rows.push_back({fmt::format("{}", kLeaked[k]), spread.cell(), most.cell()});
+    curve.points.push_back({static_cast<double>(kLeaked[k]), spread.mean});
   }
   report.tables.push_back(std::move(table));
   report.charts.push_back(
@@ -130,10 +138,10 @@ void add_leaked_images(StudyReport& report, const StudyInput& input, const ArmRe
   report.findings.push_back(fmt::format(
       "{} leaked training images move the image AUROC from {:.3f} by {:+.3f} (95 % of draws: {:+.3f} to "
       "{:+.3f}): {}.",
-      kLeaked[std::size(kLeaked) - 1], honest, most.value, most.ci_low, most.ci_high,
-      most.ci_low > 0    ? "always upwards"
-      : most.ci_high < 0 ? "always downwards: this detector scores its training images no lower than new ones"
-                         : "not always in one direction"));
+      kLeaked[std::size(kLeaked) - 1], honest, most.mean, most.low, most.high,
+      most.low > 0    ? "always upwards"
+      : most.high < 0 ? "always downwards: this detector scores its training images no lower than new ones"
+                      : "not always in one direction"));
 }
 
 void add_oracle_epoch(StudyReport& report, const StudyInput& input, const ArmResult& arm) {
@@ -224,11 +232,11 @@ void add_threshold(StudyReport& report, const ArmResult& arm) {
       if (std::isfinite(v)) other.push_back(v);
     }
     if (other.empty()) continue;
-    const Estimate honest = spread_of(other);
-    mean += (oracle - honest.value) / static_cast<double>(arm.runs.size());
+    const DrawnRange honest = range_of(other);
+    mean += (oracle - honest.mean) / static_cast<double>(arm.runs.size());
     table.rows.push_back({fmt::format("{}", run->seed),
                           balanced_accuracy(data, all, run->evaluation.decision.conformal.threshold), oracle,
-                          honest, oracle - honest.value});
+                          honest.cell(), oracle - honest.mean});
   }
   report.tables.push_back(std::move(table));
   report.findings.push_back(
@@ -281,7 +289,7 @@ void add_time_split(StudyReport& report, const ArmResult& random, const ArmResul
       rejected[side] += scored.rejected ? 1 : 0;
     }
     table.rows.push_back({side == 0 ? "as given" : kTimeArm, image.estimate,
-                          fmt::format("{:.3f}–{:.3f}", image.lowest, image.highest),
+                          seeds_range(image.lowest, image.highest, arms[side]->runs.size()),
                           wilson_rate(rejected[side], good[side])});
   }
   const double value = mean[0].value - mean[1].value;
@@ -345,8 +353,9 @@ StudyReport test_size_report(const StudyInput&, const std::vector<ArmResult>& ar
       {"good test images", "image AUROC, mean and 95 % of resamples", "width", "width that theory expects"},
       {},
       fmt::format("{} resamples with replacement of both kinds, {} anomalous images each, mean of the seeds "
-                  "on the same resample. Theory: Hanley and McNeil at the measured AUROC. Rows beyond the "
-                  "{} good images at hand extrapolate from them.",
+                  "on the same resample; where all resamples give the same, Newcombe's interval instead. "
+                  "Theory: Hanley and McNeil at the measured AUROC. Rows beyond the {} good images at hand "
+                  "extrapolate from them.",
                   kResamples, anomalous.size(), good.size())};
   StudyCurve measured{"resampled", {}}, theory{"theory", {}};
   std::map<int, double> width;
@@ -370,7 +379,11 @@ StudyReport test_size_report(const StudyInput&, const std::vector<ArmResult>& ar
       }
       values.push_back(sum);
     }
-    const Estimate spread = spread_of(values);
+    const DrawnRange range = range_of(values);
+    // A perfect (or constant) detector stays so in every resample, which says nothing of other images.
+    const Estimate spread = range.collapsed()
+                                ? newcombe_auroc(mean, n, static_cast<std::int64_t>(anomalous.size()))
+                                : range.cell();
     const Estimate expected = expected_auroc_interval(std::clamp(mean, 0.51, 0.995), n,
                                                       static_cast<std::int64_t>(anomalous.size()));
     width[n] = spread.ci_high - spread.ci_low;

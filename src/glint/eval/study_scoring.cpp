@@ -212,25 +212,24 @@ StudyReport aggregation_report(const StudyInput& input, const std::vector<ArmRes
   ways.push_back(std::move(learned));
 
   const std::vector<int> labels = image_labels(arm.runs[0]->evaluation);
-  const RepeatedScores constant = {std::vector<double>(labels.size(), 0.0)};
   StudyTable table{
       "",
       {"image score", "image AUROC", "seeds", "minus maximum of the map"},
       {},
-      "Means over the seeds; 95 % intervals over the test images (DeLong; paired for the difference)."};
+      "Means over the seeds; 95 % intervals over the test images (DeLong's or Newcombe's, the wider; "
+      "paired for the difference)."};
   for (const Aggregation& way : ways) {
     double lowest = 1, highest = 0;
     for (const auto& scores : way.scores) {
       lowest = std::min(lowest, auroc(scores, labels));
       highest = std::max(highest, auroc(scores, labels));
     }
-    Estimate figure = delong_mean_difference(way.scores, constant, labels);
-    figure = {figure.value + 0.5, std::max(0.0, figure.ci_low + 0.5), std::min(1.0, figure.ci_high + 0.5)};
-    std::vector<StudyCell> row = {way.name, figure, fmt::format("{:.3f}–{:.3f}", lowest, highest)};
+    const Estimate figure = mean_auroc_interval(way.scores, labels);
+    std::vector<StudyCell> row = {way.name, figure, seeds_range(lowest, highest, way.scores.size())};
     if (&way == ways.data()) {
       row.emplace_back("");
     } else {
-      const Estimate d = delong_mean_difference(way.scores, ways[0].scores, labels);
+      const Estimate d = mean_auroc_difference(way.scores, ways[0].scores, labels);
       row.emplace_back(d);
       report.findings.push_back(difference_sentence("Image AUROC", way.name, ways[0].name, d));
     }

@@ -28,11 +28,12 @@ StudyTable figure_table(const std::vector<ArmResult>& arms, const std::string& w
 
 /// Each arm against the first, as a table and as sentences.
 void add_differences(StudyReport& report, const std::vector<ArmResult>& arms) {
-  StudyTable table{
-      "Paired differences",
-      {"first minus second", "image AUROC", "pixel AUROC", "AUPRO"},
-      {},
-      "Same test images on both sides; 95 % intervals (DeLong's paired variance, paired bootstrap)."};
+  StudyTable table{"Paired differences",
+                   {"first minus second", "image AUROC", "pixel AUROC", "AUPRO"},
+                   {},
+                   "Same test images on both sides; 95 % intervals (Zou and Yue's from both arms' intervals "
+                   "and DeLong's covariance; "
+                   "paired bootstrap)."};
   for (std::size_t i = 1; i < arms.size(); ++i) {
     const PairedDifference d = paired_difference(arms[i], arms[0]);
     table.rows.push_back({fmt::format("{} – {}", d.first, d.second), d.image_auroc, d.pixel_auroc, d.aupro});
@@ -193,7 +194,7 @@ StudyReport saturation_report(const StudyInput&, const std::vector<ArmResult>& a
     const ArmResult& arm = arms[i];
     const MeanFigure image = mean_figure(arm, ArmFigure::kImageAuroc);
     const int count = saturated_runs(arm);
-    table.rows.push_back({arm.name, image.estimate, fmt::format("{:.3f}–{:.3f}", image.lowest, image.highest),
+    table.rows.push_back({arm.name, image.estimate, seeds_range(image.lowest, image.highest, arm.runs.size()),
                           fmt::format("{} of {}", count, arm.runs.size()), mean_last(arm, "loss"),
                           mean_last(arm, "real_margin_accuracy"), mean_last(arm, "fake_margin_accuracy")});
     const std::size_t side = i < std::size(kSigmas) ? 0 : 1;

@@ -3,6 +3,14 @@
 // P(a) = lo + (hi - lo) / (1 + exp(-(b0 + b1 ln a))), after the hit/miss models of reliability testing
 // (Annis 2009, MIL-HDBK-1823A) with a lower asymptote, because a good part may be rejected too, and an upper
 // one, because some defects are missed at any size. Maximum likelihood; bounds by likelihood ratio.
+//
+// Defects in the same photograph (carrier) are hit or missed together more often than chance, so the ratio of
+// each bound is divided by a design effect: the variance of the figure with the scores summed per carrier
+// (the cluster-robust "sandwich", Liang and Zeger 1986) over its variance for independent trials, after Rao
+// and Scott 1981 and, for profile likelihoods, Pace, Salvan and Sartori 2011. Small samples: the sandwich
+// gets the factor K / (K - 1), and t with K - 1 degrees of freedom takes the normal's place (K carriers).
+// Never below 1, and never above what carriers would give whose trials all went the same way; too few hits or
+// misses to see how they cluster take that worst case.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +24,9 @@ namespace glint {
 struct SizeTrials {
   double size = 0;  ///< > 0
   std::int64_t trials = 0, hits = 0;
+  int carrier = kIndependent;  ///< photograph that all of them were in
+
+  static constexpr int kIndependent = -1;  ///< each trial in a photograph of its own
 };
 
 struct DetectionCurve {
@@ -39,9 +50,12 @@ struct DetectionLimit {
   /// empty when the data cannot bound it.
   std::optional<double> a90_95;
   std::vector<CurveBounds> bounds;  ///< at `bound_sizes`
+  /// Of the curve at the size of a90 (or the largest tried): how many trials counted as one.
+  double design_effect = 1;
 };
 
-/// At least two sizes with trials. Sizes where bounds of the curve are wanted may be none.
+/// At least two sizes with trials; sizes may repeat. All trials have a carrier, at least two of them, or
+/// none. Sizes where bounds of the curve are wanted may be none.
 DetectionLimit fit_detection_limit(std::span<const SizeTrials> trials,
                                    std::span<const double> bound_sizes = {});
 

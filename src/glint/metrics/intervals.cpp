@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 #include "glint/base/error.h"
@@ -30,11 +31,22 @@ std::vector<double> mid_ranks(const std::vector<double>& values) {
   return ranks;
 }
 
-double variance(const std::vector<double>& v) {
-  const double mean = std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+double mean_of(const std::vector<double>& v) {
+  return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+}
+
+double covariance(const std::vector<double>& a, const std::vector<double>& b) {
+  const double mean_a = mean_of(a), mean_b = mean_of(b);
   double s = 0;
-  for (const double x : v) s += (x - mean) * (x - mean);
-  return s / static_cast<double>(v.size() - 1);
+  for (std::size_t i = 0; i < a.size(); ++i) s += (a[i] - mean_a) * (b[i] - mean_b);
+  return s / static_cast<double>(a.size() - 1);
+}
+
+double logit(double p) {
+  return std::log(p / (1 - p));
+}
+double expit(double x) {
+  return 1 / (1 + std::exp(-x));
 }
 
 /// Continued fraction of the incomplete beta function (modified Lentz).
@@ -75,9 +87,10 @@ namespace {
 struct Components {
   std::vector<double> positive, negative;
 
-  double mean_variance() const {
-    return variance(positive) / static_cast<double>(positive.size()) +
-           variance(negative) / static_cast<double>(negative.size());
+  /// Of the two AUROCs that the components belong to; with itself the variance.
+  double mean_covariance(const Components& other) const {
+    return covariance(positive, other.positive) / static_cast<double>(positive.size()) +
+           covariance(negative, other.negative) / static_cast<double>(negative.size());
   }
 };
 
@@ -100,25 +113,66 @@ void add_scaled(std::vector<double>& sum, const std::vector<double>& values, dou
   for (std::size_t i = 0; i < values.size(); ++i) sum[i] += factor * values[i];
 }
 
+Components mean_components(const RepeatedScores& repetitions, std::span<const int> labels) {
+  GLINT_CHECK(!repetitions.empty());
+  const double share = 1 / static_cast<double>(repetitions.size());
+  Components out;
+  for (const std::vector<double>& scores : repetitions) {
+    GLINT_CHECK(scores.size() == labels.size());
+    const Components c = components_of(scores, labels);
+    add_scaled(out.positive, c.positive, share);
+    add_scaled(out.negative, c.negative, share);
+  }
+  return out;
+}
+
+/// auroc_interval of `value` from its components.
+Estimate interval_of(double value, const Components& c) {
+  if (c.positive.empty() || c.negative.empty()) return {kNaN, kNaN, kNaN};
+  if (c.positive.size() < 2 || c.negative.size() < 2) return {value, 0, 1};
+  Estimate out = newcombe_auroc(value, std::ssize(c.negative), std::ssize(c.positive));
+  const double var = c.mean_covariance(c);
+  if (value > 0 && value < 1 && var > 0) {
+    const double half = kZ95 * std::sqrt(var) / (value * (1 - value));
+    out.ci_low = std::min(out.ci_low, expit(logit(value) - half));
+    out.ci_high = std::max(out.ci_high, expit(logit(value) + half));
+  }
+  return out;
+}
+
 }  // namespace
 
-Estimate delong_mean_difference(const RepeatedScores& a, const RepeatedScores& b,
-                                std::span<const int> labels) {
-  GLINT_CHECK(!a.empty() && !b.empty());
-  Components sum;
-  for (const auto& [repetitions, sign] : {std::pair(&a, 1.0), std::pair(&b, -1.0)}) {
-    for (const std::vector<double>& scores : *repetitions) {
-      GLINT_CHECK(scores.size() == labels.size());
-      const Components c = components_of(scores, labels);
-      add_scaled(sum.positive, c.positive, sign / static_cast<double>(repetitions->size()));
-      add_scaled(sum.negative, c.negative, sign / static_cast<double>(repetitions->size()));
-    }
-  }
-  if (sum.positive.size() < 2 || sum.negative.size() < 2) return {kNaN, kNaN, kNaN};
-  const double value = std::accumulate(sum.positive.begin(), sum.positive.end(), 0.0) /
-                       static_cast<double>(sum.positive.size());
-  const double half = kZ95 * std::sqrt(sum.mean_variance());
-  return {value, std::max(-1.0, value - half), std::min(1.0, value + half)};
+Estimate paired_interval(const Estimate& a, const Estimate& b, double correlation, std::int64_t units) {
+  const double n = static_cast<double>(std::max<std::int64_t>(units, 0));
+  const double r = std::isfinite(correlation) ? std::clamp(correlation, -1.0, 1.0) * n / (n + 1) : 0;
+  const double value = a.value - b.value;
+  auto reach = [&](double of_a, double of_b) {
+    return std::sqrt(std::max(0.0, of_a * of_a + of_b * of_b - 2 * r * of_a * of_b));
+  };
+  return {value, value - reach(a.value - a.ci_low, b.ci_high - b.value),
+          value + reach(a.ci_high - a.value, b.value - b.ci_low)};
+}
+
+Estimate mean_auroc_interval(const RepeatedScores& repetitions, std::span<const int> labels) {
+  double value = 0;
+  for (const std::vector<double>& scores : repetitions)
+    value += auroc(scores, labels) / static_cast<double>(repetitions.size());
+  return interval_of(std::min(value, 1.0), mean_components(repetitions, labels));
+}
+
+Estimate auroc_interval(std::span<const double> scores, std::span<const int> labels) {
+  return interval_of(auroc(scores, labels), components_of(scores, labels));
+}
+
+Estimate mean_auroc_difference(const RepeatedScores& a, const RepeatedScores& b,
+                               std::span<const int> labels) {
+  const Components ca = mean_components(a, labels), cb = mean_components(b, labels);
+  const std::size_t fewer = std::min(ca.positive.size(), ca.negative.size());
+  if (fewer < 2) return {kNaN, kNaN, kNaN};
+  const double va = ca.mean_covariance(ca), vb = cb.mean_covariance(cb);
+  const double correlation = va > 0 && vb > 0 ? ca.mean_covariance(cb) / std::sqrt(va * vb) : 0;
+  return paired_interval(mean_auroc_interval(a, labels), mean_auroc_interval(b, labels), correlation,
+                         static_cast<std::int64_t>(fewer));
 }
 
 std::vector<double> mean_replicates(const std::vector<std::vector<double>>& repetitions) {
@@ -131,40 +185,70 @@ std::vector<double> mean_replicates(const std::vector<std::vector<double>>& repe
   return sum;
 }
 
-Estimate delong_auroc(std::span<const double> scores, std::span<const int> labels) {
-  const auto m =
-      static_cast<double>(std::count_if(labels.begin(), labels.end(), [](int l) { return l != 0; }));
-  const double n = static_cast<double>(labels.size()) - m;
-  const double value = auroc(scores, labels);
-  if (m < 2 || n < 2) return {value, m > 0 && n > 0 ? 0 : kNaN, m > 0 && n > 0 ? 1 : kNaN};
-  const double var = components_of(scores, labels).mean_variance();
-  const double edge = std::pow(1 - kConfidence, 1 / std::min(m, n));
-  if (value >= 1) return {value, edge, 1};
-  if (value <= 0) return {value, 0, 1 - edge};
-  const double logit = std::log(value / (1 - value));
-  const double half = kZ95 * std::sqrt(var) / (value * (1 - value));
-  auto expit = [](double x) { return 1 / (1 + std::exp(-x)); };
-  return {value, expit(logit - half), expit(logit + half)};
-}
-
 Estimate expected_auroc_interval(double a, std::int64_t good, std::int64_t anomalous) {
   GLINT_CHECK(a > 0 && a < 1 && good >= 2 && anomalous >= 2);
   const auto n = static_cast<double>(good), m = static_cast<double>(anomalous);
   const double q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
   const double variance = (a * (1 - a) + (m - 1) * (q1 - a * a) + (n - 1) * (q2 - a * a)) / (m * n);
-  const double logit = std::log(a / (1 - a)), half = kZ95 * std::sqrt(variance) / (a * (1 - a));
-  auto expit = [](double x) { return 1 / (1 + std::exp(-x)); };
-  return {a, expit(logit - half), expit(logit + half)};
+  const double half = kZ95 * std::sqrt(variance) / (a * (1 - a));
+  return {a, expit(logit(a) - half), expit(logit(a) + half)};
 }
+
+Estimate newcombe_auroc(double auroc, std::int64_t good, std::int64_t anomalous) {
+  GLINT_CHECK(auroc >= 0 && auroc <= 1 && good >= 1 && anomalous >= 1);
+  const auto n = static_cast<double>(good), m = static_cast<double>(anomalous);
+  const double others = (m + n) / 2 - 1;
+  auto within = [&](double t) {
+    const double variance = t * (1 - t) * (1 + others * (1 - t) / (2 - t) + others * t / (1 + t)) / (m * n);
+    return std::abs(t - auroc) <= kZ95 * std::sqrt(variance);
+  };
+  // The variance shrinks faster than the square of the distance only towards 0 and 1, which are never within
+  // unless observed: one crossing on either side.
+  auto end = [&](double outside) {
+    double inside = auroc;
+    for (int i = 0; i < 60; ++i) {
+      const double middle = (inside + outside) / 2;
+      (within(middle) ? inside : outside) = middle;
+    }
+    return (inside + outside) / 2;
+  };
+  return {auroc, auroc <= 0 ? 0 : end(0), auroc >= 1 ? 1 : end(1)};
+}
+
+namespace {
+
+Estimate wilson(double p, double n) {
+  constexpr double kZ2 = kZ95 * kZ95;
+  const double centre = (p + kZ2 / (2 * n)) / (1 + kZ2 / n);
+  const double half = kZ95 / (1 + kZ2 / n) * std::sqrt(p * (1 - p) / n + kZ2 / (4 * n * n));
+  return {p, p <= 0 ? 0 : std::max(0.0, centre - half), p >= 1 ? 1 : std::min(1.0, centre + half)};
+}
+
+/// 2.5 % and 97.5 % quantiles, interpolated.
+std::pair<double, double> percentiles(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  auto quantile = [&](double q) {
+    const double pos = q * static_cast<double>(values.size() - 1);
+    const auto i = static_cast<std::size_t>(pos);
+    const std::size_t j = std::min(i + 1, values.size() - 1);
+    return values[i] + (pos - static_cast<double>(i)) * (values[j] - values[i]);
+  };
+  return {quantile((1 - kConfidence) / 2), quantile((1 + kConfidence) / 2)};
+}
+
+constexpr std::size_t kLeastReplicates = 20;
+constexpr double kCollapsed = 1e-9;  // replicates closer together than this differ by rounding alone
+
+}  // namespace
 
 Estimate wilson_rate(std::int64_t successes, std::int64_t n) {
   if (n == 0) return {kNaN, 0, 1};
-  const double p = static_cast<double>(successes) / static_cast<double>(n), z2 = kZ95 * kZ95;
-  const double nn = static_cast<double>(n);
-  const double centre = (p + z2 / (2 * nn)) / (1 + z2 / nn);
-  const double half = kZ95 / (1 + z2 / nn) * std::sqrt(p * (1 - p) / nn + z2 / (4 * nn * nn));
-  return {p, successes == 0 ? 0 : std::max(0.0, centre - half),
-          successes == n ? 1 : std::min(1.0, centre + half)};
+  return wilson(static_cast<double>(successes) / static_cast<double>(n), static_cast<double>(n));
+}
+
+Estimate bounded_mean_interval(double mean, std::int64_t n) {
+  if (!std::isfinite(mean)) return {kNaN, kNaN, kNaN};
+  return n < 2 ? Estimate{mean, 0, 1} : wilson(std::clamp(mean, 0.0, 1.0), static_cast<double>(n));
 }
 
 double beta_quantile(double probability, double a, double b) {
@@ -176,23 +260,67 @@ double beta_quantile(double probability, double a, double b) {
   return 0.5 * (low + high);
 }
 
+double normal_quantile(double probability) {
+  GLINT_CHECK(probability > 0.5 && probability < 1);
+  double low = 0, high = 40;
+  while (high - low > 1e-12) {
+    const double mid = 0.5 * (low + high);
+    (0.5 * std::erfc(-mid / std::numbers::sqrt2) < probability ? low : high) = mid;
+  }
+  return 0.5 * (low + high);
+}
+
+double student_quantile(double probability, int degrees_of_freedom) {
+  GLINT_CHECK(probability > 0.5 && probability < 1 && degrees_of_freedom >= 1);
+  // P(|T| > t) is the incomplete beta function of n / (n + t^2) with (n/2, 1/2)
+  const double n = degrees_of_freedom, x = beta_quantile(2 * (1 - probability), n / 2, 0.5);
+  return std::sqrt(n * (1 - x) / x);
+}
+
 double clopper_pearson_upper(std::int64_t successes, std::int64_t n, double confidence) {
   GLINT_CHECK(successes >= 0 && successes <= n);
   if (successes == n) return 1;
   return beta_quantile(confidence, static_cast<double>(successes) + 1, static_cast<double>(n - successes));
 }
 
-Estimate percentile_interval(double value, std::vector<double> replicates) {
+Estimate bootstrap_interval(double value, std::vector<double> replicates, std::int64_t units) {
   std::erase_if(replicates, [](double v) { return !std::isfinite(v); });
-  if (replicates.size() < 20) return {value, kNaN, kNaN};
-  std::sort(replicates.begin(), replicates.end());
-  auto quantile = [&](double q) {
-    const double pos = q * static_cast<double>(replicates.size() - 1);
-    const auto i = static_cast<std::size_t>(pos);
-    const std::size_t j = std::min(i + 1, replicates.size() - 1);
-    return replicates[i] + (pos - static_cast<double>(i)) * (replicates[j] - replicates[i]);
-  };
-  return {value, quantile((1 - kConfidence) / 2), quantile((1 + kConfidence) / 2)};
+  if (replicates.size() < kLeastReplicates || !std::isfinite(value)) return {value, kNaN, kNaN};
+  const auto [low, high] = percentiles(std::move(replicates));
+  if (high - low < kCollapsed) return bounded_mean_interval(value, units);
+  return {value, std::min(low, value), std::max(high, value)};
+}
+
+Estimate bootstrap_difference(const Estimate& a, const Estimate& b, std::span<const double> replicates_a,
+                              std::span<const double> replicates_b, std::int64_t units) {
+  const double value = a.value - b.value;
+  if (replicates_a.size() != replicates_b.size()) return {value, kNaN, kNaN};
+  std::vector<double> used_a, used_b, differences;
+  for (std::size_t i = 0; i < replicates_a.size(); ++i) {
+    if (!std::isfinite(replicates_a[i]) || !std::isfinite(replicates_b[i])) continue;
+    used_a.push_back(replicates_a[i]);
+    used_b.push_back(replicates_b[i]);
+    differences.push_back(replicates_a[i] - replicates_b[i]);
+  }
+  if (differences.size() < kLeastReplicates || !std::isfinite(value)) return {value, kNaN, kNaN};
+  const auto [low, high] = percentiles(std::move(differences));
+  if (high - low >= kCollapsed) return {value, std::min(low, value), std::max(high, value)};
+  const double spread = std::sqrt(covariance(used_a, used_a) * covariance(used_b, used_b));
+  return paired_interval(a, b, spread > kCollapsed * kCollapsed ? covariance(used_a, used_b) / spread : 0,
+                         units);
+}
+
+Estimate rank_correlation(std::span<const double> a, std::span<const double> b) {
+  GLINT_CHECK(a.size() == b.size());
+  if (a.size() < 6) return {kNaN, kNaN, kNaN};
+  const std::vector<double> ra = mid_ranks({a.begin(), a.end()}), rb = mid_ranks({b.begin(), b.end()});
+  const double aa = covariance(ra, ra), bb = covariance(rb, rb);
+  if (aa == 0 || bb == 0) return {kNaN, kNaN, kNaN};
+  const auto n = static_cast<double>(a.size());
+  const double r = std::clamp(covariance(ra, rb) / std::sqrt(aa * bb), -1.0, 1.0);
+  const double most = 1 - 6 / (n * (n * n - 1));
+  const double z = std::atanh(std::clamp(r, -most, most)), half = kZ95 * std::sqrt(1.06 / (n - 3));
+  return {r, std::min(r, std::tanh(z - half)), std::max(r, std::tanh(z + half))};
 }
 
 std::vector<int> stratified_resample(std::span<const int> stratum, std::uint64_t seed, int replicate) {

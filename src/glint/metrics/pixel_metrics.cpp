@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int kHighBins = 1 << 16;
+constexpr std::uint32_t kBinScores = 1U << 16;  // different scores of one of these bins
 constexpr int kBootstrapBins = 1024;
 constexpr std::size_t kCurvePoints = 400;
 
@@ -48,6 +49,19 @@ struct ImagePixels {
   std::vector<std::uint32_t> keys;
   std::vector<std::int32_t> labels;  ///< empty for a good image
   std::vector<double> region_area;   ///< index label - 1
+
+  /// Calls `normal(key)` and `defect(key, 1 / area of its region)` in the pixels' order.
+  template <class Normal, class Defect>
+  void for_each(const Normal& normal, const Defect& defect) const {
+    for (std::size_t p = 0; p < keys.size(); ++p) {
+      const std::int32_t label = labels.empty() ? 0 : labels[p];
+      if (label == 0) {
+        normal(keys[p]);
+      } else {
+        defect(keys[p], static_cast<float>(1.0 / region_area[label - 1]));
+      }
+    }
+  }
 };
 
 ImagePixels load_pixels(const std::function<MapAndMask(int)>& load, int i, Connectivity connectivity) {
@@ -118,9 +132,71 @@ class Sweep {
   std::vector<CurvePoint> curve_;
 };
 
+/// Pixels with one score.
+using TakeScore = std::function<void(std::uint32_t key, double normals, double defects, double overlap)>;
+
+/// The pixels of a range of scores, collected and sorted.
+class SortedRange {
+ public:
+  SortedRange(std::int64_t normals, std::int64_t defects) {
+    normals_.reserve(static_cast<std::size_t>(normals));
+    defects_.reserve(static_cast<std::size_t>(defects));
+  }
+  std::int64_t room() const { return static_cast<std::int64_t>(normals_.capacity() + defects_.capacity()); }
+  void add_normal(std::uint32_t key) { normals_.push_back(key); }
+  void add_defect(std::uint32_t key, float weight) { defects_.push_back({key, weight}); }
+
+  /// Every distinct score, descending.
+  void visit(const TakeScore& take) {
+    radix_sort(normals_);
+    // Stable in a fixed pixel order, so that the float sums below do not depend on the library's sort.
+    std::stable_sort(defects_.begin(), defects_.end(), [](auto& a, auto& b) { return a.key > b.key; });
+    std::size_t d = 0;
+    for (std::size_t n = normals_.size(); n > 0 || d < defects_.size();) {
+      const std::uint32_t key =
+          std::max(n > 0 ? normals_[n - 1] : 0U, d < defects_.size() ? defects_[d].key : 0U);
+      double normal_here = 0, defect_here = 0, overlap = 0;
+      for (; n > 0 && normals_[n - 1] == key; --n) normal_here += 1;
+      for (; d < defects_.size() && defects_[d].key == key; ++d) {
+        defect_here += 1;
+        overlap += defects_[d].weight;
+      }
+      take(key, normal_here, defect_here, overlap);
+    }
+  }
+
+ private:
+  std::vector<std::uint32_t> normals_;
+  std::vector<DefectPixel> defects_;
+};
+
+/// The pixels of one bin, counted at each score that it can hold: for bins of any number of pixels.
+class CountedBin {
+ public:
+  explicit CountedBin(std::uint32_t first) : first_(first), at_(kBinScores) {}
+  void add_normal(std::uint32_t key) { at_[key - first_].normals += 1; }
+  void add_defect(std::uint32_t key, float weight) {
+    at_[key - first_].defects += 1;
+    at_[key - first_].overlap += weight;
+  }
+  void visit(const TakeScore& take) const {
+    for (std::uint32_t i = kBinScores; i-- > 0;) {
+      if (at_[i].normals > 0 || at_[i].defects > 0)
+        take(first_ + i, at_[i].normals, at_[i].defects, at_[i].overlap);
+    }
+  }
+
+ private:
+  struct AtScore {
+    double normals = 0, defects = 0, overlap = 0;
+  };
+  std::uint32_t first_;
+  std::vector<AtScore> at_;
+};
+
 /// Counts of one image at the bootstrap's thresholds (bin 0 = highest scores).
 struct BinnedImage {
-  std::vector<float> normal, defect, overlap;
+  std::vector<double> normal, defect, overlap;
   double regions = 0;
 };
 
@@ -151,17 +227,18 @@ std::array<double, 4> binned_metrics(const std::vector<BinnedImage>& images, con
 PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& load,
                            const std::vector<int>& stratum, const PixelMetricOptions& options) {
   PixelMetrics out;
-  std::vector<std::int64_t> high_count(kHighBins);
-  std::int64_t normal = 0, defect = 0;
+  std::vector<std::int64_t> normal_count(kHighBins), defect_count(kHighBins);
+  int with_defects = 0;
   for (int i = 0; i < images; ++i) {
     const ImagePixels pixels = load_pixels(load, i, options.connectivity);
-    for (const std::uint32_t key : pixels.keys) ++high_count[key >> 16];
-    std::int64_t inside = 0;
-    for (const double area : pixels.region_area) inside += static_cast<std::int64_t>(area);
-    defect += inside;
-    normal += static_cast<std::int64_t>(pixels.keys.size()) - inside;
+    pixels.for_each([&](std::uint32_t key) { ++normal_count[key >> 16]; },
+                    [&](std::uint32_t key, float) { ++defect_count[key >> 16]; });
     out.regions += static_cast<std::int64_t>(pixels.region_area.size());
+    with_defects += pixels.labels.empty() ? 0 : 1;
   }
+  const auto normal = std::accumulate(normal_count.begin(), normal_count.end(), std::int64_t{0});
+  const auto defect = std::accumulate(defect_count.begin(), defect_count.end(), std::int64_t{0});
+  out.units = with_defects == images ? images : std::min(with_defects, images - with_defects);
   out.passes = 1;
   if (defect == 0 || normal == 0) {
     out.auroc = out.average_precision = out.f1max = out.aupro = {kNaN, kNaN, kNaN};
@@ -179,50 +256,48 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
     wanted.push_back(total * (0.02 + 0.98 * b / (kBootstrapBins / 2)));
   double seen = 0;
 
+  const TakeScore take = [&](std::uint32_t key, double normals, double defects, double overlap) {
+    sweep.step(key_score(key), normals, defects, overlap);
+    seen += normals + defects;
+    while (edges.size() < wanted.size() && seen >= wanted[edges.size()]) edges.push_back(key);
+  };
   for (int high = kHighBins; high > 0;) {
     int low = high;
-    std::int64_t in_range = 0;
-    while (low > 0 && (in_range == 0 || in_range + high_count[low - 1] <= options.max_pixels_in_memory)) {
-      in_range += high_count[--low];
+    std::int64_t normals = 0, defects = 0;
+    auto fits = [&](int bin) {
+      return normals + defects + normal_count[bin] + defect_count[bin] <= options.max_pixels_in_memory;
+    };
+    while (low > 0 && (normals + defects == 0 || fits(low - 1))) {
+      normals += normal_count[--low];
+      defects += defect_count[low];
     }
     const std::uint32_t key_low = static_cast<std::uint32_t>(low) << 16;
     const std::uint64_t key_high = static_cast<std::uint64_t>(high) << 16;
     high = low;
-    if (in_range == 0) continue;
+    if (normals + defects == 0) continue;
     ++out.passes;
-    std::vector<std::uint32_t> normals;
-    std::vector<DefectPixel> defects;
-    normals.reserve(static_cast<std::size_t>(in_range));
-    for (int i = 0; i < images; ++i) {
-      const ImagePixels pixels = load_pixels(load, i, options.connectivity);
-      for (std::size_t p = 0; p < pixels.keys.size(); ++p) {
-        const std::uint32_t key = pixels.keys[p];
-        if (key < key_low || key >= key_high) continue;
-        const std::int32_t label = pixels.labels.empty() ? 0 : pixels.labels[p];
-        if (label == 0) {
-          normals.push_back(key);
-        } else {
-          defects.push_back({key, static_cast<float>(1.0 / pixels.region_area[label - 1])});
-        }
+    auto collect = [&](auto& range) {
+      for (int i = 0; i < images; ++i) {
+        load_pixels(load, i, options.connectivity)
+            .for_each(
+                [&](std::uint32_t key) {
+                  if (key >= key_low && key < key_high) range.add_normal(key);
+                },
+                [&](std::uint32_t key, float weight) {
+                  if (key >= key_low && key < key_high) range.add_defect(key, weight);
+                });
       }
+      range.visit(take);
+    };
+    if (normals + defects > options.max_pixels_in_memory) {
+      // Only a single bin gets this far: the empty ones above it hold nothing that is counted.
+      CountedBin bin(key_low);
+      collect(bin);
+      continue;
     }
-    radix_sort(normals);
-    // Stable in a fixed pixel order, so that the float sums below do not depend on the library's sort.
-    std::stable_sort(defects.begin(), defects.end(), [](auto& a, auto& b) { return a.key > b.key; });
-    std::size_t d = 0;
-    for (std::size_t n = normals.size(); n > 0 || d < defects.size();) {
-      const std::uint32_t key =
-          std::max(n > 0 ? normals[n - 1] : 0U, d < defects.size() ? defects[d].key : 0U);
-      double normal_here = 0, defect_here = 0, overlap = 0;
-      for (; n > 0 && normals[n - 1] == key; --n) normal_here += 1;
-      for (; d < defects.size() && defects[d].key == key; ++d) {
-        defect_here += 1;
-        overlap += defects[d].weight;
-      }
-      sweep.step(key_score(key), normal_here, defect_here, overlap);
-      seen += normal_here + defect_here;
-      while (edges.size() < wanted.size() && seen >= wanted[edges.size()]) edges.push_back(key);
-    }
+    SortedRange range(normals, defects);
+    out.peak_pixels = std::max(out.peak_pixels, range.room());
+    collect(range);
   }
   out.auroc.value = sweep.auroc();
   out.average_precision.value = sweep.average_precision();
@@ -247,18 +322,16 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
       image.overlap.assign(kBootstrapBins, 0);
     }
     image.regions = static_cast<double>(pixels.region_area.size());
-    for (std::size_t p = 0; p < pixels.keys.size(); ++p) {
-      // edges descend: the first edge not above the key is its bin
-      const auto bin = static_cast<std::size_t>(
-          std::lower_bound(edges.begin(), edges.end(), pixels.keys[p], std::greater<>()) - edges.begin());
-      const std::int32_t label = pixels.labels.empty() ? 0 : pixels.labels[p];
-      if (label == 0) {
-        image.normal[bin] += 1;
-      } else {
-        image.defect[bin] += 1;
-        image.overlap[bin] += static_cast<float>(1.0 / pixels.region_area[label - 1]);
-      }
-    }
+    // edges descend: the first edge not above the key is its bin
+    auto bin_of = [&](std::uint32_t key) {
+      return static_cast<std::size_t>(std::lower_bound(edges.begin(), edges.end(), key, std::greater<>()) -
+                                      edges.begin());
+    };
+    pixels.for_each([&](std::uint32_t key) { image.normal[bin_of(key)] += 1; },
+                    [&](std::uint32_t key, float weight) {
+                      image.defect[bin_of(key)] += 1;
+                      image.overlap[bin_of(key)] += weight;
+                    });
   });
   std::vector<int> everyone(static_cast<std::size_t>(images));
   std::iota(everyone.begin(), everyone.end(), 0);
@@ -272,7 +345,7 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
     std::vector<double>& values = out.replicates[k];
     for (const auto& r : replicates)
       values.push_back(std::clamp(r[k] + estimates[k]->value - full[k], 0.0, 1.0));
-    *estimates[k] = percentile_interval(estimates[k]->value, values);
+    *estimates[k] = bootstrap_interval(estimates[k]->value, values, out.units);
   }
   return out;
 }

@@ -20,8 +20,8 @@ constexpr std::size_t kPictureRows = 24;
 std::string mean_cell(const ArmResult& method, ArmFigure figure) {
   const MeanFigure m = mean_figure(method, figure);
   if (!std::isfinite(m.mean)) return "<td>–</td>";
-  return fmt::format("<td>{}<br><span class='soft'>seeds {:.3f} – {:.3f}</span></td>",
-                     with_interval(m.estimate), m.lowest, m.highest);
+  return fmt::format("<td>{}<br><span class='soft'>seeds: {}</span></td>", with_interval(m.estimate),
+                     seeds_range(m.lowest, m.highest, method.runs.size()));
 }
 
 std::string figure_table(const Comparison& comparison) {
@@ -43,8 +43,9 @@ std::string figure_table(const Comparison& comparison) {
     out += fmt::format("<td>{} of {}</td><td>{} of {}</td></tr>", rejected, good, found, bad);
   }
   return out +
-         "</table></div><p class='soft'>Intervals are over the test images (95 %; DeLong for image AUROC, "
-         "stratified bootstrap for the others); the seeds' range shows the training's own randomness. Counts "
+         "</table></div><p class='soft'>Intervals are over the test images (95 %; DeLong's or "
+         "Newcombe's for image AUROC, the wider; stratified bootstrap for the others); the seeds' range "
+         "shows the training's own randomness. Counts "
          "are summed over the seeds.</p>";
 }
 
@@ -64,7 +65,7 @@ std::string difference_table(const Comparison& comparison) {
                        cell(d.image_auroc), cell(d.pixel_auroc), cell(d.pixel_ap), cell(d.aupro));
   }
   return out +
-         "</table></div><p class='soft'>Same images on both sides: DeLong's paired variance for image AUROC, "
+         "</table></div><p class='soft'>Same images on both sides: Zou and Yue's interval for image AUROC, "
          "the same bootstrap resamples for the others. Bold: the interval excludes 0.</p>";
 }
 

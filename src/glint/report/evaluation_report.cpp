@@ -203,7 +203,8 @@ std::string evaluation_report(const Evaluation& e, const Model& model, const Dat
           card("pixel average precision", e.pixel.average_precision) + card("image F1, best", e.image_f1max) +
           card("pixel F1, best", e.pixel.f1max) + "</div>";
   html +=
-      "<p class='soft'>Intervals: DeLong for image AUROC, stratified bootstrap over images for the others, "
+      "<p class='soft'>Intervals: DeLong's or Newcombe's for image AUROC, the wider; stratified bootstrap "
+      "over images for the others, "
       "Wilson for rates. Best F1 chooses its threshold on the test set and is an upper bound, not what the "
       "line would see.</p>";
   if (!extra.empty()) html += fmt::format("<div class='banner'>{}</div>", escape_html(extra));

@@ -20,7 +20,7 @@ struct JudgeFacts {
   ColourScale colours;
   std::vector<double> good_scores;  ///< of the calibration images, sorted
   std::string calibration_mode, guarantee;
-  double wished_rate = 0, guaranteed_rate = 0, realised_rate_upper_95 = 0;
+  double wished_rate = 0, guaranteed_rate = 0, realised_rate_upper_95 = 0;  ///< bounds: NaN when none hold
 };
 
 /// Immutable; judge() may be called from several threads.

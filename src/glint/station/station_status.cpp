@@ -71,8 +71,8 @@ json Station::calibration() const {
           {"good_images", facts.good_scores.size()},
           {"threshold", number(facts.threshold)},
           {"wished_rate", facts.wished_rate},
-          {"guaranteed_rate", facts.guaranteed_rate},
-          {"realised_rate_upper_95", facts.realised_rate_upper_95}};
+          {"guaranteed_rate", number(facts.guaranteed_rate)},
+          {"realised_rate_upper_95", number(facts.realised_rate_upper_95)}};
 }
 
 json Station::statistics() {

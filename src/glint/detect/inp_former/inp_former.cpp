@@ -101,7 +101,7 @@ class InpFormer : public Method {
 
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) {
-      const torch::Tensor packed = features->gather(at.images, at.draw).to(input.device).to(torch::kFloat);
+      const torch::Tensor packed = features.gather(at.images, at.draw).to(input.device).to(torch::kFloat);
       const auto warmup =
           std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, at.total / 5));
       return train_step(

@@ -205,11 +205,11 @@ class SimpleNet : public Method {
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const double scale =
         options_.noise_scale == NoiseScale::kRelative ? relative_scale(backbone, embedding, input) : 1.0;
+    // Kept without the scale, which belongs to this training's images, so that the folds of cross-fitting
+    // share the features of all images.
     const auto features = training_features(
-        fmt::format("simplenet/{}/{}", dimension, enum_name(options_.noise_scale)), input,
-        [&](const std::vector<RgbImage>& images) {
-          return embed_images(backbone, embedding, images) * scale;
-        },
+        fmt::format("simplenet/{}", dimension), input,
+        [&](const std::vector<RgbImage>& images) { return embed_images(backbone, embedding, images); },
         bf16 ? torch::kBFloat16 : torch::kFloat);
     const double feature_seconds = seconds();
 
@@ -233,7 +233,7 @@ class SimpleNet : public Method {
         if (std::ssize(earlier) >= options_.snapshots) earlier.erase(earlier.begin());
       }
       newest_epoch = at.meta_epoch;
-      const torch::Tensor z = features->gather(at.images, at.draw).flatten(0, 1);
+      const torch::Tensor z = features.gather(at.images, at.draw).flatten(0, 1).mul_(scale);
       const torch::Tensor noise = noise_like(
           z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), at.pass, at.step));
       HeadGradients gradients;

@@ -1,0 +1,90 @@
+#include "glint/metrics/conformal.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+
+namespace glint {
+namespace {
+
+TEST(Conformal, GuaranteeHoldsOnAverage) {
+  double rejected = 0;
+  constexpr int kRuns = 4000, kN = 64;
+  for (int r = 0; r < kRuns; ++r) {
+    Rng rng(5, "conformal", r);
+    std::vector<double> good;
+    for (int i = 0; i < kN; ++i) good.push_back(rng.normal());
+    const ConformalThreshold c = conformal_threshold(good, 0.05);
+    EXPECT_LE(c.guaranteed_rate, 0.05);
+    rejected += rng.normal() > c.threshold ? 1 : 0;
+  }
+  // 3/65 = 0.0462 exactly; 4000 runs have a standard error of 0.0033
+  EXPECT_NEAR(rejected / kRuns, 3.0 / 65, 0.012);
+}
+
+TEST(Conformal, RefusesAPromiseItCannotKeep) {
+  const std::vector<double> good(50, 0.0);
+  EXPECT_EQ(images_needed(0.01), 99);
+  EXPECT_EQ(images_needed(0.02), 49);
+  EXPECT_NO_THROW(conformal_threshold(std::vector<double>(49, 0.0), 0.02));
+  try {
+    conformal_threshold(good, 0.01);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("99 images"), std::string::npos) << e.what();
+  }
+}
+
+/// How often the p-value of a new good part is at most j / (n + 1), for each j, over fresh calibrations.
+std::vector<double> p_value_distribution(int n, int worlds, const std::function<double(Rng&)>& good_part) {
+  std::vector<double> at_most(static_cast<std::size_t>(n) + 2, 0);
+  for (int world = 0; world < worlds; ++world) {
+    Rng rng(9, "p-values", world);
+    std::vector<double> good;
+    for (int i = 0; i < n; ++i) good.push_back(good_part(rng));
+    std::sort(good.begin(), good.end());
+    const double p = conformal_p_value(good, good_part(rng));
+    for (int j = 0; j <= n + 1; ++j) at_most[j] += p <= static_cast<double>(j) / (n + 1) + 1e-12;
+  }
+  for (double& share : at_most) share /= worlds;
+  return at_most;
+}
+
+TEST(Conformal, PValuesOfGoodPartsAreUniformAndWithTiesNeverTooSmall) {
+  constexpr int kN = 19, kWorlds = 20000;
+  const auto exact = p_value_distribution(kN, kWorlds, [](Rng& rng) { return rng.normal(); });
+  const auto tied = p_value_distribution(kN, kWorlds, [](Rng& rng) { return std::round(rng.normal()); });
+  for (int j = 0; j <= kN + 1; ++j) {
+    const double t = static_cast<double>(j) / (kN + 1), error = std::sqrt(t * (1 - t) / kWorlds);
+    EXPECT_NEAR(exact[j], t, 4 * error + 1e-12) << t;
+    EXPECT_LE(tied[j], t + 4 * error + 1e-12) << t;
+  }
+  EXPECT_LT(tied[4], 0.15) << "ties make p-values larger than uniform ones";
+}
+
+TEST(Conformal, TiesAndAConstantDetectorNeverBreakThePromise) {
+  // Scores on few levels: the k-th smallest is shared, and a part that ties with it is accepted.
+  int rejected = 0;
+  constexpr int kWorlds = 20000, kN = 39;
+  for (int world = 0; world < kWorlds; ++world) {
+    Rng rng(6, "ties", world);
+    std::vector<double> good;
+    for (int i = 0; i < kN; ++i) good.push_back(static_cast<double>(rng.below(4)));
+    rejected += static_cast<double>(rng.below(4)) > conformal_threshold(good, 0.1).threshold;
+  }
+  EXPECT_LE(static_cast<double>(rejected) / kWorlds, 0.1);
+  const std::vector<double> constant(kN, 7.0);
+  const ConformalThreshold c = conformal_threshold(constant, 0.1);
+  EXPECT_EQ(c.threshold, 7.0);
+  EXPECT_FALSE(7.0 > c.threshold);
+  EXPECT_EQ(conformal_p_value(constant, 7.0), 1.0);
+  EXPECT_EQ(conformal_p_value(constant, 7.5), 1.0 / (kN + 1));
+}
+
+}  // namespace
+}  // namespace glint
