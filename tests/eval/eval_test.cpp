@@ -1,6 +1,7 @@
 // fit, decision and evaluate on a tiny rendered set with a random network: the chain, not the quality.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -10,6 +11,7 @@
 #include "glint/eval/evaluate.h"
 #include "glint/eval/fit.h"
 #include "glint/image/codec.h"
+#include "glint/nn/safetensors.h"
 #include "glint/report/compare_report.h"
 #include "glint/report/evaluation_report.h"
 
@@ -52,8 +54,201 @@ TEST_F(EvalTest, ResumedRunEqualsUninterrupted) {
   }
   ASSERT_TRUE(fs::exists(options.state));
   options.resume = true;
-  EXPECT_EQ(model_fingerprint(train("calibration.mode=holdout", options)), model_fingerprint(whole));
+  const Model resumed = train("calibration.mode=holdout", options);
+  EXPECT_EQ(model_fingerprint(resumed), model_fingerprint(whole));
+  EXPECT_TRUE(fs::exists(options.state)) << "until the model is written";
+  options.out = folder_->path() / "resumed.glint";
+  save_trained(resumed, options);
   EXPECT_FALSE(fs::exists(options.state));
+  EXPECT_EQ(model_fingerprint(load_model(options.out)), model_fingerprint(whole));
+}
+
+/// Counts the steps of training, and fails on the first one when told so.
+class CountSteps : public ProgressSink {
+ public:
+  void begin(const std::string& label, std::int64_t) override { training_ = label == "training"; }
+  void advance(std::int64_t, const std::string&) override { steps += training_ ? 1 : 0; }
+  void end() override { training_ = false; }
+  void message(const std::string&) override {}
+  int steps = 0;
+
+ private:
+  bool training_ = false;
+};
+
+int steps_of(const FitOptions& options, const std::string& backbone, const Dataset& dataset) {
+  const auto config = tiny("simplenet", backbone);
+  CountSteps sink;
+  try {
+    fit_model(*config, dataset, options, sink);
+  } catch (const Error&) {
+  }
+  return sink.steps;
+}
+
+TEST_F(EvalTest, AModelThatCannotBeWrittenLosesNoTraining) {
+  FitOptions options;
+  options.out = folder_->path() / "lost" / "m.glint";
+  options.state = folder_->path() / "lost" / "m.glint.resume";
+  const auto config = tiny("simplenet", backbone_);
+  const Model whole = fit_model(*config, dataset(), options, silent_progress());
+  fs::create_directory(options.out);  // what a full disk does, too: the last write fails
+  try {
+    save_trained(whole, options);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("--resume"), std::string::npos) << e.what();
+  }
+  ASSERT_TRUE(fs::exists(options.state));
+  EXPECT_EQ(steps_of(options, backbone_, dataset()), 0) << "is refused before it trains";
+  fs::remove(options.out);
+  EXPECT_GT(steps_of(options, backbone_, dataset()), 0) << "the count counts";
+  options.resume = true;
+  EXPECT_EQ(steps_of(options, backbone_, dataset()), 0) << "nothing is trained again";
+}
+
+TEST_F(EvalTest, WhatCannotBeWrittenIsRefusedBeforeTraining) {
+  const Dataset data = dataset();
+  const fs::path folder = folder_->path() / "refused";
+  fs::create_directories(folder / "directory");
+  write_text(folder / "file", "x");
+  FitOptions good;
+  good.out = folder / "m.glint";
+  for (const fs::path& out :
+       {folder / "directory", folder / "new" / "", folder / "file" / "m.glint", data.train[3].path,
+        *std::find_if(data.test.begin(), data.test.end(), [](const Sample& s) { return s.mask; })->mask,
+        folder / std::string(300, 'x')}) {
+    FitOptions options;
+    options.out = out;
+    EXPECT_EQ(steps_of(options, backbone_, data), 0) << out;
+    options = good;
+    options.state = out;
+    EXPECT_EQ(steps_of(options, backbone_, data), 0) << out;
+  }
+  FitOptions options = good;
+  options.epochs = folder / "file";
+  EXPECT_EQ(steps_of(options, backbone_, data), 0);
+  EXPECT_GT(steps_of(good, backbone_, data), 0) << "the count counts";
+  EXPECT_EQ(read_text(folder / "file"), "x");
+}
+
+TEST_F(EvalTest, NamesThatAreNoUtf8TrainAndLoad) {
+  Dataset data = dataset();
+  data.train[0].id = "train/good/z\xfc.png";
+  data.categories = {"S\xe4tze"};
+  const auto config = tiny("simplenet", backbone_);
+  FitOptions options;
+  options.out = folder_->path() / "latin.glint";
+  save_trained(fit_model(*config, data, options, silent_progress()), options);
+  EXPECT_NE(load_model(options.out).record.dump().find("z\\\\xFC.png"), std::string::npos);
+}
+
+TEST_F(EvalTest, DamagedFilesOfATrainingAreRefused) {
+  FitOptions options;
+  options.state = folder_->path() / "damaged.resume";
+  train("calibration.mode=holdout", options);
+  options.resume = true;
+  EXPECT_THROW(train("train.seed=7", options), Error) << "another run";
+  Bytes bytes = read_file(options.state);
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  write_file(options.state, bytes);
+  EXPECT_THROW(train("calibration.mode=holdout", options), Error);
+}
+
+TEST_F(EvalTest, TheRecordedThresholdIsTheOneThatDecides) {
+  Model model = train("calibration.mode=holdout");
+  EXPECT_NO_THROW(make_decision(model));
+  const double threshold = model.record["decision"]["threshold"].get<double>();
+  for (const nlohmann::json& other :
+       {nlohmann::json(threshold * 1.01), nlohmann::json(), nlohmann::json("1")}) {
+    model.record["decision"]["threshold"] = other;
+    EXPECT_THROW(make_decision(model), Error) << other;
+    EXPECT_THROW(make_decision(model, model.scoring, 0.3), Error) << "under another rate as well";
+  }
+  model.record["decision"]["threshold"] = threshold;
+  std::vector<PatchScores> scores = calibration_scores(model);
+  scores[0].map.values[0] = 3.6e37F;
+  model.calibration_patches = pack_calibration(scores);
+  EXPECT_THROW(make_decision(model), Error);
+}
+
+TEST_F(EvalTest, AScoreThatIsNoNumberIsNeverAVerdict) {
+  Model model = train("calibration.mode=holdout");
+  const Decision decision = make_decision(model);
+  // finite weights, whose products are not
+  for (const char* name : {"discriminator.body.block1.0.weight", "discriminator.tail.weight"}) {
+    std::vector<float> values(static_cast<std::size_t>(model.method_weights.at(name).numel()), 3e38F);
+    values[0] = -3e38F;
+    model.method_weights[name] = from_floats(values, model.method_weights.at(name).shape);
+  }
+  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Dataset data = dataset();
+  EXPECT_THROW(inspect_image(inspector, decision, read_image(data.test[0].path), "part"), Error);
+  EvaluateOptions options;
+  options.scoring = model.scoring;
+  options.false_reject = 0.2;
+  try {
+    evaluate_model(model, inspector, data, options, false, silent_progress());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find(data.test[0].path.filename().string()), std::string::npos)
+        << e.what();
+  }
+}
+
+TEST_F(EvalTest, AnotherShapeThanTrainedGetsNoVerdict) {
+  const Model model = train("calibration.mode=holdout");
+  ASSERT_TRUE(model.photographs);
+  EXPECT_EQ(model.photographs->largest_width, 96);
+  const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
+  Decision decision = make_decision(model);
+  EXPECT_THROW(inspect_image(inspector, decision, RgbImage(192, 96), "part"), Error);
+  EXPECT_THROW(inspect_image(inspector, decision, RgbImage(48, 48), "part"), Error);
+  EXPECT_NE(inspect_image(inspector, decision, RgbImage(192, 192), "part").notice, "");
+  EXPECT_EQ(inspect_image(inspector, decision, RgbImage(96, 96), "part").notice, "");
+  decision.photographs.reset();
+  EXPECT_NO_THROW(inspect_image(inspector, decision, RgbImage(192, 96), "part"));
+
+  Dataset data = dataset();
+  data.test[0].width = 40;
+  data.test[1].width = data.test[1].height = 300;
+  EvaluateOptions options;
+  options.scoring = model.scoring;
+  options.false_reject = 0.2;
+  data.test.resize(2);
+  data.test[0].mask.reset();
+  data.test[1].mask.reset();
+  std::string warnings;
+  for (const std::string& warning :
+       evaluate_model(model, inspector, data, options, false, silent_progress()).warnings)
+    warnings += warning + "\n";
+  EXPECT_NE(warnings.find(data.test[0].id), std::string::npos) << warnings;
+  EXPECT_NE(warnings.find(data.test[1].id), std::string::npos) << warnings;
+}
+
+TEST_F(EvalTest, PartsAreJudgedInThePrecisionOfTheCalibration) {
+  for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
+    TrainConfig config("simplenet", backbone_, Recipe::kRefined);
+    small(config);
+    config.table().set_assignment("calibration.mode=holdout");
+    config.table().set("train.precision", enum_name(precision));
+    const Model model = fit_model(config, dataset(), {}, silent_progress());
+    EXPECT_EQ(model.precision, precision);
+    const Model back = model_from_file(model_to_file(model), "x");
+    EXPECT_EQ(Inspector(back, torch::kCPU, Precision::kAuto, "x").precision(), precision);
+    EXPECT_EQ(Inspector(back, torch::kCPU, Precision::kFloat32, "x").precision(), Precision::kFloat32);
+  }
+}
+
+TEST_F(EvalTest, TheIdentityOfARunSeesItsPrecision) {
+  const auto identity = [](const char* precision) {
+    TrainConfig config("simplenet", backbone_, Recipe::kRefined);
+    small(config);
+    config.table().set("train.precision", precision);
+    return run_identity(config, dataset());
+  };
+  EXPECT_NE(identity("float32"), identity("bfloat16"));
+  EXPECT_EQ(identity("float32"), identity("float32"));
 }
 
 TEST_F(EvalTest, CalibrationNeverSeesTrainingImages) {
@@ -243,6 +438,59 @@ fs::path random_transformer(const fs::path& folder) {
   }
   write_safetensors(folder / "vits.safetensors", {weights, {}});
   return folder / "vits.safetensors";
+}
+
+TEST_F(EvalTest, AFileGivesTheSameDefaultsAsTheNameOfItsNetwork) {
+  const std::string file = random_transformer(folder_->path()).string();
+  for (const char* method : {"inp_former", "hybrid"}) {
+    for (const Recipe recipe : {Recipe::kRefined, Recipe::kBaseline}) {
+      EXPECT_EQ(TrainConfig(method, file, recipe).table().to_json(),
+                TrainConfig(method, "dinov2reg_vit_small_14", recipe).table().to_json());
+      EXPECT_EQ(TrainConfig(method, backbone_, recipe).table().to_json(),
+                TrainConfig(method, "resnet18", recipe).table().to_json());
+    }
+  }
+  EXPECT_NE(TrainConfig("inp_former", file, Recipe::kRefined).table().to_json(),
+            TrainConfig("inp_former", backbone_, Recipe::kRefined).table().to_json());
+}
+
+TEST_F(EvalTest, KeptEpochsAreOneFileEachWithWeightsAlone) {
+  for (const char* method : {"simplenet", "hybrid"}) {
+    const auto config = tiny(method, backbone_);
+    FitOptions options;
+    options.epochs = folder_->path() / (std::string(method) + ".epochs");
+    options.state = folder_->path() / (std::string(method) + ".state");
+    write_safetensors(epoch_file(options.epochs, 9), [] {
+      SafetensorsFile of_another_run{{}, {{"identity", "other"}, {"meta_epoch", "9"}}};
+      add_checksum(of_another_run);
+      return of_another_run;
+    }());
+    const Model model = fit_model(*config, dataset(), options, silent_progress());
+    for (const int epoch : {1, 2}) {
+      const TensorDict kept =
+          read_safetensors(epoch_file(options.epochs, method[0] == 'h' ? epoch + 2 : epoch)).tensors;
+      EXPECT_EQ(kept.size(), model.method_weights.size()) << method;
+      for (const auto& [name, tensor] : model.method_weights) {
+        ASSERT_TRUE(kept.count(name)) << name;
+        if (epoch == 2) {
+          EXPECT_EQ(kept.at(name).data, tensor.data) << name;
+        }
+      }
+    }
+    const Dataset data = dataset();
+    const auto epochs = oracle_epochs(model, options.epochs, data, model.scoring, silent_progress());
+    ASSERT_EQ(epochs.size(), 2U) << "the other run's file does not count";
+    const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
+    EvaluateOptions evaluate;
+    evaluate.scoring = model.scoring;
+    evaluate.false_reject = 0.2;
+    EXPECT_NEAR(epochs[1].image_auroc,
+                evaluate_model(model, inspector, data, evaluate, false, silent_progress()).image_auroc.value,
+                1e-9);
+    Model other = model;
+    other.record["run_identity"] = "another";
+    EXPECT_THROW(oracle_epochs(other, options.epochs, data, model.scoring, silent_progress()), Error);
+  }
 }
 
 TEST_F(EvalTest, TransformerTrainsAtAMultipleOfItsPatchAndOnlyWithInpFormer) {

@@ -1,7 +1,13 @@
 // glint: a table of verbs. No logic here.
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <iostream>
 
 #include "glint/base/error.h"
 #include "glint/base/progress.h"
@@ -52,9 +58,36 @@ void on_interrupt(int) {
   glint::request_cancel();
 }
 
+/// A file that is opened while standard output is closed would get its number, and its text.
+void keep_standard_files() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+      ::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);  // the wrong way round: its use stays an error
+  }
+}
+
+/// CLI11 would take the argument "[a,b]" for a list; names are taken as they are.
+void take_names_as_they_are(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) option->allow_extra_args(false);
+  }
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) take_names_as_they_are(*sub);
+}
+
+/// The exit code, unless what was printed did not reach its reader.
+int finish(int code) {
+  std::cout.flush();
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return code;
+  std::fprintf(stderr, "glint: standard output cannot be written%s%s; what it says is not complete\n",
+               errno != 0 ? ": " : "", errno != 0 ? std::strerror(errno) : "");
+  return glint::kExitError;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_files();
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   CLI::App app{"glint - visual inspection that learns from good parts alone"};
@@ -70,15 +103,17 @@ int main(int argc, char** argv) {
     const glint::Action run = verb.add(*sub);
     sub->callback([&action, run] { action = run; });
   }
+  take_names_as_they_are(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? glint::kExitOk : glint::kExitError;
+    return finish(app.exit(e) == 0 ? glint::kExitOk : glint::kExitError);
   }
   try {
     glint::prepare_runtime();
-    return action();
+    return finish(action());
   } catch (const std::exception& e) {
+    std::fflush(stdout);  // what was said before comes first
     std::fprintf(stderr, "glint: %s\n", e.what());
     return glint::kExitError;
   }
