@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "glint/base/error.h"
 #include "glint/base/progress.h"
@@ -66,12 +68,23 @@ void keep_standard_files() {
   }
 }
 
-/// CLI11 would take the argument "[a,b]" for a list; names are taken as they are.
-void take_names_as_they_are(CLI::App& app) {
+/// CLI11 would take the argument "[a,b]" for a list, and names are taken as they are: such arguments get a
+/// mark in front, which every option takes away again before it looks at its value.
+constexpr char kAsItIs = '\x01';
+
+std::string marked(std::string argument) {
+  const std::size_t equals = argument.starts_with("--") ? argument.find('=') : std::string::npos;
+  const std::size_t value = equals == std::string::npos ? 0 : equals + 1;
+  if (value < argument.size() && argument[value] == '[' && argument.back() == ']')
+    argument.insert(value, 1, kAsItIs);
+  return argument;
+}
+
+void take_marks_away(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) option->allow_extra_args(false);
+    option->transform([](std::string text) { return text.starts_with(kAsItIs) ? text.substr(1) : text; });
   }
-  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) take_names_as_they_are(*sub);
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) take_marks_away(*sub);
 }
 
 /// The exit code, unless what was printed did not reach its reader.
@@ -103,9 +116,13 @@ int main(int argc, char** argv) {
     const glint::Action run = verb.add(*sub);
     sub->callback([&action, run] { action = run; });
   }
-  take_names_as_they_are(app);
+  take_marks_away(app);
+  std::vector<std::string> words;
+  for (int i = 0; i < argc; ++i) words.push_back(i == 0 ? argv[i] : marked(argv[i]));
+  std::vector<const char*> pointers;
+  for (const std::string& word : words) pointers.push_back(word.c_str());
   try {
-    app.parse(argc, argv);
+    app.parse(argc, pointers.data());
   } catch (const CLI::ParseError& e) {
     return finish(app.exit(e) == 0 ? glint::kExitOk : glint::kExitError);
   }
