@@ -134,5 +134,17 @@ TEST(Random, StreamsAreReproducibleAndUniform) {
   EXPECT_NEAR(squares / kN, 1, 0.02);
 }
 
+TEST(Files, AFileThatIsReadIsNotAnOutput) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "a", link = folder.path() / "b";
+  write_text(file, "x");
+  fs::create_symlink("a", link);
+  EXPECT_THROW(check_not_read(link, {folder.path() / "c", file}), Error);
+  EXPECT_NO_THROW(check_not_read(folder.path() / "new", {file}));
+  EXPECT_NO_THROW(check_not_read("/dev/null", {"/dev/null"}));
+  EXPECT_TRUE(is_device_or_pipe("/dev/null"));
+  EXPECT_FALSE(is_device_or_pipe(file));
+}
+
 }  // namespace
 }  // namespace glint

@@ -7,6 +7,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/detect/detector.h"
 #include "glint/detect/feature_store.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
@@ -213,6 +214,68 @@ TEST(Head, FoldedMapEqualsPlainPath) {
   const torch::Tensor fast =
       at::mv(at::leaky_relu(at::linear(z, folded.weight, folded.bias), kLeakySlope), folded.tail);
   expect_close(fast, discriminate(head, adapt(head, z)), 1e-4, "scores");
+}
+
+/// Features, literal embedding, adapter and discriminator, one after the other, as published.
+ScoreMap literal_scores(const Backbone& backbone, const std::vector<HeadWeights>& heads, double scale,
+                        const RgbImage& image) {
+  const FeatureMaps maps = backbone.features(images_to_tensor({image}, kImageNetMean, kImageNetStd));
+  const int d = static_cast<int>(heads[0].dimension());
+  const torch::Tensor z = scale * embed_literal(maps.layer2.clone(), maps.layer3.clone(), d, d);
+  torch::Tensor score = torch::zeros({z.size(0)});
+  for (const HeadWeights& head : heads)
+    score -= discriminate(head, adapt(head, z)) / static_cast<double>(heads.size());
+  ScoreMap out(static_cast<int>(maps.layer2.size(3)), static_cast<int>(maps.layer2.size(2)));
+  std::copy_n(score.contiguous().data_ptr<float>(), out.values.size(), out.values.begin());
+  return out;
+}
+
+HeadWeights random_head(int d, int h, int seed) {
+  HeadWeights head = HeadWeights::initial(d, h, static_cast<std::uint64_t>(seed));
+  torch::manual_seed(seed);
+  head.norm_running_mean = 0.3 * torch::randn({h});
+  head.norm_running_var = torch::rand({h}) + 0.2;
+  head.norm_weight = torch::randn({h});
+  head.norm_bias = torch::randn({h});
+  head.adapter_bias = torch::randn({d});
+  return head;
+}
+
+TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
+  TensorDict network;
+  torch::manual_seed(4);
+  for (const ConvShape& shape : conv_shapes(backbone_spec("resnet18"))) {
+    const double std = std::sqrt(2.0 / (shape.in * shape.kernel * shape.kernel));
+    network[shape.name + ".weight"] =
+        to_host(std * torch::randn({shape.out, shape.in, shape.kernel, shape.kernel}));
+    network[shape.name + ".bias"] = to_host(0.1 * torch::randn({shape.out}));
+  }
+  const Backbone backbone({"resnet18", "", "test", "none"}, network);
+  constexpr double kScale = 0.8;
+  constexpr int kD = 40;
+  for (const int heads : {1, 3}) {  // three together have more hidden units than features: the other path
+    std::vector<HeadWeights> all;
+    TensorDict weights;
+    for (int i = 0; i < heads; ++i) {
+      all.push_back(random_head(kD, 26, 10 + i));
+      add_prefixed(weights, i + 1 == heads ? "" : fmt::format("snapshot.{:03}.", i), all.back().to_dict());
+    }
+    weights["simplenet.feature_scale"] = to_host(torch::tensor({kScale}, torch::kDouble));
+    const auto detector = make_method("simplenet")->load(backbone, weights, "test");
+    Rng rng(5, "photographs", heads);
+    for (const auto& [width, height] : {std::pair(96, 96), std::pair(75, 101), std::pair(130, 64)}) {
+      RgbImage image(width, height);
+      for (std::uint8_t& v : image.pixels) v = static_cast<std::uint8_t>(rng.below(256));
+      const ScoreMap fast = detector->patch_scores({image})[0].map;
+      const ScoreMap plain = literal_scores(backbone, all, kScale, image);
+      ASSERT_EQ(fast.width, plain.width);
+      ASSERT_EQ(fast.height, plain.height);
+      float range = 0;
+      for (const float v : plain.values) range = std::max(range, std::abs(v));
+      for (std::size_t i = 0; i < plain.values.size(); ++i)
+        ASSERT_NEAR(fast.values[i], plain.values[i], 2e-5 * range) << heads << " heads, patch " << i;
+    }
+  }
 }
 
 TEST(Head, OptimizerStateSurvivesSaving) {

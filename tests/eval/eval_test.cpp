@@ -1,6 +1,7 @@
 // fit, decision and evaluate on a tiny rendered set with a random network: the chain, not the quality.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -52,8 +53,24 @@ TEST_F(EvalTest, ResumedRunEqualsUninterrupted) {
   }
   ASSERT_TRUE(fs::exists(options.state));
   options.resume = true;
-  EXPECT_EQ(model_fingerprint(train("calibration.mode=holdout", options)), model_fingerprint(whole));
+  const Model resumed = train("calibration.mode=holdout", options);
+  EXPECT_EQ(model_fingerprint(resumed), model_fingerprint(whole));
+  EXPECT_TRUE(fs::exists(options.state)) << "until the model is written";
+  options.out = folder_->path() / "resumed.glint";
+  save_trained(resumed, options);
   EXPECT_FALSE(fs::exists(options.state));
+  EXPECT_EQ(model_fingerprint(load_model(options.out)), model_fingerprint(whole));
+}
+
+TEST_F(EvalTest, TheIdentityOfARunSeesItsPrecision) {
+  const auto identity = [](const char* precision) {
+    TrainConfig config("simplenet", backbone_, Recipe::kRefined);
+    small(config);
+    config.table().set("train.precision", precision);
+    return run_identity(config, dataset());
+  };
+  EXPECT_NE(identity("float32"), identity("bfloat16"));
+  EXPECT_EQ(identity("float32"), identity("float32"));
 }
 
 /// A model whose calibration images all scored `level` everywhere, at every patch of one that it really has.
@@ -283,6 +300,20 @@ fs::path random_transformer(const fs::path& folder) {
   }
   write_safetensors(folder / "vits.safetensors", {weights, {}});
   return folder / "vits.safetensors";
+}
+
+TEST_F(EvalTest, AFileGivesTheSameDefaultsAsTheNameOfItsNetwork) {
+  const std::string file = random_transformer(folder_->path()).string();
+  for (const char* method : {"inp_former", "hybrid"}) {
+    for (const Recipe recipe : {Recipe::kRefined, Recipe::kBaseline}) {
+      EXPECT_EQ(TrainConfig(method, file, recipe).table().to_json(),
+                TrainConfig(method, "dinov2reg_vit_small_14", recipe).table().to_json());
+      EXPECT_EQ(TrainConfig(method, backbone_, recipe).table().to_json(),
+                TrainConfig(method, "resnet18", recipe).table().to_json());
+    }
+  }
+  EXPECT_NE(TrainConfig("inp_former", file, Recipe::kRefined).table().to_json(),
+            TrainConfig("inp_former", backbone_, Recipe::kRefined).table().to_json());
 }
 
 TEST_F(EvalTest, TransformerTrainsAtAMultipleOfItsPatchAndOnlyWithInpFormer) {

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 
 #include "glint/base/error.h"
 #include "glint/nn/backbone_store.h"
 #include "golden.h"
+
+namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
@@ -139,6 +143,41 @@ TEST(Backbone, RecognisesNetworksAndSurvivesAFileRoundTrip) {
   const Backbone back = open_backbone((folder.path() / "s.safetensors").string());
   EXPECT_EQ(weights_sha256(back.weights()), imported.identity.sha256);
   EXPECT_EQ(verify_backbone((folder.path() / "s.safetensors").string()).sha256, imported.identity.sha256);
+}
+
+TEST(Backbone, DamagedWeightsAreRefusedBeforeTheyTrain) {
+  const BackboneSpec& spec = backbone_spec("resnet18");
+  const TemporaryFolder folder;
+  const TensorDict folded = fold_backbone(torchvision_weights(spec, 1), spec, "formula");
+  const BackboneIdentity identity{"resnet18", weights_sha256(folded), "formula", "none"};
+  const std::string file = (folder.path() / "x.safetensors").string();
+  for (const float bad : {NAN, 0.125F}) {
+    TensorDict damaged = folded;
+    std::memcpy(damaged["layer1.0.conv1.weight"].data.data(), &bad, sizeof(bad));
+    write_safetensors(file, backbone_to_file(identity, damaged));
+    EXPECT_THROW(open_backbone(file), Error);
+  }
+}
+
+TEST(Backbone, ArchitectureOfANameAndOfAFile) {
+  const BackboneSpec& spec = backbone_spec("resnet50");
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "x.SAFETENSORS").string();
+  write_safetensors(file, {torchvision_weights(spec, 1), {}});
+  EXPECT_EQ(&backbone_architecture(file), &spec);
+  EXPECT_EQ(&backbone_architecture("resnet50"), &spec);
+  EXPECT_THROW(backbone_architecture((folder.path() / "absent.pth").string()), Error);
+}
+
+TEST(Backbone, TheEmbeddedOneNeedsNothingFromTheHomeFolder) {
+  // A folder where nobody can look, root included: a link to itself.
+  const TemporaryFolder folder;
+  fs::create_symlink("loop", folder.path() / "loop");
+  ::setenv("GLINT_CACHE", (folder.path() / "loop").c_str(), 1);
+  EXPECT_NO_THROW(open_backbone("compact"));
+  EXPECT_NO_THROW(list_backbones());
+  EXPECT_THROW(open_backbone("resnet50"), Error);
+  ::unsetenv("GLINT_CACHE");
 }
 
 TEST(Backbone, AnySizeAndBothPrecisionsAgree) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
@@ -39,10 +40,7 @@ TEST(Safetensors, RoundTripIsExactAndCanonical) {
 
 TEST(Safetensors, RefusesHostileHeaders) {
   const std::vector<Bytes> bad = {
-      Bytes(3),
-      with_header("[]"),
-      with_header("{\"a\":1}"),
-      with_header("{", 4),
+      Bytes(3), with_header("[]"), with_header("{\"a\":1}"), with_header("{", 4),
       with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4),
       with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 12),
       with_header(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4),
@@ -51,6 +49,10 @@ TEST(Safetensors, RefusesHostileHeaders) {
       with_header(
           R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
           6),
+      // many times more elements than the file has bytes, hidden behind a size of zero
+      with_header(R"({"a":{"dtype":"F32","shape":[0,1099511627776,1099511627776],"data_offsets":[0,0]}})"),
+      with_header(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})",
+                  4),
       with_header(std::string(100000, '['))};
   for (std::size_t i = 0; i < bad.size(); ++i) EXPECT_THROW(parse_safetensors(bad[i], "bad"), Error) << i;
 }
@@ -60,6 +62,50 @@ TEST(Safetensors, EveryTruncationIsRefused) {
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_THROW(parse_safetensors({bytes.data(), n}, "cut"), Error) << n;
   }
+}
+
+TEST(Safetensors, ChecksumSeesEveryPartOfTheFile) {
+  SafetensorsFile sealed = sample();
+  EXPECT_FALSE(verify_checksum(sealed, "x"));
+  add_checksum(sealed);
+  EXPECT_TRUE(verify_checksum(parse_safetensors(serialize_safetensors(sealed), "x"), "x"));
+  const auto refused = [&](const auto& change) {
+    SafetensorsFile file = sealed;
+    change(file);
+    EXPECT_THROW(verify_checksum(file, "x"), Error);
+  };
+  refused([](SafetensorsFile& f) { f.tensors["a"].data[23] ^= std::byte{1}; });
+  refused([](SafetensorsFile& f) { f.tensors["a"].shape = {3, 2}; });
+  refused([](SafetensorsFile& f) { f.tensors["b"].dtype = DType::kBF16; });
+  refused([](SafetensorsFile& f) { f.tensors["c"] = f.tensors["a"]; });
+  refused([](SafetensorsFile& f) { f.metadata["k"] = "w"; });
+  refused([](SafetensorsFile& f) { f.metadata["l"] = ""; });
+  refused([](SafetensorsFile& f) { f.metadata["checksum"] = ""; });
+}
+
+TEST(Safetensors, JsonFromStrangersIsBounded) {
+  EXPECT_EQ(parse_bounded_json(R"({"a":[1]})")["a"][0], 1);
+  EXPECT_TRUE(parse_bounded_json("{").is_null());
+  EXPECT_TRUE(parse_bounded_json(std::string(100000, '[') + std::string(100000, ']')).is_null());
+}
+
+TEST(TensorDict, FiniteMeansEveryFloatingType) {
+  const auto with = [](DType dtype, std::vector<std::uint8_t> little_endian) {
+    HostTensor t{dtype, {2}, Bytes(2 * dtype_bytes(dtype))};
+    std::memcpy(&t.data[dtype_bytes(dtype)], little_endian.data(), little_endian.size());
+    return t;
+  };
+  EXPECT_TRUE(all_finite(with(DType::kF64, {0, 0, 0, 0, 0, 0, 0xf0, 0x3f})));
+  EXPECT_FALSE(all_finite(with(DType::kF64, {0, 0, 0, 0, 0, 0, 0xf8, 0x7f}))) << "NaN";
+  EXPECT_FALSE(all_finite(with(DType::kF64, {0, 0, 0, 0, 0, 0, 0xf0, 0x7e})))
+      << "finite, infinite as float32";
+  EXPECT_TRUE(all_finite(with(DType::kF32, {0, 0, 0x7f, 0x7f})));
+  EXPECT_FALSE(all_finite(with(DType::kF32, {0, 0, 0x80, 0xff}))) << "minus infinity";
+  EXPECT_TRUE(all_finite(with(DType::kF16, {0xff, 0x7b})));
+  EXPECT_FALSE(all_finite(with(DType::kF16, {1, 0x7c}))) << "NaN";
+  EXPECT_TRUE(all_finite(with(DType::kBF16, {0x7f, 0x7f})));
+  EXPECT_FALSE(all_finite(with(DType::kBF16, {0x80, 0x7f})));
+  EXPECT_TRUE(all_finite(with(DType::kI64, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})));
 }
 
 TEST(Half, RoundTripsAllFiniteValuesAndRoundsToEven) {

@@ -132,6 +132,32 @@ TEST(TorchCheckpoint, RefusesTensorsThatReachPastTheirStorage) {
                Error);
 }
 
+/// `count` tensors of the same storage, each of `shape` (written as pickle operations).
+std::string views(int count, const std::string& shape, const std::string& stride) {
+  Pickle p;
+  p.global("collections", "OrderedDict").raw(")R(");
+  for (int i = 0; i < count; ++i) {
+    p.text("v" + std::to_string(i)).global("torch._utils", "_rebuild_tensor_v2").raw("((");
+    p.text("storage").global("torch", "FloatStorage").text("0").text("cpu").integer(1).raw("tQ").integer(0);
+    p.raw("(" + shape + "t(" + stride + "t\x89").global("collections", "OrderedDict").raw(")RtR");
+  }
+  return p.raw("u").end();
+}
+
+TEST(TorchCheckpoint, MemoryStaysNearTheFilesSize) {
+  const std::string storage(65535 * sizeof(float), '\0'), all("M\xff\xff", 3), one("K\x01", 2);
+  EXPECT_EQ(parse_torch_checkpoint(zipped(views(4, all, one), storage), "x").size(), 4U);
+  EXPECT_THROW(parse_torch_checkpoint(zipped(views(200, all, one), storage), "x"), Error)
+      << "52 MB of a file of 0.3 MB";
+  std::string many;
+  for (int i = 0; i < 40; ++i) many += one;
+  EXPECT_THROW(parse_torch_checkpoint(zipped(views(1, many, many), storage), "x"), Error) << "40 dimensions";
+  EXPECT_THROW(parse_torch_checkpoint(zipped(std::string(500'000, '('), ""), "x"), Error)
+      << "an endless stack";
+  EXPECT_THROW(parse_torch_checkpoint(zipped(std::string(500'000, 'N'), ""), "x"), Error)
+      << "endless objects";
+}
+
 TEST(TorchCheckpoint, EveryTruncationIsRefused) {
   const Bytes whole = legacy(dictionary(), raw_values(kValues), 6);
   for (std::size_t n = 0; n < whole.size(); ++n) {

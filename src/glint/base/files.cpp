@@ -41,6 +41,12 @@ std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
   return {reinterpret_cast<const char*>(content.data()), content.size()};
 }
 
+bool is_device_or_pipe(const fs::path& path) {
+  std::error_code ec;
+  const fs::file_status status = fs::status(path, ec);
+  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
 namespace {
 
 std::string reason_of(int error) {
@@ -79,6 +85,7 @@ class Descriptor {
 
 /// What a write to `path` ends at: the target of a link (of a chain of links), else `path` itself.
 fs::path write_target(const fs::path& path) {
+  if (is_device_or_pipe(path)) return path;  // also /dev/stdout, whose link cannot be followed by name
   fs::path out = path;
   std::error_code ec;
   for (int hops = 0; hops < 40 && fs::is_symlink(fs::symlink_status(out, ec)); ++hops) {
@@ -97,13 +104,6 @@ void refuse_folder(const fs::path& path) {
     fail(ErrorCode::kIo, "{}: ends in a slash; name a file to write", name_line(path));
 }
 
-/// Devices, pipes and sockets are written through.
-bool is_special(const fs::path& path) {
-  std::error_code ec;
-  const fs::file_status status = fs::status(path, ec);
-  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
-}
-
 /// A free name for a temporary file beside `target`. Long names are cut so that the temporary one fits.
 fs::path temporary_beside(const fs::path& target) {
   static std::atomic<unsigned> counter{0};
@@ -116,7 +116,7 @@ fs::path temporary_beside(const fs::path& target) {
 void write_file(const fs::path& path, std::span<const std::byte> content) {
   refuse_folder(path);
   const fs::path target = write_target(path);
-  if (is_special(target)) {
+  if (is_device_or_pipe(target)) {
     const Descriptor out(target, O_WRONLY);
     if (out.get() < 0 || !out.write_all(content)) fail_writing(path, errno);
     return;
@@ -147,7 +147,7 @@ void write_text(const fs::path& path, std::string_view content) {
 void check_output_file(const fs::path& path, std::uint64_t needed_bytes) {
   refuse_folder(path);
   const fs::path target = write_target(path);
-  if (is_special(target)) {
+  if (is_device_or_pipe(target)) {
     if (::access(target.c_str(), W_OK) != 0) fail_writing(path, errno);
     return;
   }
@@ -166,6 +166,15 @@ void check_output_file(const fs::path& path, std::uint64_t needed_bytes) {
     fail(ErrorCode::kIo,
          "{}: about {} MiB are needed there, {} MiB are free; make room or name another place",
          name_line(path), (needed_bytes >> 20) + 1, space.available >> 20);
+  }
+}
+
+void check_not_read(const fs::path& out, const std::vector<fs::path>& inputs) {
+  std::error_code ec;
+  if (!fs::exists(out, ec) || is_device_or_pipe(out)) return;
+  for (const fs::path& input : inputs) {
+    if (fs::equivalent(out, input, ec))
+      fail(ErrorCode::kBadInput, "{}: is read here; name another file to write", name_line(out));
   }
 }
 

@@ -31,6 +31,13 @@ void write_text(const std::filesystem::path& path, std::string_view content);
 /// free there.
 void check_output_file(const std::filesystem::path& path, std::uint64_t needed_bytes = 0);
 
+/// True for a device, pipe or socket, or a link to one: write_file writes through it, and no other file
+/// belongs beside it.
+bool is_device_or_pipe(const std::filesystem::path& path);
+
+/// Error(kBadInput) when writing `out` would replace one of the files that are read.
+void check_not_read(const std::filesystem::path& out, const std::vector<std::filesystem::path>& inputs);
+
 /// Creates the folder and its parents; Error(kIo) names the folder when that fails.
 void make_folder(const std::filesystem::path& path);
 

@@ -59,6 +59,10 @@ std::string name_line(const std::filesystem::path& name) {
   return escaped(name.native(), true);
 }
 
+std::string utf8_text(const std::string& text) {
+  return is_utf8(text) ? text : name_text(text);
+}
+
 std::string name_bytes(std::string_view text) {
   std::string out;
   while (!text.empty()) {

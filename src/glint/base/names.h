@@ -18,6 +18,9 @@ std::string name_text(const std::filesystem::path& name);
 /// log or a terminal.
 std::string name_line(const std::filesystem::path& name);
 
+/// Text of unknown origin as UTF-8: as it is when it is valid, else as name_text writes it.
+std::string utf8_text(const std::string& text);
+
 /// The bytes that name_text or name_line wrote: each \xHH becomes its byte.
 std::string name_bytes(std::string_view text);
 

@@ -4,6 +4,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/image/codec.h"
 #include "glint/nn/backbone_store.h"
@@ -13,6 +14,12 @@ namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
+
+struct Arguments {
+  std::string file, arch, licence, name, teacher, out;
+  std::vector<std::string> images;
+  DistillOptions distill;
+};
 
 int list() {
   for (const BackboneStatus& status : list_backbones()) {
@@ -38,24 +45,58 @@ std::vector<fs::path> collect_images(const std::vector<std::string>& paths) {
       for (const auto& entry : fs::recursive_directory_iterator(text)) {
         if (entry.is_regular_file() && is_image_file(entry.path())) out.push_back(entry.path());
       }
-    } else if (fs::exists(text)) {
+    } else if (std::error_code ec; fs::exists(text, ec)) {
       out.emplace_back(text);
     } else {
-      fail(ErrorCode::kNotFound, "{}: no such file or folder", text);
+      fail(ErrorCode::kNotFound, "{}: no such file or folder", name_line(text));
     }
   }
   std::sort(out.begin(), out.end());
   return out;
 }
 
+int distill_student(Arguments& args) {
+  constexpr std::uint64_t kRoom =
+      64 << 20;  // a student of 6 MB, its state of 36 MB, and new ones beside them
+  check_output_file(args.out, kRoom);
+  const auto progress = make_terminal_progress();
+  Backbone teacher = open_backbone(args.teacher);
+  teacher.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
+  const auto images = collect_images(args.images);
+  check_not_read(args.out, {args.teacher});
+  check_not_read(args.out, images);
+  if (!is_device_or_pipe(args.out)) {
+    args.distill.state = args.out + ".resume";
+    check_output_file(args.distill.state, kRoom);
+  }
+  const DistillResult result = distill(teacher, backbone_spec("compact"), images, args.distill, *progress);
+  const BackboneSpec& spec = backbone_spec("compact");
+  const BackboneIdentity identity{
+      spec.name, weights_sha256(result.weights),
+      fmt::format("glint backbone distill from {} (sha256 {}) over {} images, {} steps, seed {}",
+                  teacher.identity().name, teacher.identity().sha256, result.report.images,
+                  args.distill.steps, args.distill.seed),
+      spec.licence};
+  try {
+    write_safetensors(args.out, backbone_to_file(identity, result.weights));
+  } catch (const Error& e) {
+    if (args.distill.state.empty()) throw;
+    fail(e.code(), "{}. The training is kept in {}: the same command writes the student", e.what(),
+         name_line(args.distill.state));
+  }
+  std::error_code ignored;
+  if (!args.distill.state.empty()) fs::remove(args.distill.state, ignored);
+  std::printf("unexplained variance on %lld held-out images: layer2 %.4f -> %.4f, layer3 %.4f -> %.4f\n",
+              static_cast<long long>(result.report.held_out), result.report.start_residual_layer2,
+              result.report.residual_layer2, result.report.start_residual_layer3,
+              result.report.residual_layer3);
+  std::printf("wrote %s (sha256 %s)\n", name_line(args.out).c_str(), identity.sha256.c_str());
+  return kExitOk;
+}
+
 }  // namespace
 
 Action add_backbone(CLI::App& verb) {
-  struct Arguments {
-    std::string file, arch, licence, name, teacher, out;
-    std::vector<std::string> images;
-    DistillOptions distill;
-  };
   auto args = std::make_shared<Arguments>();
   verb.require_subcommand(1);
   CLI::App* list_verb =
@@ -91,7 +132,7 @@ Action add_backbone(CLI::App& verb) {
     if (import_verb->parsed()) {
       const ImportedBackbone imported = import_backbone(args->file, args->arch, args->licence);
       const fs::path path = store_backbone(imported);
-      std::printf("wrote %s (%s, sha256 %s)\n", path.c_str(), imported.identity.name.c_str(),
+      std::printf("wrote %s (%s, sha256 %s)\n", name_line(path).c_str(), imported.identity.name.c_str(),
                   imported.identity.sha256.c_str());
       return kExitOk;
     }
@@ -110,28 +151,7 @@ Action add_backbone(CLI::App& verb) {
       }
       return kExitOk;
     }
-    const auto progress = make_terminal_progress();
-    Backbone teacher = open_backbone(args->teacher);
-    teacher.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
-    args->distill.state = args->out + ".resume";
-    const auto images = collect_images(args->images);
-    const DistillResult result = distill(teacher, backbone_spec("compact"), images, args->distill, *progress);
-    const BackboneSpec& spec = backbone_spec("compact");
-    const BackboneIdentity identity{
-        spec.name, weights_sha256(result.weights),
-        fmt::format("glint backbone distill from {} (sha256 {}) over {} images, {} steps, seed {}",
-                    teacher.identity().name, teacher.identity().sha256, result.report.images,
-                    args->distill.steps, args->distill.seed),
-        spec.licence};
-    write_safetensors(args->out, backbone_to_file(identity, result.weights));
-    std::error_code ignored;
-    fs::remove(args->distill.state, ignored);
-    std::printf("unexplained variance on %lld held-out images: layer2 %.4f -> %.4f, layer3 %.4f -> %.4f\n",
-                static_cast<long long>(result.report.held_out), result.report.start_residual_layer2,
-                result.report.residual_layer2, result.report.start_residual_layer3,
-                result.report.residual_layer3);
-    std::printf("wrote %s (sha256 %s)\n", args->out.c_str(), identity.sha256.c_str());
-    return kExitOk;
+    return distill_student(*args);
   };
 }
 

@@ -22,12 +22,14 @@ struct Arguments {
 };
 
 int run(const Arguments& args) {
+  const fs::path out = args.out;
+  for (const char* file : {"compare.json", "compare.html"}) check_output_file(out / file);
+  make_folder(out / "models");
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   const Dataset dataset =
       scan_datasets({args.datasets.begin(), args.datasets.end()}, {DatasetUse::kEvaluate, false}, *progress);
   for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
-  const fs::path out = args.out;
   CompareOptions options;
   options.methods = args.methods;
   options.seeds = args.seeds;

@@ -4,8 +4,10 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/eval/evaluate.h"
+#include "glint/eval/picture_names.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
 #include "glint/report/evaluation_report.h"
@@ -26,24 +28,40 @@ void write_maps(const Evaluation& evaluation, const Inspector& inspector, const 
                 ProgressSink& progress) {
   const ColourScale scale = colour_scale(evaluation);
   progress.begin("writing maps", std::ssize(evaluation.images));
-  std::int64_t done = 0;
+  std::vector<const Sample*> samples;
+  for (const ScoredImage& image : evaluation.images) samples.push_back(&image.sample);
+  const std::vector<fs::path> names = map_names(samples);
+  std::size_t done = 0;
   for (const ScoredImage& image : evaluation.images) {
     throw_if_cancelled();
     const ScoreMap map = full_map(image, inspector, evaluation.decision.scorer);
     const RgbImage overlay = heat_overlay(read_image(image.sample.path), map, scale.low, scale.high);
-    write_file(folder / image.sample.label / (image.sample.path.stem().string() + ".jpg"),
-               encode_jpeg(overlay, 88));
-    progress.advance(++done, "");
+    write_file(folder / names[done], encode_jpeg(overlay, 88));
+    progress.advance(static_cast<std::int64_t>(++done), "");
   }
   progress.end();
 }
 
+/// Maps beside the dataset's own pictures must not replace them.
+void check_maps(const Dataset& dataset, const fs::path& folder) {
+  std::vector<const Sample*> samples;
+  std::vector<fs::path> photographs;
+  for (const Sample& sample : dataset.test) {
+    samples.push_back(&sample);
+    photographs.push_back(sample.path);
+  }
+  check_pictures(folder, map_names(samples), photographs);
+}
+
 int run(const Arguments& args) {
+  const fs::path out = args.out;
+  for (const char* file : {"results.json", "scores.csv", "report.html"}) check_output_file(out / file);
   const auto progress = make_terminal_progress();
   const Model model = load_model(args.model);
   const Dataset dataset = scan_dataset(args.dataset, {DatasetUse::kEvaluate, args.allow_leakage}, *progress);
+  if (!args.no_maps) check_maps(dataset, out / "maps");
   const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
-                            parse_enum<Precision>(args.precision, "--precision"), args.model);
+                            parse_enum<Precision>(args.precision, "--precision"), name_line(args.model));
   EvaluateOptions options;
   options.scoring = model.scoring;
   OptionTable table;
@@ -70,7 +88,6 @@ int run(const Arguments& args) {
         "{:.4f}\n",
         best, evaluation.image_auroc.value);
   }
-  const fs::path out = args.out;
   write_text(out / "results.json", results.dump(2) + "\n");
   write_text(out / "scores.csv", scores_csv(evaluation));
   if (!args.no_maps) write_maps(evaluation, inspector, out / "maps", *progress);
@@ -94,7 +111,9 @@ Action add_evaluate(CLI::App& verb) {
   verb.add_option("--false-reject", args->false_reject, "another tolerable rate than the model's");
   verb.add_option("--set", args->set, "one scoring option, e.g. --set scoring.smoothing_sigma=4");
   verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
-  verb.add_option("--precision", args->precision, "auto, float32 or bfloat16")->capture_default_str();
+  verb.add_option("--precision", args->precision,
+                  "float32 or bfloat16; auto: the one that the model's threshold was set in")
+      ->capture_default_str();
   verb.add_flag("--no-maps", args->no_maps, "do not write maps/");
   verb.add_flag("--oracle-epochs", args->oracle,
                 "also show what choosing the epoch on the test set would claim; needs train --keep-epochs");

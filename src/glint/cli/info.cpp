@@ -4,6 +4,7 @@
 
 #include "glint/cli/verbs.h"
 #include "glint/detect/model_file.h"
+#include "glint/eval/decision.h"
 #include "glint/eval/fit.h"
 
 namespace glint {
@@ -18,8 +19,9 @@ Action add_info(CLI::App& verb) {
   verb.add_flag("--images", args->images, "also list the training and calibration images with their hashes");
   return [args] {
     const Model model = load_model(args->model);
+    make_decision(model);  // the threshold that is shown is the one that decides
     nlohmann::json record = model.record;
-    if (!args->images && record["dataset"].is_object()) record["dataset"].erase("images");
+    if (!args->images) record.at("dataset").erase("images");
     record["fingerprint"] = model_fingerprint(model);
     std::printf("%s\n", record.dump(2).c_str());
     return kExitOk;

@@ -2,10 +2,14 @@
 
 #include <cstdio>
 
+#include "glint/base/csv.h"
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/eval/decision.h"
+#include "glint/eval/inspect_inputs.h"
+#include "glint/eval/picture_names.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
 #include "glint/journal/record.h"
@@ -16,79 +20,144 @@ namespace glint {
 namespace {
 
 struct Arguments {
-  std::string model, out, format = "text", device = "auto";
+  std::string model, out, format = "text", device = "auto", precision = "auto";
   std::vector<std::string> paths;
+  bool any_size = false;
 };
 
-std::vector<fs::path> images_of(const std::vector<std::string>& paths) {
-  std::vector<fs::path> out;
-  for (const std::string& text : paths) {
-    if (fs::is_directory(text)) {
-      const auto found = list_files(text, is_image_file);
-      if (found.empty()) fail(ErrorCode::kNotFound, "{}: no image in this folder", text);
-      out.insert(out.end(), found.begin(), found.end());
-    } else if (fs::exists(text)) {
-      out.emplace_back(text);
-    } else {
-      fail(ErrorCode::kNotFound, "{}: no such file or folder", text);
-    }
+/// One line of the result: a verdict, or why there is none.
+struct Line {
+  fs::path path;
+  InspectionResult result;
+  std::string refusal;  ///< empty when there is a verdict
+
+  const char* verdict() const { return !refusal.empty() ? "NO DECISION" : result.rejected ? "NOK" : "OK"; }
+};
+
+nlohmann::json to_json(const Line& line) {
+  nlohmann::json out = {{"image", name_text(line.path)}, {"verdict", line.verdict()}};
+  if (!line.refusal.empty()) {
+    out.update({{"reason", utf8_text(line.refusal)},
+                {"score", nullptr},
+                {"threshold", nullptr},
+                {"p_value", nullptr},
+                {"regions", nlohmann::json::array()}});
+    return out;
+  }
+  const InspectionResult& r = line.result;
+  out.update({{"score", r.score},
+              {"threshold", r.threshold},
+              {"p_value", r.p_value},
+              {"regions", to_json(r.regions)}});
+  if (!r.notice.empty()) out["notice"] = r.notice;
+  return out;
+}
+
+std::string csv_row(const Line& line) {
+  const std::string name = csv_field(name_text(line.path));
+  if (!line.refusal.empty())
+    return fmt::format("{},{},,,,,,{}\n", name, line.verdict(), csv_field(utf8_text(line.refusal)));
+  const InspectionResult& r = line.result;
+  std::int64_t largest = 0;
+  for (const Region& region : r.regions) largest = std::max(largest, region.area_px);
+  return fmt::format("{},{},{:.9g},{:.9g},{:.6g},{},{},{}\n", name, line.verdict(), r.score, r.threshold,
+                     r.p_value, r.regions.size(), largest, csv_field(r.notice));
+}
+
+std::string text_lines(const Line& line) {
+  const std::string name = name_line(line.path);
+  if (!line.refusal.empty()) {
+    const bool named = line.refusal.starts_with(name);  // errors name their file
+    return fmt::format("{}  {}{}\n", line.verdict(), named ? "" : name + ": ", utf8_text(line.refusal));
+  }
+  const InspectionResult& r = line.result;
+  std::string out = fmt::format("{:<3}  score {:8.4f}  threshold {:8.4f}  p {:.4f}  {}\n", line.verdict(),
+                                r.score, r.threshold, r.p_value, name);
+  for (const Region& region : r.regions) {
+    out += fmt::format("       region at {},{} size {}x{}  area {} px  peak {:.4f}\n", region.x, region.y,
+                       region.width, region.height, region.area_px, region.peak);
   }
   return out;
 }
 
-nlohmann::json to_json(const InspectionResult& r) {
-  return {{"image", r.path},      {"verdict", r.rejected ? "NOK" : "OK"},
-          {"score", r.score},     {"threshold", r.threshold},
-          {"p_value", r.p_value}, {"regions", to_json(r.regions)}};
-}
-
-void print_text(const InspectionResult& r) {
-  std::printf("%-3s  score %8.4f  threshold %8.4f  p %.4f  %s\n", r.rejected ? "NOK" : "OK", r.score,
-              r.threshold, r.p_value, r.path.c_str());
-  for (const Region& region : r.regions) {
-    std::printf("       region at %d,%d size %dx%d  area %lld px  peak %.4f\n", region.x, region.y,
-                region.width, region.height, static_cast<long long>(region.area_px), region.peak);
-  }
+void tell(const std::string& notice) {
+  std::fprintf(stderr, "notice: %s\n", notice.c_str());
 }
 
 int run(const Arguments& args) {
   const Model model = load_model(args.model);
-  const Decision decision = make_decision(model);
+  Decision decision = make_decision(model);
+  if (args.any_size) decision.photographs.reset();
   const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
-                            Precision::kAuto, args.model);
-  const std::vector<fs::path> images = images_of(args.paths);
+                            parse_enum<Precision>(args.precision, "--precision"), name_line(args.model));
+  if (model.precision && *model.precision != inspector.precision()) {
+    tell(fmt::format("scores are computed in {}, the threshold was set in {}",
+                     enum_name(inspector.precision()), enum_name(*model.precision)));
+  }
+  const InspectInputs found = collect_inputs({args.paths.begin(), args.paths.end()});
+  for (const std::string& notice : found.notices) tell(notice);
+
+  const fs::path out = args.out;
+  std::vector<fs::path> pictures;
+  if (!args.out.empty()) {
+    std::vector<fs::path> photographs;
+    for (const InspectInput& input : found.inputs) photographs.push_back(input.path);
+    pictures = overlay_names(photographs);
+    check_pictures(out, pictures, photographs);
+    for (const fs::path& picture : pictures) check_output_file(out / picture);
+  }
   const ColourScale scale = decision.colour_scale();
-  int rejected = 0;
-  nlohmann::json all = nlohmann::json::array();
-  if (args.format == "csv") std::printf("image,verdict,score,threshold,p_value,regions,largest_region_px\n");
-  for (const fs::path& path : images) {
-    throw_if_cancelled();
-    const RgbImage image = read_image(path);
-    const InspectionResult result = inspect_image(inspector, decision, image, path.string());
-    rejected += result.rejected ? 1 : 0;
-    if (args.format == "json") {
-      all.push_back(to_json(result));
-    } else if (args.format == "csv") {
-      std::int64_t largest = 0;
-      for (const Region& region : result.regions) largest = std::max(largest, region.area_px);
-      std::printf("%s,%s,%.9g,%.9g,%.6g,%zu,%lld\n", result.path.c_str(), result.rejected ? "NOK" : "OK",
-                  result.score, result.threshold, result.p_value, result.regions.size(),
-                  static_cast<long long>(largest));
-    } else {
-      print_text(result);
+  std::string problem;  // of the first overlay that cannot be written: the verdicts go on
+  const auto inspect = [&](const InspectInput& input, std::size_t index) {
+    Line line{input.path, {}, input.refusal};
+    if (!line.refusal.empty()) return line;
+    RgbImage image;
+    try {
+      image = read_image(input.path);
+      line.result = inspect_image(inspector, decision, image, name_text(input.path));
+    } catch (const std::exception& e) {
+      const std::string text = e.what();
+      line.refusal = text.substr(0, text.find('\n'));  // libtorch's errors go on with a trace
+      return line;
     }
     if (!args.out.empty()) {
-      RgbImage overlay = heat_overlay(image, result.map, scale.low, scale.high);
-      draw_boxes(overlay, result.regions);
-      write_file(fs::path(args.out) / (path.stem().string() + ".jpg"), encode_jpeg(overlay, 90));
+      RgbImage overlay = heat_overlay(image, line.result.map, scale.low, scale.high);
+      draw_boxes(overlay, line.result.regions);
+      try {
+        write_file(out / pictures[index], encode_jpeg(overlay, 90));
+      } catch (const Error& e) {
+        if (problem.empty()) problem = e.what();
+      }
+    }
+    line.result.map = {};
+    return line;
+  };
+
+  std::size_t rejected = 0, undecided = 0;
+  nlohmann::json all = nlohmann::json::array();
+  if (args.format == "csv")
+    std::printf("image,verdict,score,threshold,p_value,regions,largest_region_px,reason\n");
+  for (std::size_t i = 0; i < found.inputs.size(); ++i) {
+    Line line{found.inputs[i].path, {}, "interrupted before this one"};
+    if (!cancel_requested()) line = inspect(found.inputs[i], i);
+    undecided += line.refusal.empty() ? 0 : 1;
+    rejected += line.result.rejected ? 1 : 0;
+    if (!line.result.notice.empty()) tell(name_line(line.path) + ": " + line.result.notice);
+    if (!line.refusal.empty() && args.format != "text") std::fprintf(stderr, "%s", text_lines(line).c_str());
+    if (args.format == "json") {
+      all.push_back(to_json(line));
+    } else {
+      std::fputs((args.format == "csv" ? csv_row(line) : text_lines(line)).c_str(), stdout);
     }
   }
   if (args.format == "json") std::printf("%s\n", all.dump(2).c_str());
   if (args.format == "text") {
-    std::printf("%zu inspected, %d NOK%s\n", images.size(), rejected,
-                args.out.empty() ? "" : (", wrote " + args.out).c_str());
+    std::printf("%zu inspected, %zu NOK%s%s\n", found.inputs.size() - undecided, rejected,
+                undecided == 0 ? "" : fmt::format(", {} without a verdict", undecided).c_str(),
+                args.out.empty() ? "" : (", wrote " + name_line(args.out)).c_str());
   }
-  return rejected > 0 ? kExitFound : kExitOk;
+  if (!problem.empty()) fail(ErrorCode::kIo, "{}", problem);
+  return undecided > 0 ? kExitError : rejected > 0 ? kExitFound : kExitOk;
 }
 
 }  // namespace
@@ -96,15 +165,25 @@ int run(const Arguments& args) {
 Action add_inspect(CLI::App& verb) {
   auto args = std::make_shared<Arguments>();
   verb.add_option("model", args->model, "model file")->required();
-  verb.add_option("paths", args->paths, "images or folders")->required();
-  verb.add_option("-o,--out", args->out, "folder for overlays");
+  verb.add_option(
+          "paths", args->paths,
+          "images, or folders (without their sub-folders); names are taken as they are, -- before those "
+          "that start with a dash")
+      ->required();
+  verb.add_option("-o,--out", args->out, "folder for overlays, one for each image");
   verb.add_option("--format", args->format, "text, json or csv")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "json", "csv"}));
   verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
+  verb.add_option("--precision", args->precision,
+                  "float32 or bfloat16; auto: the one that the model's threshold was set in")
+      ->capture_default_str();
+  verb.add_flag("--any-size", args->any_size,
+                "judge photographs of another shape than the training photographs too, or much smaller ones");
   verb.footer(
-      "Exit code: 0 all OK, 1 some NOK, 2 error.\nExample:\n  glint inspect sleeve.glint photos/ -o maps "
-      "--format json");
+      "A file that cannot be judged is listed with NO DECISION and the reason; the others go on.\n"
+      "Exit code: 0 all OK, 1 some NOK, 2 error or an image without a verdict (also when others are NOK).\n"
+      "Example:\n  glint inspect sleeve.glint photos/ -o maps --format json");
   return [args] { return run(*args); };
 }
 

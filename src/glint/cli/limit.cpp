@@ -22,6 +22,8 @@ struct Arguments {
 };
 
 int run(Arguments args) {
+  const fs::path out = args.out;
+  for (const char* file : {"limit.json", "limit.html"}) check_output_file(out / file);
   const auto progress = make_terminal_progress();
   const Model model = load_model(args.model);
   const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
@@ -38,7 +40,6 @@ int run(Arguments args) {
     fail(ErrorCode::kConfig, "--largest {} must be above --smallest {}", options.largest_px,
          options.smallest_px);
   const LimitStudy study = measure_limit(model, inspector, dataset, options, *progress);
-  const fs::path out = args.out;
   write_text(out / "limit.json", limit_json(study).dump(2) + "\n");
   write_text(out / "limit.html", limit_report(study, dataset, args.model));
   std::printf("%swrote %s, limit.json\n", limit_text(study).c_str(), (out / "limit.html").c_str());

@@ -1,7 +1,15 @@
 // glint: a table of verbs. No logic here.
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <vector>
 
 #include "glint/base/error.h"
 #include "glint/base/progress.h"
@@ -52,9 +60,47 @@ void on_interrupt(int) {
   glint::request_cancel();
 }
 
+/// A file that is opened while standard output is closed would get its number, and its text.
+void keep_standard_files() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+      ::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);  // the wrong way round: its use stays an error
+  }
+}
+
+/// CLI11 would take the argument "[a,b]" for a list, and names are taken as they are: such arguments get a
+/// mark in front, which every option takes away again before it looks at its value.
+constexpr char kAsItIs = '\x01';
+
+std::string marked(std::string argument) {
+  const std::size_t equals = argument.starts_with("--") ? argument.find('=') : std::string::npos;
+  const std::size_t value = equals == std::string::npos ? 0 : equals + 1;
+  if (value < argument.size() && argument[value] == '[' && argument.back() == ']')
+    argument.insert(value, 1, kAsItIs);
+  return argument;
+}
+
+void take_marks_away(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    option->transform([](std::string text) { return text.starts_with(kAsItIs) ? text.substr(1) : text; });
+  }
+  for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) take_marks_away(*sub);
+}
+
+/// The exit code, unless what was printed did not reach its reader.
+int finish(int code) {
+  std::cout.flush();
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return code;
+  std::fprintf(stderr, "glint: standard output cannot be written%s%s; what it says is not complete\n",
+               errno != 0 ? ": " : "", errno != 0 ? std::strerror(errno) : "");
+  return glint::kExitError;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_files();
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   CLI::App app{"glint - visual inspection that learns from good parts alone"};
@@ -70,15 +116,21 @@ int main(int argc, char** argv) {
     const glint::Action run = verb.add(*sub);
     sub->callback([&action, run] { action = run; });
   }
+  take_marks_away(app);
+  std::vector<std::string> words;
+  for (int i = 0; i < argc; ++i) words.push_back(i == 0 ? argv[i] : marked(argv[i]));
+  std::vector<const char*> pointers;
+  for (const std::string& word : words) pointers.push_back(word.c_str());
   try {
-    app.parse(argc, argv);
+    app.parse(argc, pointers.data());
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? glint::kExitOk : glint::kExitError;
+    return finish(app.exit(e) == 0 ? glint::kExitOk : glint::kExitError);
   }
   try {
     glint::prepare_runtime();
-    return action();
+    return finish(action());
   } catch (const std::exception& e) {
+    std::fflush(stdout);  // what was said before comes first
     std::fprintf(stderr, "glint: %s\n", e.what());
     return glint::kExitError;
   }

@@ -26,6 +26,7 @@ struct Arguments {
   std::string trigger = std::string(enum_name(CameraTrigger::kTimed));
   std::string journal = "glint-journal.db", collect, config;
   double image_space_gib = 10, journal_space_gib = 0, max_body_mib = 64, queue_space_mib = 256;
+  bool any_size = false;
   std::int64_t time_limit_ms = 10000, interval_ms = 1000, settle_ms = 500;
   StationOptions station;
   HttpOptions http;
@@ -93,7 +94,8 @@ int run(Arguments& args) {
   HttpServer server(args.http);
   const int port = server.bind();  // before the model: a taken port should not cost its loading time
   print("loading " + name_line(args.models[0]));
-  Station the_station({args.models.begin(), args.models.end()}, model_judge_loader(args.device), station);
+  Station the_station({args.models.begin(), args.models.end()},
+                      model_judge_loader(args.device, args.any_size), station);
   Api api(the_station, api_options);
   std::thread serving([&] {
     server.run([&](HttpRequest& request, HttpResponse& response) { api.handle(request, response); });
@@ -179,6 +181,9 @@ Action add_serve(CLI::App& verb) {
   verb.add_option("--tls-certificate", args->http.certificate, "PEM file")->check(CLI::ExistingFile);
   verb.add_option("--tls-key", args->http.key, "PEM file")->check(CLI::ExistingFile);
   verb.add_option("--device", args->device, "auto, cpu or cuda")->capture_default_str();
+  verb.add_flag(
+      "--any-size", args->any_size,
+      "judge images of another shape than the model's training photographs too (default: NO DECISION)");
   verb.add_option(
           "--config", args->config,
           "JSON file with these options, e.g. {\"source\": [\"folder:in\"], \"views\": 2}; the command line "

@@ -93,6 +93,9 @@ int run(const Arguments& args) {
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   const std::vector<const Study*> chosen = chosen_studies(args.name);
   const fs::path out = args.out, models = out / "models";
+  for (const Study* study : chosen) {
+    for (const char* file : {"study.json", "study.html"}) check_output_file(out / study->name / file);
+  }
   if (!args.resume && fs::exists(models) && !fs::is_empty(models)) {
     fail(ErrorCode::kBadInput,
          "{}: holds models of an earlier study; --resume uses them again, or name a new folder",

@@ -3,6 +3,8 @@
 #include <cstdio>
 
 #include "glint/base/error.h"
+#include "glint/base/files.h"
+#include "glint/base/names.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
 #include "glint/eval/decision.h"
@@ -46,28 +48,41 @@ int run(const Arguments& args) {
     return kExitOk;
   }
   if (args.datasets.empty() || args.out.empty()) fail(ErrorCode::kConfig, "give a DATASET and -o MODEL");
+  FitOptions options;
+  options.out = args.out;
+  options.resume = args.resume;
+  options.include_backbone = !args.without_backbone;
+  check_output_file(options.out);  // before a large dataset is read; its size is checked with the rest
+  check_not_read(options.out, {args.exclude, args.train.config, args.train.backbone});
   const auto progress = make_terminal_progress();
+  if (is_device_or_pipe(options.out)) {
+    progress->message(name_line(options.out) +
+                      ": is no regular file: this training keeps no state to resume from");
+    if (args.resume || args.keep_epochs)
+      fail(ErrorCode::kConfig, "--resume and --keep-epochs need a regular file, {} is none",
+           name_line(options.out));
+  } else {
+    options.state = args.out + ".resume";
+    if (args.keep_epochs) options.epochs = args.out + ".epochs";
+    check_output_file(options.state);
+  }
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   Dataset dataset = scan_datasets({args.datasets.begin(), args.datasets.end()},
                                   {DatasetUse::kTrain, args.allow_leakage}, *progress);
   if (!args.exclude.empty()) {
-    progress->message(
-        fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude), args.exclude));
+    progress->message(fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude),
+                                  name_line(args.exclude)));
   }
   for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
-  FitOptions options;
-  options.state = args.out + ".resume";
-  options.resume = args.resume;
-  options.include_backbone = !args.without_backbone;
-  if (args.keep_epochs) options.epochs = args.out + ".epochs";
   const Model model = fit_model(*config, dataset, options, *progress);
-  save_model(model, args.out);
+  save_trained(model, options);
 
-  print_series(model.record["training"]);
-  std::printf("calibration: %s\n", model.record["decision"]["guarantee"].get<std::string>().c_str());
-  const bool saturated = model.record["training"].value("saturated", false);
+  print_series(model.record.at("training"));
+  std::printf("calibration: %s\n", model.record.at("decision").at("guarantee").get<std::string>().c_str());
+  const bool saturated = model.record.at("training").value("saturated", false);
   std::printf(
-      "wrote %s  threshold %.4f%s\n", args.out.c_str(), model.record["decision"]["threshold"].get<double>(),
+      "wrote %s  threshold %.4f%s\n", name_line(args.out).c_str(),
+      model.record.at("decision").at("threshold").get<double>(),
       saturated ? "  SATURATED: real and fake are fully separated, the scores may carry no information" : "");
   return kExitOk;
 }
@@ -87,9 +102,11 @@ Action add_train(CLI::App& verb) {
   args->train.add_to(verb);
   verb.add_option("--seed", args->seed, "same seed, same data, same machine: same model");
   verb.add_flag("--options", args->list_options, "list every option with its value and leave");
-  verb.add_flag("--resume", args->resume, "go on from MODEL.resume after an interruption");
+  verb.add_flag("--resume", args->resume,
+                "go on from MODEL.resume after an interruption; it stays until the model is written");
   verb.add_flag("--keep-epochs", args->keep_epochs,
-                "keep the weights of every meta-epoch in MODEL.epochs (for evaluate --oracle-epochs)");
+                "keep the weights of every meta-epoch, a file each in the folder MODEL.epochs (for evaluate "
+                "--oracle-epochs)");
   verb.add_flag("--without-backbone", args->without_backbone,
                 "leave the backbone's weights out of the model file");
   verb.add_option("--exclude", args->exclude,

@@ -4,6 +4,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/files.h"
+#include "glint/base/names.h"
 
 namespace glint {
 namespace {
@@ -51,11 +52,11 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
   OptionTable table = out->table();
   if (!config.empty()) {
     const auto json = nlohmann::json::parse(read_text(config), nullptr, false, /*ignore_comments=*/true);
-    if (json.is_discarded()) fail(ErrorCode::kConfig, "{}: is not valid JSON", config);
+    if (json.is_discarded()) fail(ErrorCode::kConfig, "{}: is not valid JSON", name_line(config));
     try {
       table.set_all(json);
     } catch (const Error& e) {
-      fail(ErrorCode::kConfig, "{}: {}", config, e.what());
+      fail(ErrorCode::kConfig, "{}: {}", name_line(config), e.what());
     }
   }
   if (!augment.empty()) table.set("augment.regime", augment);

@@ -77,6 +77,12 @@ struct FitResult {
   nlohmann::json record;
 };
 
+/// What a training will need on disk, in bytes; an estimate before it starts.
+struct FitSize {
+  std::int64_t weights = 0, state = 0;  ///< of the method's own parts, of a resumable state
+  int meta_epochs = 0;
+};
+
 /// A trained detector. Const methods may run from several threads.
 class Detector {
  public:
@@ -94,7 +100,12 @@ class Method {
   /// Sets the options that a recipe and a backbone fix; the user's own settings come after.
   virtual RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
   virtual FitResult fit(const Backbone& backbone, const FitInput& input) const = 0;
-  /// Error(kBadInput) naming `file` when a tensor is missing or has the wrong shape.
+  virtual FitSize fit_size(const BackboneSpec& backbone) const = 0;
+  /// The tensors of a training state that load() needs: without what only training does, such as an
+  /// optimiser's moments.
+  virtual TensorDict weights_of(const TensorDict& state) const = 0;
+  /// Error(kBadInput) naming `file` when a tensor is missing, has the wrong shape, or holds what no training
+  /// gives (a value that is not finite, a negative variance).
   virtual std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
                                          const std::string& file) const = 0;
 };

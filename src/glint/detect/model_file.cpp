@@ -1,9 +1,8 @@
 #include "glint/detect/model_file.h"
 
-#include <cmath>
-#include <cstring>
-
 #include "glint/base/error.h"
+#include "glint/base/names.h"
+#include "glint/detect/model_record.h"
 #include "glint/nn/backbone_store.h"
 
 namespace glint {
@@ -77,24 +76,64 @@ SafetensorsFile model_to_file(const Model& model) {
                         {"licence", model.backbone.licence}};
   record["input"] = options_json(model.input);
   record["scoring"] = options_json(model.scoring);
-  file.metadata[kRecordKey] = record.dump();
+  if (model.precision) record["precision"] = enum_name(*model.precision);
+  if (model.photographs) record["photographs"] = model.photographs->to_json();
+  try {
+    file.metadata[kRecordKey] = record.dump();
+  } catch (const json::type_error& e) {
+    fail(ErrorCode::kBadInput, "the model's record holds text that is not UTF-8 ({})", e.what());
+  }
+  add_checksum(file);
   return file;
 }
+
+namespace {
+
+constexpr const char* kMapScores = "patch_scores";
+constexpr const char* kDecisionScores = "decision_scores";
+
+/// Calibration scores are [n, h, w] float32 of one n, and nothing else is there.
+void check_calibration(const TensorDict& patches, const std::string& name) {
+  constexpr std::int64_t kMaxSide = 4096;
+  std::optional<std::int64_t> images;
+  for (const auto& [tensor_name, tensor] : patches) {
+    const auto& shape = tensor.shape;
+    const bool fits = (tensor_name == kMapScores || tensor_name == kDecisionScores) &&
+                      tensor.dtype == DType::kF32 && shape.size() == 3 && shape[0] >= 1 && shape[1] >= 1 &&
+                      shape[2] >= 1 && shape[1] <= kMaxSide && shape[2] <= kMaxSide &&
+                      images.value_or(shape[0]) == shape[0];
+    if (!fits) {
+      fail(ErrorCode::kBadInput, "{}: tensor '{}{}' is no set of calibration scores; train it again", name,
+           kCalibrationPrefix, tensor_name);
+    }
+    images = shape[0];
+  }
+  if (images && !patches.count(kMapScores))
+    fail(ErrorCode::kBadInput, "{}: tensor '{}{}' is missing; train it again", name, kCalibrationPrefix,
+         kMapScores);
+}
+
+}  // namespace
 
 Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   const auto it = file.metadata.find(kRecordKey);
   if (it == file.metadata.end())
     fail(ErrorCode::kBadInput, "{}: not a glint model; make one with `glint train`", name);
   Model model;
-  model.record = json::parse(it->second, nullptr, false);
+  model.file = name;
+  model.record = parse_bounded_json(it->second);
   if (!model.record.is_object())
     fail(ErrorCode::kBadInput, "{}: the model's record is damaged; train it again", name);
   const json version = model.record.value("schema_version", json());
-  if (!version.is_number_integer() || version.get<std::int64_t>() != kModelSchemaVersion) {
+  if (!version.is_number_integer() || version.get<std::int64_t>() < kOldestModelSchema ||
+      version.get<std::int64_t>() > kModelSchemaVersion) {
     fail(ErrorCode::kBadInput,
-         "{}: model format {}, this program reads {}; train it again or use another version", name,
-         version.dump(), kModelSchemaVersion);
+         "{}: model format {}, this program reads {} to {}; train it again or use another version", name,
+         version.dump(), kOldestModelSchema, kModelSchemaVersion);
   }
+  if (!verify_checksum(file, name) && version.get<std::int64_t>() > kOldestModelSchema)
+    fail(ErrorCode::kBadInput, "{}: its checksum is missing: the file was damaged or changed", name);
+  check_record(model.record, name);
   model.method = text_at(model.record, "method", name);
   const json backbone = model.record.value("backbone", json());
   model.backbone = {text_at(backbone, "name", name), text_at(backbone, "sha256", name),
@@ -105,19 +144,27 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   model.backbone_weights = take_prefixed(file.tensors, kBackbonePrefix);
   model.method_weights = take_prefixed(file.tensors, kMethodPrefix);
   model.calibration_patches = take_prefixed(file.tensors, kCalibrationPrefix);
-  for (const auto* part : {&model.method_weights, &model.calibration_patches}) {
-    for (const auto& [tensor_name, tensor] : *part) {
-      if (tensor.dtype != DType::kF32) continue;
-      for (const float v : to_floats(tensor)) {
-        if (!std::isfinite(v)) fail(ErrorCode::kBadInput, "{}: tensor '{}' is not finite", name, tensor_name);
-      }
-    }
+  for (const auto& [tensor_name, tensor] : file.tensors) {
+    if (!all_finite(tensor) || (tensor_name.starts_with(kBackbonePrefix) && !is_floating(tensor.dtype)))
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite; train it again", name,
+           tensor_name);
   }
+  check_calibration(model.calibration_patches, name);
+  if (model.record.contains("precision")) {
+    const std::string text = text_at(model.record, "precision", name);
+    for (const Precision p : {Precision::kFloat32, Precision::kBFloat16}) {
+      if (enum_name(p) == text) model.precision = p;
+    }
+    if (!model.precision)
+      fail(ErrorCode::kBadInput, "{}: not a usable glint model (precision '{}'); train it again", name, text);
+  }
+  if (model.record.contains("photographs"))
+    model.photographs = PhotographSizes::from_json(model.record["photographs"], name);
   return model;
 }
 
 Model load_model(const std::filesystem::path& path) {
-  return model_from_file(read_safetensors(path), path.string());
+  return model_from_file(read_safetensors(path), name_line(path));
 }
 
 void save_model(const Model& model, const std::filesystem::path& path) {
@@ -126,7 +173,20 @@ void save_model(const Model& model, const std::filesystem::path& path) {
 
 Inspector::Inspector(const Model& model, const torch::Device& device, Precision precision,
                      const std::string& name)
-    : input_(model.input), method_(make_method(model.method)) {
+    : input_(model.input),
+      precision_(resolve_precision(
+          precision == Precision::kAuto ? model.precision.value_or(Precision::kAuto) : precision, device)) {
+  try {
+    method_ = make_method(model.method);
+    detector_ = open(model, device, name);
+  } catch (const Error& e) {
+    if (std::string(e.what()).find(name) != std::string::npos) throw;
+    fail(e.code(), "{}: {}", name, e.what());
+  }
+}
+
+std::unique_ptr<Detector> Inspector::open(const Model& model, const torch::Device& device,
+                                          const std::string& name) {
   Backbone backbone = model.backbone_weights.empty() ? open_backbone(model.backbone.name)
                                                      : Backbone(model.backbone, model.backbone_weights);
   const std::string hash = weights_sha256(backbone.weights());
@@ -135,9 +195,9 @@ Inspector::Inspector(const Model& model, const torch::Device& device, Precision 
          "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
          model.backbone.name, model.backbone.sha256, hash);
   }
-  backbone.to(device, resolve_precision(precision, device));
+  backbone.to(device, precision_);
   read_method_options(*method_, model.record.value("config", json()), name);
-  detector_ = method_->load(backbone, model.method_weights, name);
+  return method_->load(backbone, model.method_weights, name);
 }
 
 std::vector<PatchScores> Inspector::patch_scores(const std::vector<RgbImage>& photographs) const {
@@ -148,9 +208,6 @@ std::vector<PatchScores> Inspector::patch_scores(const std::vector<RgbImage>& ph
 }
 
 namespace {
-
-constexpr const char* kMapScores = "patch_scores";
-constexpr const char* kDecisionScores = "decision_scores";
 
 HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
   const ScoreMap& first = all[0].*part;
@@ -164,10 +221,6 @@ HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::
 }
 
 void unpack_maps(const HostTensor& t, std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
-  if (t.shape.size() != 3 || t.shape[1] < 1 || t.shape[2] < 1 || t.shape[1] > 4096 || t.shape[2] > 4096 ||
-      t.shape[0] != std::ssize(all)) {
-    fail(ErrorCode::kBadInput, "the model's calibration scores have an impossible shape; train it again");
-  }
   const std::vector<float> values = to_floats(t);
   const auto n = static_cast<std::size_t>(t.shape[1] * t.shape[2]);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -188,7 +241,8 @@ TensorDict pack_calibration(const std::vector<PatchScores>& scores) {
 
 std::vector<PatchScores> calibration_scores(const Model& model) {
   const auto it = model.calibration_patches.find(kMapScores);
-  if (it == model.calibration_patches.end() || it->second.shape.empty()) return {};
+  if (it == model.calibration_patches.end()) return {};
+  check_calibration(model.calibration_patches, model.file);
   std::vector<PatchScores> out(static_cast<std::size_t>(it->second.shape[0]));
   unpack_maps(it->second, out, &PatchScores::map);
   const auto decision = model.calibration_patches.find(kDecisionScores);

@@ -5,19 +5,23 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "glint/detect/detector.h"
 #include "glint/detect/input.h"
+#include "glint/detect/photograph_sizes.h"
 #include "glint/detect/scoring.h"
 #include "glint/nn/safetensors.h"
 
 namespace glint {
 
-inline constexpr int kModelSchemaVersion = 1;
+/// Version 2 must have a checksum. Version 1, before it, is read too.
+inline constexpr int kModelSchemaVersion = 2, kOldestModelSchema = 1;
 
 struct Model {
+  std::string file = "the new model";  ///< as messages name it
   std::string method;
   BackboneIdentity backbone;
   TensorDict backbone_weights;  ///< folded; empty when the file was written without them
@@ -25,12 +29,17 @@ struct Model {
   TensorDict calibration_patches;  ///< "patch_scores", "decision_scores" [n, h, w]
   InputOptions input;
   ScoringOptions scoring;
+  /// In which the calibration scores were computed, and so in which parts must be; absent in old files.
+  std::optional<Precision> precision;
+  std::optional<PhotographSizes> photographs;  ///< absent in old files
   /// Configuration, decision, calibration, dataset, training record, versions: see docs/model-file.md.
   nlohmann::json record;
 };
 
+/// Error(kBadInput) when the record holds text that is not UTF-8.
 SafetensorsFile model_to_file(const Model& model);
-/// Error(kBadInput) naming `name` and the missing or wrong part.
+/// Error(kBadInput) naming `name` and the missing or wrong part: another checksum, numbers that are not
+/// finite, impossible shapes, a record that lacks something.
 Model model_from_file(const SafetensorsFile& file, const std::string& name);
 Model load_model(const std::filesystem::path& path);
 void save_model(const Model& model, const std::filesystem::path& path);
@@ -38,14 +47,20 @@ void save_model(const Model& model, const std::filesystem::path& path);
 /// A model ready to score. Const methods may run from several threads.
 class Inspector {
  public:
+  /// `precision` auto: the one that the model was calibrated in (on a CPU without bfloat16 in hardware too,
+  /// where it is computed in software), or what suits this machine when an old file does not record it.
   Inspector(const Model& model, const torch::Device& device, Precision precision, const std::string& name);
 
   /// Raw patch scores of photographs of any size.
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& photographs) const;
   const InputOptions& input() const { return input_; }
+  Precision precision() const { return precision_; }  ///< never auto
 
  private:
+  std::unique_ptr<Detector> open(const Model& model, const torch::Device& device, const std::string& name);
+
   InputOptions input_;
+  Precision precision_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Detector> detector_;
 };

@@ -63,6 +63,24 @@ double image_score(const ScoreMap& patch_scores, const ScoreMap& map, const Scor
   return 0;
 }
 
+namespace {
+
+void require_finite(double score) {
+  if (!std::isfinite(score)) {
+    fail(ErrorCode::kBadInput,
+         "the detector's score is not a finite number: the model is damaged or its training diverged; train "
+         "it again");
+  }
+}
+
+void require_finite(const ScoreMap& map) {
+  for (const float v : map.values) {
+    if (!std::isfinite(v)) return require_finite(static_cast<double>(v));
+  }
+}
+
+}  // namespace
+
 TailProbability::TailProbability(std::vector<double> good_scores) : sorted_(std::move(good_scores)) {
   GLINT_CHECK(!sorted_.empty());
   constexpr double kTailShare = 0.2;
@@ -97,8 +115,16 @@ Scorer::Scorer(const ScoringOptions& options, int input_size, const std::vector<
   for (const PatchScores& patches : calibration) {
     maps.push_back(image_score(patches.map, map(patches), options_));
     decisions.push_back(decision_score(patches));
+    for (const double score : {maps.back(), decisions.back()}) require_finite(score);
   }
   tails_ = {TailProbability(std::move(maps)), TailProbability(std::move(decisions))};
+}
+
+ScoreMap Scorer::map(const PatchScores& patches) const {
+  require_finite(patches.map);
+  ScoreMap out = anomaly_map(patches.map, input_size_, options_);
+  require_finite(out);
+  return out;
 }
 
 double Scorer::decision_score(const PatchScores& patches) const {
@@ -106,9 +132,16 @@ double Scorer::decision_score(const PatchScores& patches) const {
 }
 
 double Scorer::score(const PatchScores& patches, const ScoreMap& map) const {
-  const double from_map = image_score(patches.map, map, options_);
-  if (tails_.empty()) return from_map;
-  return tails_[0].surprise(from_map) + tails_[1].surprise(decision_score(patches));
+  // A maximum passes over NaN, so that the patches count and not only what follows from them.
+  require_finite(patches.map);
+  require_finite(patches.decision);
+  require_finite(map);
+  double score = image_score(patches.map, map, options_);
+  if (!tails_.empty() && patches.decision.values.empty())
+    fail(ErrorCode::kBadInput, "the model has calibration scores of another method; train it again");
+  if (!tails_.empty()) score = tails_[0].surprise(score) + tails_[1].surprise(decision_score(patches));
+  require_finite(score);
+  return score;
 }
 
 }  // namespace glint

@@ -84,7 +84,9 @@ class Scorer {
   /// `calibration`: patch scores of the good parts that set the threshold.
   Scorer(const ScoringOptions& options, int input_size, const std::vector<PatchScores>& calibration);
 
-  ScoreMap map(const PatchScores& patches) const { return anomaly_map(patches.map, input_size_, options_); }
+  /// Both are the one gate that every score passes, of calibration, inspection, evaluation and station:
+  /// Error(kBadInput) when a patch score or what follows from it is not a finite number.
+  ScoreMap map(const PatchScores& patches) const;
   double score(const PatchScores& patches) const { return score(patches, map(patches)); }
   double score(const PatchScores& patches, const ScoreMap& map) const;
 

@@ -1,6 +1,8 @@
 #include "glint/detect/training_loop.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
@@ -33,6 +35,12 @@ nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
         const auto begin = order.begin() + static_cast<std::ptrdiff_t>(at.step) * batch;
         at.images.assign(begin, begin + std::min<std::ptrdiff_t>(batch, order.end() - begin));
         const nlohmann::json values = callbacks.train(at);
+        if (!std::isfinite(values.at("loss").get<double>())) {
+          fail(ErrorCode::kBadInput,
+               "the training diverged in meta-epoch {} (the loss is not a finite number); lower the learning "
+               "rate, or look for damaged training images with `glint audit`",
+               at.meta_epoch + 1);
+        }
         for (const auto& [name, value] : values.items())
           reading[name] = reading.value(name, 0.0) + value.get<double>();
         input.progress->advance(at.global + 1, fmt::format("epoch {} loss {:.4f}", at.meta_epoch + 1,
@@ -41,6 +49,9 @@ nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
     }
     for (auto& value : reading) value = value.get<double>() / (options.passes * steps);
     reading.update(callbacks.track(at.meta_epoch));
+    for (auto it = reading.begin();
+         it != reading.end();)  // JSON has no NaN: what was not measured is left out
+      it = std::isfinite(it->get<double>()) ? std::next(it) : reading.erase(it);
     reading["meta_epoch"] = at.meta_epoch + 1;
     series.push_back(std::move(reading));
     if (input.on_meta_epoch)

@@ -86,6 +86,7 @@ Model ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
   fit.resume = fs::exists(fit.state) && (place.epochs.empty() || fs::exists(place.epochs));
   fit.epochs = place.epochs;
   fit.library = library_.get();
+  fit.out = place.model;
   reset_peak_memory();
   Model model = [&] {
     try {
@@ -98,7 +99,7 @@ Model ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
     }
   }();
   model.record["training"]["peak_mib"] = peak_memory_mib();
-  save_model(model, place.model);
+  save_trained(model, fit);
   return model;
 }
 

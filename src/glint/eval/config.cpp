@@ -1,23 +1,13 @@
 #include "glint/eval/config.h"
 
 #include "glint/base/error.h"
+#include "glint/nn/backbone_store.h"
 
 namespace glint {
-namespace {
-
-/// The network a name or a file stands for, for its defaults; files are recognised later.
-const BackboneSpec& spec_for_defaults(const std::string& backbone) {
-  for (const BackboneSpec& spec : backbone_specs()) {
-    if (spec.name == backbone) return spec;
-  }
-  return backbone_spec("resnet18");
-}
-
-}  // namespace
 
 TrainConfig::TrainConfig(const std::string& method_text, const std::string& backbone_text, Recipe chosen)
     : method_name(method_text), backbone(backbone_text), recipe(chosen), method(make_method(method_text)) {
-  const RecipeDefaults defaults = method->apply_recipe(recipe, spec_for_defaults(backbone));
+  const RecipeDefaults defaults = method->apply_recipe(recipe, backbone_architecture(backbone));
   augment = defaults.mild_augmentation ? AugmentRegime::kMild : AugmentRegime::kNone;
   input = defaults.input;
   scoring = defaults.scoring;

@@ -44,7 +44,8 @@ struct TrainConfig {
   ScoringOptions scoring;
   std::unique_ptr<Method> method;
 
-  /// Method, recipe and backbone fix the defaults of everything else; set other options afterwards.
+  /// Method, recipe and the backbone's network (whether given by name or by file) fix the defaults of
+  /// everything else; set other options afterwards.
   TrainConfig(const std::string& method, const std::string& backbone, Recipe recipe);
   TrainConfig(const TrainConfig&) = delete;
   TrainConfig& operator=(const TrainConfig&) = delete;

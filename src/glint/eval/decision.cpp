@@ -54,12 +54,17 @@ nlohmann::json Decision::to_json() const {
           {"good_images", conformal.good_images}};
 }
 
-Decision make_decision(const Model& model, const ScoringOptions& scoring, double false_reject) {
+namespace {
+
+Decision decide(const Model& model, const ScoringOptions& scoring, double false_reject) {
+  if (!(false_reject > 0 && false_reject < 1))
+    fail(ErrorCode::kConfig, "a tolerable false-reject rate of {}: must lie between 0 and 1", false_reject);
   const std::vector<PatchScores> scores = calibration_scores(model);
   Decision out{"", "", {}, {}, Scorer(scoring, model.input.size, scores)};
+  out.photographs = model.photographs;
   const auto& calibration = model.record.contains("decision") ? model.record["decision"] : nlohmann::json();
   if (!calibration.is_object() || !calibration.contains("mode") || !calibration["mode"].is_string()) {
-    fail(ErrorCode::kBadInput, "the model's record lacks its calibration; train it again");
+    fail(ErrorCode::kBadInput, "{}: the model's record lacks its calibration; train it again", model.file);
   }
   out.mode = calibration["mode"].get<std::string>();
   std::vector<double> peaks;
@@ -78,20 +83,53 @@ Decision make_decision(const Model& model, const ScoringOptions& scoring, double
   return out;
 }
 
+double recorded_number(const Model& model, const char* key) {
+  const auto value =
+      model.record.value(nlohmann::json::json_pointer(std::string("/decision/") + key), nlohmann::json());
+  if (!value.is_number())
+    fail(ErrorCode::kBadInput, "{}: the model's record lacks its {}; train it again", model.file, key);
+  return value.get<double>();
+}
+
+}  // namespace
+
+Decision make_decision(const Model& model, const ScoringOptions& scoring, double false_reject) {
+  make_decision(model);  // also compares with what the model records
+  return decide(model, scoring, false_reject);
+}
+
 Decision make_decision(const Model& model) {
-  const auto rate =
-      model.record.value(nlohmann::json::json_pointer("/decision/wished_rate"), nlohmann::json());
-  if (!rate.is_number())
-    fail(ErrorCode::kBadInput, "the model's record lacks its false-reject rate; train it again");
-  return make_decision(model, model.scoring, rate.get<double>());
+  Decision out = decide(model, model.scoring, recorded_number(model, "wished_rate"));
+  const double recorded = recorded_number(model, "threshold"), computed = out.conformal.threshold;
+  const double range =
+      std::max({std::abs(recorded), std::abs(out.good_scores.front()), std::abs(out.good_scores.back())});
+  constexpr double kTolerance = 1e-4;
+  if (!(std::abs(recorded - computed) <= kTolerance * range)) {
+    fail(ErrorCode::kBadInput,
+         "{}: records the threshold {:.9g}, its calibration scores give {:.9g}: the file was damaged or "
+         "changed; "
+         "train it again",
+         model.file, recorded, computed);
+  }
+  return out;
+}
+
+Decision calibrate(const Model& model, double false_reject) {
+  return decide(model, model.scoring, false_reject);
 }
 
 InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,
                                const std::string& path) {
+  if (decision.photographs) {
+    const std::string reason =
+        decision.photographs->refusal(image.width, image.height, inspector.input().size);
+    if (!reason.empty()) fail(ErrorCode::kBadInput, "{}", reason);
+  }
   const PatchScores patches = inspector.patch_scores({image})[0];
   const ScoreMap map = decision.scorer.map(patches);
   InspectionResult out;
   out.path = path;
+  if (decision.photographs) out.notice = decision.photographs->notice(image.width, image.height);
   out.score = decision.scorer.score(patches, map);
   out.threshold = decision.conformal.threshold;
   out.p_value = decision.p_value(out.score);

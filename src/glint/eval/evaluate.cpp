@@ -6,11 +6,15 @@
 #include <numeric>
 #include <set>
 
+#include "glint/base/csv.h"
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/image/codec.h"
 #include "glint/image/regions.h"
 #include "glint/metrics/ranking.h"
 #include "glint/nn/backbone_store.h"
+
+namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
@@ -43,7 +47,7 @@ void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow
       fail(ErrorCode::kBadInput,
            "{}: the model was trained on or calibrated with this image ({}); a figure on it means nothing. "
            "Remove it from the test set (--allow-leakage for experiments)",
-           sample.path.string(), found->second);
+           name_line(sample.path), found->second);
     }
     const std::string pair = found->second + " = " + sample.id;
     if (named.insert(pair).second) out.leaked.push_back(pair);
@@ -171,7 +175,11 @@ std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspe
 }
 
 void judge(ScoredImage& image, const Decision& decision) {
-  image.score = decision.scorer.score(image.patches);
+  try {
+    image.score = decision.scorer.score(image.patches);
+  } catch (const Error& e) {
+    fail(e.code(), "{}: {}", name_line(image.sample.path), e.what());
+  }
   image.p_value = decision.p_value(image.score);
   image.rejected = decision.rejects(image.score);
 }
@@ -207,6 +215,35 @@ void add_warnings(Evaluation& out) {
   }
 }
 
+/// Test photographs that `inspect` would not judge, or whose size the model has not seen. Public data sets
+/// have them, so that they are named and not refused.
+void warn_of_sizes(const Dataset& dataset, const Model& model, std::vector<std::string>& warnings) {
+  if (!model.photographs) return;
+  int refused = 0, other = 0;
+  std::string first_refused, first_other;
+  for (const Sample& sample : dataset.test) {
+    const std::string why = model.photographs->refusal(sample.width, sample.height, model.input.size);
+    const std::string size = fmt::format("{} ({} x {})", sample.id, sample.width, sample.height);
+    if (!why.empty()) {
+      if (refused++ == 0) first_refused = size;
+    } else if (!model.photographs->notice(sample.width, sample.height).empty()) {
+      if (other++ == 0) first_other = size;
+    }
+  }
+  if (refused > 0) {
+    warnings.push_back(
+        fmt::format("{} of {} test images have another shape than the model was trained on, or are too small "
+                    "for it, such as {}: they count here, `glint inspect` gives them no verdict",
+                    refused, dataset.test.size(), first_refused));
+  }
+  if (other > 0) {
+    warnings.push_back(
+        fmt::format("{} of {} test images have another size than the model was trained on, such "
+                    "as {}",
+                    other, dataset.test.size(), first_other));
+  }
+}
+
 }  // namespace
 
 ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const Scorer& scorer) {
@@ -218,10 +255,17 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
   Evaluation out{make_decision(model, options.scoring, options.false_reject), options.scoring};
   out.warnings = dataset.warnings;
   check_not_trained_on(model, dataset, allow_leakage, out);
-  if (model.record["training"].value("saturated", false)) {
+  if (model.record.value(json::json_pointer("/training/saturated"), false)) {
     out.warnings.emplace_back(
         "the training saturated: real and fake features are fully separated, scores may carry no "
         "information");
+  }
+
+  warn_of_sizes(dataset, model, out.warnings);
+  if (model.precision && *model.precision != inspector.precision()) {
+    out.warnings.push_back(
+        fmt::format("scored in {}, the threshold was set in {}: verdicts near it may differ from the line's",
+                    enum_name(inspector.precision()), enum_name(*model.precision)));
   }
 
   const auto start = std::chrono::steady_clock::now();
@@ -282,7 +326,7 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
         entry["aupro"] = number(c.pixel->aupro.value);
       }
     }
-    per_class[c.label] = std::move(entry);
+    per_class[utf8_text(c.label)] = std::move(entry);
   }
   json decision = e.decision.to_json();
   int good = 0, anomalous = 0, false_rejects = 0, escapes = 0;
@@ -300,6 +344,9 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
   copy.describe(scoring);
   json record = model.record;
   if (record.contains("dataset")) record["dataset"].erase("images");
+  json leaked = json::array(), warnings = json::array();
+  for (const std::string& pair : e.leaked) leaked.push_back(utf8_text(pair));
+  for (const std::string& warning : e.warnings) warnings.push_back(utf8_text(warning));
   return {{"schema_version", 1},
           {"image_auroc", estimate_json(e.image_auroc)},
           {"pixel_auroc", estimate_json(e.pixel.auroc)},
@@ -312,71 +359,26 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
           {"decision", decision},
           {"scoring", scoring.to_json()["scoring"]},
           {"dataset",
-           {{"name", dataset.name()},
+           {{"name", utf8_text(dataset.name())},
             {"fingerprint", dataset.fingerprint()},
             {"test_good", good},
             {"test_anomalous", anomalous},
             {"pixel_images", e.pixel_images},
             {"regions", e.pixel.regions},
-            {"leaked", e.leaked}}},
+            {"leaked", leaked}}},
           {"model", record},
           {"seconds_per_image", e.seconds_per_image},
-          {"warnings", e.warnings}};
+          {"warnings", warnings}};
 }
 
 std::string scores_csv(const Evaluation& e) {
   std::string out = "image,label,anomalous,score,threshold,p_value,verdict,defect_area_px\n";
   for (const ScoredImage& image : e.images) {
-    std::string id = image.sample.id;
-    if (id.find_first_of(",\"\n") != std::string::npos) {
-      std::string quoted = "\"";
-      for (const char c : id) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-      id = quoted + "\"";
-    }
-    out += fmt::format("{},{},{},{:.9g},{:.9g},{:.6g},{},{}\n", id, image.sample.label,
-                       image.sample.anomalous() ? 1 : 0, image.score, e.decision.conformal.threshold,
-                       image.p_value, image.rejected ? "NOK" : "OK", image.defect_area_px);
+    out += fmt::format("{},{},{},{:.9g},{:.9g},{:.6g},{},{}\n", csv_field(utf8_text(image.sample.id)),
+                       csv_field(utf8_text(image.sample.label)), image.sample.anomalous() ? 1 : 0,
+                       image.score, e.decision.conformal.threshold, image.p_value,
+                       image.rejected ? "NOK" : "OK", image.defect_area_px);
   }
-  return out;
-}
-
-std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem::path& epochs_file,
-                                       const Dataset& dataset, const ScoringOptions& scoring,
-                                       ProgressSink& progress) {
-  const SafetensorsFile file = read_safetensors(epochs_file);
-  std::map<int, TensorDict> epochs;
-  for (const auto& [name, tensor] : file.tensors) {
-    if (name.size() < 7 || name[5] != '.')
-      fail(ErrorCode::kBadInput, "{}: not a file of --keep-epochs", epochs_file.string());
-    epochs[std::atoi(name.substr(0, 5).c_str())][name.substr(6)] = tensor;
-  }
-  std::vector<RgbImage> photographs;
-  std::vector<int> labels;
-  for (const Sample& sample : dataset.test) {
-    photographs.push_back(prepare_input(read_image(sample.path), model.input));
-    labels.push_back(sample.anomalous() ? 1 : 0);
-  }
-  Model copy = model;
-  copy.input.framing = Framing::kWhole;  // the photographs are prepared already
-  std::vector<OracleEpoch> out;
-  const Scorer scorer(scoring, model.input.size, calibration_scores(model));
-  progress.begin("oracle epochs", static_cast<std::int64_t>(epochs.size()));
-  for (const auto& [epoch, weights] : epochs) {
-    throw_if_cancelled();
-    copy.method_weights = weights;
-    const Inspector inspector(copy, torch::kCPU, Precision::kAuto, epochs_file.string());
-    std::vector<double> scores;
-    for (std::size_t first = 0; first < photographs.size(); first += kScoreBatch) {
-      const auto begin = photographs.begin() + static_cast<std::ptrdiff_t>(first);
-      const auto end = photographs.begin() +
-                       static_cast<std::ptrdiff_t>(std::min(photographs.size(), first + kScoreBatch));
-      for (const PatchScores& patches : inspector.patch_scores({begin, end}))
-        scores.push_back(scorer.score(patches));
-    }
-    out.push_back({epoch, auroc(scores, labels)});
-    progress.advance(std::ssize(out), "");
-  }
-  progress.end();
   return out;
 }
 

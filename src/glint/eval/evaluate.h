@@ -78,7 +78,9 @@ struct OracleEpoch {
   int meta_epoch = 0;
   double image_auroc = 0;
 };
-std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem::path& epochs_file,
+/// `epochs_folder`: FitOptions::epochs of the training that made `model`. Error(kNotFound) when it holds none
+/// of it.
+std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem::path& epochs_folder,
                                        const Dataset& dataset, const ScoringOptions& scoring,
                                        ProgressSink& progress);
 

@@ -7,12 +7,14 @@
 #include <set>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "glint/data/split.h"
 #include "glint/detect/feature_cache.h"
 #include "glint/eval/crossfit.h"
 #include "glint/eval/decision.h"
+#include "glint/eval/fit_files.h"
 #include "glint/image/codec.h"
 #include "glint/nn/backbone_store.h"
 
@@ -122,7 +124,7 @@ class Trainer {
                     config_.augment_draws, seedless ? 0 : seed, config_.shots, enum_name(config_.precision),
                     input_options.to_json().dump());
     for (const int i : which) text += ' ' + samples_[i].id + ' ' + samples_[i].sha256;
-    return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+    return sha256_hex(text);
   }
 
   const TrainConfig& config_;
@@ -134,11 +136,16 @@ class Trainer {
   ProgressSink& progress_;
 };
 
+/// In which products are computed on this machine.
+Precision effective_precision(const TrainConfig& config) {
+  return resolve_precision(config.precision, resolve_device(config.device));
+}
+
 /// What must be equal for a resume file to be continued.
 std::string identity_of(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone) {
-  const std::string text =
-      config.table().to_json().dump() + config.method_name + backbone.sha256 + dataset.fingerprint();
-  return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
+  return sha256_hex(fmt::format("{} {} {} {} {} {}", GLINT_VERSION, config.method_name,
+                                enum_name(effective_precision(config)), backbone.sha256,
+                                dataset.fingerprint(), config.table().to_json().dump()));
 }
 
 /// Rounds the input's side down to what the backbone takes, with a message.
@@ -151,46 +158,31 @@ void fit_input_size(TrainConfig& config, const BackboneSpec& spec, ProgressSink&
   config.input.size = size;
 }
 
-void save_state(const fs::path& path, const TrainingState& state, const std::string& identity) {
-  SafetensorsFile file{state.tensors, {}};
-  file.metadata["identity"] = identity;
-  file.metadata["meta_epoch"] = std::to_string(state.meta_epoch);
-  file.metadata["record"] = state.record.dump();
-  write_safetensors(path, file);
-}
-
-TrainingState load_state(const fs::path& path, const std::string& identity) {
-  const SafetensorsFile file = read_safetensors(path);
-  for (const char* key : {"identity", "meta_epoch", "record"}) {
-    if (!file.metadata.count(key))
-      fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", path.string());
-  }
-  if (file.metadata.at("identity") != identity) {
-    fail(ErrorCode::kBadInput,
-         "{}: belongs to another dataset, backbone or configuration; remove it or train without --resume",
-         path.string());
-  }
-  TrainingState state;
-  state.meta_epoch = std::stoi(file.metadata.at("meta_epoch"));
-  state.tensors = file.tensors;
-  state.record = json::parse(file.metadata.at("record"));
-  return state;
-}
-
 json dataset_record(const Dataset& dataset, const std::set<std::string>& calibrating) {
   json images = json::array();
   for (const auto* part : {&dataset.train, &dataset.calibration}) {
     for (const Sample& sample : *part) {
       const bool calibration = sample.role == Role::kCalibration || calibrating.count(sample.id) > 0;
-      images.push_back(
-          {{"id", sample.id}, {"sha256", sample.sha256}, {"role", calibration ? "calibration" : "train"}});
+      images.push_back({{"id", utf8_text(sample.id)},
+                        {"sha256", sample.sha256},
+                        {"role", calibration ? "calibration" : "train"}});
     }
   }
-  return {{"name", dataset.name()},
+  json leaked = json::array();
+  for (const std::string& pair : dataset.leaked) leaked.push_back(utf8_text(pair));
+  return {{"name", utf8_text(dataset.name())},
           {"fingerprint", dataset.fingerprint()},
           {"train_images", dataset.train.size()},
           {"images", images},
-          {"leaked", dataset.leaked}};
+          {"leaked", leaked}};
+}
+
+PhotographSizes photograph_sizes(const Dataset& dataset) {
+  PhotographSizes out;
+  for (const auto* part : {&dataset.train, &dataset.calibration}) {
+    for (const Sample& sample : *part) out.add(sample.width, sample.height);
+  }
+  return out;
 }
 
 }  // namespace
@@ -214,7 +206,7 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
     if (plan.images == 0) {
       fail(ErrorCode::kConfig,
            "calibration.mode = folder: {} has no calibration/good; add it or choose holdout",
-           dataset.root.string());
+           name_line(dataset.root));
     }
   } else if (plan.mode == CalibrationMode::kHoldout && config.shots == 0) {
     const int least = std::min(config.holdout_least, good - 2);
@@ -239,10 +231,12 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const CalibrationPlan plan = plan_calibration(config, dataset);
   Backbone backbone = open_backbone(config.backbone);
   const torch::Device device = resolve_device(config.device);
-  backbone.to(device, resolve_precision(config.precision, device));
+  const Precision precision = effective_precision(config);
+  backbone.to(device, precision);
   fit_input_size(config, backbone.spec(), progress);
   const auto seed = static_cast<std::uint64_t>(config.seed);
   const std::string identity = identity_of(config, dataset, backbone.identity());
+  check_outputs(config, dataset, options, backbone, plan.images);
 
   const int good = static_cast<int>(dataset.train.size());
   const std::vector<RgbImage> images = prepare_all(dataset.train, config.input, progress);
@@ -265,17 +259,19 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
 
   std::optional<TrainingState> resume;
   CrossfitState folds_done;
-  if (options.resume && !options.state.empty() && fs::exists(options.state)) {
+  std::error_code ec;
+  if (options.resume && !options.state.empty() && fs::exists(options.state, ec)) {
     resume = load_state(options.state, identity);
     folds_done = split_crossfit(*resume);
     progress.message(fmt::format("resuming after meta-epoch {}{}", resume->meta_epoch,
                                  folds_done.finished.empty() ? ""
                                                              : fmt::format(" and {} folds of cross-fitting",
                                                                            folds_done.finished.size())));
+  } else if (!options.state.empty() && fs::exists(options.state, ec)) {
+    progress.message(fmt::format(
+        "warning: {}, the state of an unfinished training, will be replaced; --resume would go on with it",
+        name_line(options.state)));
   }
-  SafetensorsFile epochs;
-  if (resume && !options.epochs.empty() && fs::exists(options.epochs))
-    epochs = read_safetensors(options.epochs);
   FeatureLibrary own_library;
   const Trainer trainer(config, backbone, images, dataset.train, split.train,
                         options.library != nullptr ? *options.library : own_library, progress);
@@ -283,13 +279,10 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const FitResult fitted =
       trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
         last = state;
+        // The epoch first: a resumed training starts behind the state.
+        if (!options.epochs.empty() && state.usable)
+          save_epoch(options.epochs, state, *config.method, identity);
         if (!options.state.empty()) save_state(options.state, state, identity);
-        if (options.epochs.empty() || !state.usable) return;
-        for (const auto& [name, tensor] : state.tensors) {
-          if (!name.starts_with("adam.") && !name.starts_with("snapshot."))
-            epochs.tensors[fmt::format("{:05}.{}", state.meta_epoch, name)] = tensor;
-        }
-        write_safetensors(options.epochs, epochs);
       });
 
   Model model;
@@ -298,6 +291,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   model.method_weights = fitted.weights;
   model.input = config.input;
   model.scoring = config.scoring;
+  model.precision = precision;
+  model.photographs = photograph_sizes(dataset);
   std::vector<PatchScores> calibration;
   std::set<std::string> calibrating;
   if (plan.mode == CalibrationMode::kCrossfit) {
@@ -335,11 +330,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                   {"decision", {{"mode", enum_name(plan.mode)}, {"wished_rate", config.false_reject}}},
                   {"versions", {{"glint", GLINT_VERSION}, {"libtorch", TORCH_VERSION}}},
                   {"run_identity", identity}};
-  model.record["decision"] = make_decision(model).to_json();
-  if (!options.state.empty()) {
-    std::error_code ignored;
-    fs::remove(options.state, ignored);
-  }
+  model.record["decision"] = calibrate(model, config.false_reject).to_json();
   return model;
 }
 

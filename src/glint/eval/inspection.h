@@ -12,6 +12,7 @@ namespace glint {
 
 struct InspectionResult {
   std::string path;
+  std::string notice;  ///< what to say beside the verdict; empty = nothing
   double score = 0, threshold = 0, p_value = 0;
   bool rejected = false;
   std::vector<Region> regions;  ///< in the photograph's pixels, where map > map_threshold

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/nn/torch_checkpoint.h"
 
 namespace fs = std::filesystem;
@@ -44,8 +45,7 @@ fs::path cached_path(const std::string& name) {
 
 BackboneIdentity identity_of(const SafetensorsFile& file, const std::string& name) {
   const auto it = file.metadata.find(kMetadataKey);
-  const nlohmann::json record =
-      it == file.metadata.end() ? nlohmann::json() : nlohmann::json::parse(it->second, nullptr, false);
+  const nlohmann::json record = it == file.metadata.end() ? nlohmann::json() : parse_bounded_json(it->second);
   if (!record.is_object()) fail(ErrorCode::kBadInput, "{}: no glint backbone record; import it first", name);
   BackboneIdentity identity;
   for (auto [key, field] : {std::pair("name", &identity.name), std::pair("sha256", &identity.sha256),
@@ -59,14 +59,21 @@ BackboneIdentity identity_of(const SafetensorsFile& file, const std::string& nam
 }
 
 bool looks_like_path(const std::string& text) {
-  return text.find('/') != std::string::npos || text.ends_with(".pth") || text.ends_with(".pt") ||
-         text.ends_with(".safetensors");
+  const std::string ending = lower_extension(text);
+  return text.find('/') != std::string::npos || ending == ".pth" || ending == ".pt" ||
+         ending == ".safetensors";
+}
+
+/// Also false where nobody may look, such as another user's home.
+bool is_there(const fs::path& path) {
+  std::error_code cannot_look;
+  return fs::exists(path, cannot_look);
 }
 
 /// The stored form that a name or file stands for; foreign files are imported on the fly.
 SafetensorsFile open_file(const std::string& name_or_file) {
   if (looks_like_path(name_or_file)) {
-    if (name_or_file.ends_with(".safetensors")) {
+    if (lower_extension(name_or_file) == ".safetensors") {
       SafetensorsFile file = read_safetensors(name_or_file);
       if (file.metadata.count(kMetadataKey)) return file;
     }
@@ -74,13 +81,13 @@ SafetensorsFile open_file(const std::string& name_or_file) {
     return backbone_to_file(imported.identity, imported.weights);
   }
   const BackboneSpec& spec = backbone_spec(name_or_file);
-  if (fs::exists(cached_path(spec.name))) return read_safetensors(cached_path(spec.name));
+  if (is_there(cached_path(spec.name))) return read_safetensors(cached_path(spec.name));
   if (spec.name == kEmbeddedName) {
     if (auto file = embedded_file()) return *file;
     fail(ErrorCode::kNotFound, "this build has no embedded backbone; make one with `glint backbone distill`");
   }
   fail(ErrorCode::kNotFound, "backbone '{}' is not in {}: fetch {}{} and run `glint backbone import {}`",
-       spec.name, cached_path(spec.name).parent_path().string(), spec.official_url, spec.official_file,
+       spec.name, name_line(cached_path(spec.name).parent_path()), spec.official_url, spec.official_file,
        spec.official_file);
 }
 
@@ -92,21 +99,23 @@ fs::path cache_folder() {
     const char* value = std::getenv(variable);
     if (value && *value) return fs::path(value) / below;
   }
-  return fs::temp_directory_path() / "glint-cache";
+  std::error_code ec;
+  const fs::path temporary = fs::temp_directory_path(ec);
+  return (ec ? fs::path("/tmp") : temporary) / "glint-cache";
 }
 
 ImportedBackbone import_backbone(const fs::path& path, const std::string& arch, const std::string& licence) {
   const Bytes bytes = read_file(path);
-  const TensorDict tensors = lower_extension(path) == ".safetensors"
-                                 ? parse_safetensors(bytes, path.string()).tensors
-                                 : parse_torch_checkpoint(bytes, path.string());
-  const BackboneSpec& spec = arch.empty() ? recognise_backbone(tensors, path.string()) : backbone_spec(arch);
+  const std::string name = name_line(path);
+  const TensorDict tensors = lower_extension(path) == ".safetensors" ? parse_safetensors(bytes, name).tensors
+                                                                     : parse_torch_checkpoint(bytes, name);
+  const BackboneSpec& spec = arch.empty() ? recognise_backbone(tensors, name) : backbone_spec(arch);
   ImportedBackbone out;
-  out.weights = fold_backbone(tensors, spec, path.string());
+  out.weights = fold_backbone(tensors, spec, name);
   out.file_sha256 = sha256_hex(bytes);
   out.identity = {spec.name, weights_sha256(out.weights),
-                  fmt::format("{} (SHA-256 {})", path.filename().string(), out.file_sha256),
-                  licence.empty() ? spec.licence : licence};
+                  fmt::format("{} (SHA-256 {})", name_text(path.filename()), out.file_sha256),
+                  licence.empty() ? spec.licence : name_text(licence)};
   return out;
 }
 
@@ -125,20 +134,35 @@ SafetensorsFile backbone_to_file(const BackboneIdentity& identity, const TensorD
 }
 
 Backbone backbone_from_file(const SafetensorsFile& file, const std::string& name) {
-  return {identity_of(file, name), file.tensors};
+  const BackboneIdentity identity = identity_of(file, name);
+  for (const auto& [tensor_name, tensor] : file.tensors) {
+    if (!is_floating(tensor.dtype) || !all_finite(tensor))
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite", name, tensor_name);
+  }
+  const std::string actual = weights_sha256(file.tensors);
+  if (actual != identity.sha256) {
+    fail(ErrorCode::kBadInput, "{}: weights hash to {}, the record says {}; import it again", name, actual,
+         identity.sha256);
+  }
+  return {identity, file.tensors};
 }
 
 Backbone open_backbone(const std::string& name_or_file) {
-  return backbone_from_file(open_file(name_or_file), name_or_file);
+  return backbone_from_file(open_file(name_or_file), name_line(name_or_file));
+}
+
+const BackboneSpec& backbone_architecture(const std::string& name_or_file) {
+  if (!looks_like_path(name_or_file)) return backbone_spec(name_or_file);
+  return backbone_spec(identity_of(open_file(name_or_file), name_line(name_or_file)).name);
 }
 
 std::vector<BackboneStatus> list_backbones() {
   std::vector<BackboneStatus> out;
   for (const BackboneSpec& spec : backbone_specs()) {
     BackboneStatus status{spec, false, std::nullopt, std::nullopt};
-    if (fs::exists(cached_path(spec.name))) {
+    if (is_there(cached_path(spec.name))) {
       status.cached = cached_path(spec.name);
-      status.identity = identity_of(read_safetensors(*status.cached), status.cached->string());
+      status.identity = identity_of(read_safetensors(*status.cached), name_line(*status.cached));
     } else if (spec.name == kEmbeddedName) {
       if (const auto file = embedded_file()) {
         status.embedded = true;
@@ -151,14 +175,7 @@ std::vector<BackboneStatus> list_backbones() {
 }
 
 BackboneIdentity verify_backbone(const std::string& name_or_file) {
-  const SafetensorsFile file = open_file(name_or_file);
-  const BackboneIdentity identity = identity_of(file, name_or_file);
-  const std::string actual = weights_sha256(file.tensors);
-  if (actual != identity.sha256) {
-    fail(ErrorCode::kBadInput, "{}: weights hash to {}, the record says {}; import it again", name_or_file,
-         actual, identity.sha256);
-  }
-  return identity;
+  return open_backbone(name_or_file).identity();
 }
 
 }  // namespace glint

@@ -33,8 +33,12 @@ SafetensorsFile backbone_to_file(const BackboneIdentity& identity, const TensorD
 Backbone backbone_from_file(const SafetensorsFile& file, const std::string& name);
 
 /// By name ("compact", "resnet18": embedded or cache) or by file path (any importable file).
-/// Error(kNotFound) says how to import what is absent.
+/// Error(kNotFound) says how to import what is absent, Error(kBadInput) when the weights do not hash to what
+/// the file records.
 Backbone open_backbone(const std::string& name_or_file);
+
+/// The network that open_backbone would give, from the name or the file's tensors alone.
+const BackboneSpec& backbone_architecture(const std::string& name_or_file);
 
 struct BackboneStatus {
   BackboneSpec spec;

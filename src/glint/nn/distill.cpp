@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "glint/image/codec.h"
@@ -18,8 +19,7 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-constexpr int kStateEvery = 200;  // steps between resume points
-constexpr int kMaxSidePx = 420;   // images are kept in memory at this size at most
+constexpr int kMaxSidePx = 420;  // images are kept in memory at this size at most
 
 RgbImage load_reduced(const fs::path& path) {
   const RgbImage image = read_image(path);
@@ -60,6 +60,64 @@ std::array<double, 2> residuals(const BackboneNet& student, const Backbone& teac
           relative_error(s.layer3, t.layer3, channel_variance(t.layer3)).item<double>()};
 }
 
+/// What must be equal for a state file to be continued.
+std::string identity_of(const Backbone& teacher, const BackboneSpec& student,
+                        const std::vector<fs::path>& paths, const std::vector<RgbImage>& images,
+                        const DistillOptions& options) {
+  std::string text =
+      fmt::format("{} {} {} {} {} {} {}\n", teacher.identity().sha256, enum_name(teacher.precision()),
+                  student.name, options.steps, options.batch, options.crop_px, options.learning_rate);
+  text += fmt::format("{}\n", options.seed);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    text += fmt::format("{} {} {} {}\n", name_line(paths[i]), images[i].width, images[i].height,
+                        sha256_hex(std::as_bytes(std::span(images[i].pixels))));
+  }
+  return sha256_hex(text);
+}
+
+/// The student's parameters and Adam's two moments of each, with their names in a state file.
+struct Trained {
+  std::vector<torch::Tensor> parameters, m, v;
+
+  template <class Visit>
+  void each(const Visit& visit) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      visit(fmt::format("p.{}", i), parameters[i]);
+      visit(fmt::format("m.{}", i), m[i]);
+      visit(fmt::format("v.{}", i), v[i]);
+    }
+  }
+};
+
+void save_state(const fs::path& path, Trained& trained, int step, const std::string& identity) {
+  SafetensorsFile file;
+  trained.each([&](const std::string& name, const torch::Tensor& t) { file.tensors[name] = to_host(t); });
+  file.metadata = {{"step", std::to_string(step)}, {"identity", identity}};
+  add_checksum(file);
+  write_safetensors(path, file);
+}
+
+/// Returns the number of finished steps.
+int load_state(const fs::path& path, Trained& trained, const std::string& identity, int steps) {
+  const SafetensorsFile file = read_safetensors(path);
+  const std::string name = name_line(path);
+  const auto found = file.metadata.find("identity");
+  const nlohmann::json step =
+      file.metadata.count("step") ? parse_bounded_json(file.metadata.at("step")) : nlohmann::json();
+  if (!verify_checksum(file, name) || found == file.metadata.end() || !step.is_number_unsigned())
+    fail(ErrorCode::kBadInput, "{}: not a state of `glint backbone distill`; remove it", name);
+  if (found->second != identity) {
+    fail(ErrorCode::kBadInput,
+         "{}: belongs to another teacher, other images or other options; remove it to start again", name);
+  }
+  const torch::NoGradGuard no_grad;
+  trained.each([&](const std::string& key, torch::Tensor& t) {
+    t.copy_(to_tensor(require_tensor(file.tensors, key, t.sizes().vec(), name)));
+  });
+  return static_cast<int>(
+      std::min<std::uint64_t>(step.get<std::uint64_t>(), static_cast<std::uint64_t>(steps)));
+}
+
 }  // namespace
 
 DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
@@ -96,43 +154,28 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
   result.report.start_residual_layer2 = start[0];
   result.report.start_residual_layer3 = start[1];
 
-  std::vector<torch::Tensor> parameters = student.parameters();
-  std::vector<torch::Tensor> m, v;
+  Trained trained{student.parameters(), {}, {}};
+  auto& [parameters, m, v] = trained;
   for (torch::Tensor& p : parameters) {
     p.requires_grad_(true);
-    m.push_back(torch::zeros_like(p));
-    v.push_back(torch::zeros_like(p));
+    m.push_back(torch::zeros_like(p, torch::TensorOptions().requires_grad(false)));
+    v.push_back(torch::zeros_like(p, torch::TensorOptions().requires_grad(false)));
   }
+  const std::string identity = identity_of(teacher, student_spec, paths, images, options);
   int first_step = 0;
-  if (!options.state.empty() && fs::exists(options.state)) {
-    const SafetensorsFile state = read_safetensors(options.state);
-    const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      for (const auto& [prefix, target] :
-           {std::pair("p", &parameters[i]), std::pair("m", &m[i]), std::pair("v", &v[i])}) {
-        target->copy_(to_tensor(
-            require_tensor(state.tensors, fmt::format("{}.{}", prefix, i), options.state.string())));
-      }
-    }
-    first_step = std::stoi(state.metadata.at("step"));
+  std::error_code ec;
+  if (!options.state.empty() && fs::exists(options.state, ec)) {
+    first_step = load_state(options.state, trained, identity, options.steps);
     progress.message(fmt::format("resuming at step {}", first_step));
   }
-  auto save_state = [&](int step) {
-    if (options.state.empty()) return;
-    SafetensorsFile state;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      state.tensors[fmt::format("p.{}", i)] = to_host(parameters[i]);
-      state.tensors[fmt::format("m.{}", i)] = to_host(m[i]);
-      state.tensors[fmt::format("v.{}", i)] = to_host(v[i]);
-    }
-    state.metadata["step"] = std::to_string(step);
-    write_safetensors(options.state, state);
+  auto keep_state = [&](int step) {
+    if (!options.state.empty()) save_state(options.state, trained, step, identity);
   };
 
   progress.begin("distilling", options.steps);
   for (int step = first_step; step < options.steps; ++step) {
     if (cancel_requested()) {
-      save_state(step);
+      keep_state(step);
       throw_if_cancelled();
     }
     std::vector<RgbImage> batch(static_cast<std::size_t>(options.batch));
@@ -161,7 +204,7 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
       const torch::Tensor denominator = (v[i] / (1 - std::pow(kBeta2, step + 1))).sqrt_().add_(kEps);
       parameters[i].addcdiv_(m[i], denominator, -lr / (1 - std::pow(kBeta1, step + 1)));
     }
-    if ((step + 1) % kStateEvery == 0) save_state(step + 1);
+    if ((step + 1) % options.state_every == 0 || step + 1 == options.steps) keep_state(step + 1);
     progress.advance(step + 1, fmt::format("loss {:.4f}", loss.item<double>()));
   }
   progress.end();

@@ -17,7 +17,9 @@ struct DistillOptions {
   int crop_px = 192;            ///< side of a training crop, a multiple of 16
   double learning_rate = 5e-4;  ///< Adam, cosine to a hundredth
   std::uint64_t seed = 0;
-  std::filesystem::path state;  ///< file for resuming; empty = none
+  /// File for resuming; empty = none. One of another teacher, other images or options is refused.
+  std::filesystem::path state;
+  int state_every = 200;  ///< steps between two states
 };
 
 struct DistillReport {
@@ -36,7 +38,7 @@ struct DistillResult {
 /// Loss: mean over layer2, layer3 of the squared error over the teacher's channel variance. Each image is
 /// used at random scale, crop, flip, rotation by quarter turns, and brightness. One image in fifty (at least
 /// 8) is held out for the report. Steps depend only on (seed, step): a resumed run equals an uninterrupted
-/// one.
+/// one. The state file stays until the caller, who has written the result, removes it.
 DistillResult distill(const Backbone& teacher, const BackboneSpec& student,
                       const std::vector<std::filesystem::path>& images, const DistillOptions& options,
                       ProgressSink& progress);

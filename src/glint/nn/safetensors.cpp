@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "glint/base/error.h"
+#include "glint/base/names.h"
 
 namespace glint {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
+constexpr int kMaxDepth = 32;
+constexpr std::int64_t kMaxEvents = 8'000'000;  // of the parser in one text: a million images' entries
 
 std::optional<DType> parse_dtype(const std::string& text) {
   for (int i = 0; i <= static_cast<int>(DType::kBool); ++i) {
@@ -39,19 +42,8 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
   if (header_bytes > kMaxHeader || header_bytes > bytes.size() - 8)
     broken("the header is longer than the file");
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + 8;
-  int depth = 0;  // the format nests three deep; refuse deeper headers while parsing
-  const json::parser_callback_t shallow = [&depth](int d, json::parse_event_t, json&) {
-    depth = std::max(depth, d);
-    if (d > 8) throw Error(ErrorCode::kBadInput, "header nested too deeply");
-    return true;
-  };
-  json header;
-  try {
-    header = json::parse(text, text + header_bytes, shallow, false);
-  } catch (const Error& e) {
-    broken(e.what());
-  }
-  if (!header.is_object()) broken("the header is not a JSON object");
+  const json header = parse_bounded_json({text, header_bytes});
+  if (!header.is_object()) broken("the header is not a JSON object of reasonable depth");
 
   SafetensorsFile out;
   const std::span<const std::byte> data = bytes.subspan(8 + header_bytes);
@@ -103,7 +95,57 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
 }
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  return parse_safetensors(read_file(path), path.string());
+  return parse_safetensors(read_file(path), name_line(path));
+}
+
+json parse_bounded_json(std::string_view text) {
+  std::int64_t events = 0;
+  struct TooLarge {};
+  // The parser keeps its own stack, but what walks the result later (dump, destructors) recurses.
+  const json::parser_callback_t bounded = [&events](int depth, json::parse_event_t, json&) {
+    if (depth > kMaxDepth || ++events > kMaxEvents) throw TooLarge();
+    return true;
+  };
+  try {
+    json out = json::parse(text, bounded, /*allow_exceptions=*/false);
+    return out.is_discarded() ? json() : out;
+  } catch (const TooLarge&) {
+    return {};
+  }
+}
+
+namespace {
+
+std::string content_sha256(const SafetensorsFile& file) {
+  // One line per part, with the lengths of what may hold line ends, so that no two contents give one text.
+  std::string text;
+  for (const auto& [key, value] : file.metadata) {
+    if (key != kChecksumKey)
+      text += fmt::format("m {} {} {} {}\n", key.size(), key, value.size(), sha256_hex(value));
+  }
+  for (const auto& [name, tensor] : file.tensors) {
+    text += fmt::format("t {} {} {} [{}] {}\n", name.size(), name, dtype_name(tensor.dtype),
+                        fmt::join(tensor.shape, ","), sha256_hex(tensor.data));
+  }
+  return sha256_hex(text);
+}
+
+}  // namespace
+
+void add_checksum(SafetensorsFile& file) {
+  file.metadata[kChecksumKey] = content_sha256(file);
+}
+
+bool verify_checksum(const SafetensorsFile& file, const std::string& name) {
+  const auto it = file.metadata.find(kChecksumKey);
+  if (it == file.metadata.end()) return false;
+  if (it->second != content_sha256(file)) {
+    fail(ErrorCode::kBadInput,
+         "{}: its content does not match its checksum: the file was damaged or changed; copy it again from "
+         "where it was made",
+         name);
+  }
+  return true;
 }
 
 Bytes serialize_safetensors(const SafetensorsFile& file) {

@@ -1,8 +1,10 @@
 #include "glint/nn/tensor_dict.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "glint/base/error.h"
 
@@ -31,16 +33,60 @@ std::string_view dtype_name(DType dtype) {
   return kNames[static_cast<int>(dtype)];
 }
 
+bool is_floating(DType dtype) {
+  return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
 std::int64_t checked_numel(const std::vector<std::int64_t>& shape, const std::string& name) {
   constexpr std::int64_t kLimit = std::int64_t{1} << 40;
+  constexpr std::size_t kMaxDimensions = 16;
+  if (shape.size() > kMaxDimensions)
+    fail(ErrorCode::kBadInput, "tensor '{}': {} dimensions are not possible", name, shape.size());
   std::int64_t n = 1;
+  bool empty = false;
   for (const std::int64_t s : shape) {
     if (s < 0 || s > kLimit) fail(ErrorCode::kBadInput, "tensor '{}': size {} is not possible", name, s);
-    if (s == 0) return 0;
-    if (n > kLimit / s) fail(ErrorCode::kBadInput, "tensor '{}': more elements than any model has", name);
-    n *= s;
+    empty = empty || s == 0;
+    if (s > 0 && n > kLimit / s)
+      fail(ErrorCode::kBadInput, "tensor '{}': more elements than any model has", name);
+    n *= std::max<std::int64_t>(1, s);
   }
-  return n;
+  return empty ? 0 : n;
+}
+
+namespace {
+
+/// An exponent of all ones is infinity or NaN in every IEEE format.
+template <class T>
+bool exponents_finite(const HostTensor& tensor, T exponent) {
+  for (std::size_t at = 0; at + sizeof(T) <= tensor.data.size(); at += sizeof(T)) {
+    T bits;
+    std::memcpy(&bits, &tensor.data[at], sizeof(T));
+    if ((bits & exponent) == exponent) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool all_finite(const HostTensor& tensor) {
+  switch (tensor.dtype) {
+    case DType::kF64:
+      for (std::size_t at = 0; at + sizeof(double) <= tensor.data.size(); at += sizeof(double)) {
+        double value;
+        std::memcpy(&value, &tensor.data[at], sizeof(double));
+        if (!(std::fabs(value) <= std::numeric_limits<float>::max())) return false;
+      }
+      return true;
+    case DType::kF32:
+      return exponents_finite<std::uint32_t>(tensor, 0x7f80'0000U);
+    case DType::kF16:
+      return exponents_finite<std::uint16_t>(tensor, 0x7c00U);
+    case DType::kBF16:
+      return exponents_finite<std::uint16_t>(tensor, 0x7f80U);
+    default:
+      return true;
+  }
 }
 
 std::int64_t HostTensor::numel() const {

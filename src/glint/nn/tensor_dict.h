@@ -17,6 +17,8 @@ enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
 std::size_t dtype_bytes(DType dtype);
 std::string_view dtype_name(DType dtype);  ///< safetensors' names: "F32", "BF16", ...
 
+bool is_floating(DType dtype);
+
 /// Dense row-major tensor, little-endian.
 struct HostTensor {
   DType dtype = DType::kF32;
@@ -28,8 +30,12 @@ struct HostTensor {
 
 using TensorDict = std::map<std::string, HostTensor>;
 
-/// Product of the sizes; Error(kBadInput) naming `name` for negative sizes or more than 2^40 elements.
+/// Product of the sizes; Error(kBadInput) naming `name` for more than 16 sizes, negative ones, or more than
+/// 2^40 elements (sizes of 0 count as 1 there: strides follow from them).
 std::int64_t checked_numel(const std::vector<std::int64_t>& shape, const std::string& name);
+
+/// False when a value of a floating type is NaN or infinite as float32; other types are always finite.
+bool all_finite(const HostTensor& tensor);
 
 /// Values as float, from any floating type.
 std::vector<float> to_floats(const HostTensor& tensor);

@@ -15,7 +15,10 @@
 namespace glint {
 namespace {
 
-constexpr std::size_t kMaxNodes = 4'000'000;
+constexpr std::size_t kMaxNodes = 400'000;  // a large transformer's checkpoint has some ten thousand
+constexpr std::size_t kMaxDimensions = 16;
+/// Views share storages, and few do: all tensors together may take this many times the file's size.
+constexpr std::size_t kMaxExpansion = 8;
 constexpr std::size_t kMark = static_cast<std::size_t>(-1);
 
 enum class Kind { kNone, kNumber, kText, kSequence, kDict, kGlobal, kStorage, kTensor };
@@ -186,7 +189,7 @@ class PickleMachine {
         default:
           broken(fmt::format("pickle operation 0x{:02x} is not part of a plain tensor dictionary", op));
       }
-      if (arena_.size() > kMaxNodes) broken("too many objects");
+      if (std::max({arena_.size(), stack_.size(), memo_.size()}) > kMaxNodes) broken("too many objects");
     }
   }
 
@@ -282,6 +285,7 @@ class PickleMachine {
   }
   std::vector<std::int64_t> numbers_of(std::size_t i) const {
     if (arena_[i].kind != Kind::kSequence) broken("a shape that is not a tuple");
+    if (arena_[i].items.size() > kMaxDimensions) broken("a shape of too many dimensions");
     std::vector<std::int64_t> out;
     for (const std::size_t item : arena_[i].items) out.push_back(number_of(item));
     return out;
@@ -289,7 +293,7 @@ class PickleMachine {
 
   /// ('storage', storage type, key, location, element count[, view])
   void push_persistent(std::size_t id) {
-    const Node tuple = arena_[id];
+    const Node& tuple = arena_[id];
     if (tuple.kind != Kind::kSequence || tuple.items.size() < 5 || text_of(tuple.items[0]) != "storage") {
       broken("an unknown persistent object");
     }
@@ -297,15 +301,18 @@ class PickleMachine {
     const auto dtype = type.kind == Kind::kGlobal ? storage_dtype(type.text) : std::nullopt;
     if (!dtype) broken("a storage of unknown type");
     if (tuple.items.size() > 5 && arena_[tuple.items[5]].kind != Kind::kNone) broken("a view of a storage");
-    push({.kind = Kind::kStorage,
-          .number = number_of(tuple.items[4]),
-          .text = text_of(tuple.items[2]),
-          .dtype = *dtype});
+    Node storage{.kind = Kind::kStorage,
+                 .number = number_of(tuple.items[4]),
+                 .text = text_of(tuple.items[2]),
+                 .dtype = *dtype};
+    push(std::move(storage));  // `tuple` and `type` are gone with it
   }
 
   void reduce(std::size_t callable, std::size_t arguments) {
     const std::string global = arena_[callable].kind == Kind::kGlobal ? arena_[callable].text : "";
     if (arena_[arguments].kind != Kind::kSequence) broken("a call without arguments");
+    constexpr std::size_t kMostArguments = 16;  // of any call that is allowed
+    if (arena_[arguments].items.size() > kMostArguments) broken("a call with too many arguments");
     const std::vector<std::size_t> args = arena_[arguments].items;
     if (global == "collections OrderedDict") {
       if (!args.empty()) broken("an ordered dictionary built from a list");
@@ -336,8 +343,10 @@ class PickleMachine {
 
 using StorageLookup = std::function<Bytes(const Node& storage)>;
 
+/// `budget`: bytes that this and the following tensors may take.
 HostTensor materialise(const PickleMachine& machine, const Node& tensor, const std::string& key,
-                       std::map<std::string, Bytes>& storages, const StorageLookup& lookup) {
+                       std::map<std::string, Bytes>& storages, const StorageLookup& lookup,
+                       std::size_t& budget) {
   const Node& storage = machine.node(static_cast<std::size_t>(tensor.number));
   auto it = storages.find(storage.text);
   if (it == storages.end()) it = storages.emplace(storage.text, lookup(storage)).first;
@@ -354,7 +363,10 @@ HostTensor materialise(const PickleMachine& machine, const Node& tensor, const s
     last += static_cast<__int128>(tensor.shape[d] - 1) * tensor.stride[d];
   }
   if (n > 0 && last >= available) machine.broken("tensor '" + key + "' reaches past its storage");
-  HostTensor out{storage.dtype, tensor.shape, Bytes(static_cast<std::size_t>(n) * width)};
+  const std::size_t bytes = static_cast<std::size_t>(n) * width;
+  if (bytes > budget) machine.broken("its tensors are many times as large as the file");
+  budget -= bytes;
+  HostTensor out{storage.dtype, tensor.shape, Bytes(bytes)};
   std::vector<std::int64_t> index(tensor.shape.size());
   for (std::int64_t i = 0; i < n; ++i) {
     std::int64_t from = tensor.offset;
@@ -369,7 +381,8 @@ HostTensor materialise(const PickleMachine& machine, const Node& tensor, const s
   return out;
 }
 
-TensorDict collect(const PickleMachine& machine, std::size_t root, const StorageLookup& lookup) {
+TensorDict collect(const PickleMachine& machine, std::size_t root, std::size_t file_bytes,
+                   const StorageLookup& lookup) {
   const Node* dict = &machine.node(root);
   if (dict->kind != Kind::kDict) machine.broken("its root is not a dictionary");
   for (std::size_t i = 0; i + 1 < dict->items.size(); i += 2) {
@@ -382,12 +395,14 @@ TensorDict collect(const PickleMachine& machine, std::size_t root, const Storage
   }
   TensorDict out;
   std::map<std::string, Bytes> storages;
+  std::size_t budget = kMaxExpansion * file_bytes;
   for (std::size_t i = 0; i + 1 < dict->items.size(); i += 2) {
     const Node &key = machine.node(dict->items[i]), &value = machine.node(dict->items[i + 1]);
     if (key.kind != Kind::kText || value.kind != Kind::kTensor) {
       machine.broken(fmt::format("entry '{}' is not a tensor", key.text));
     }
-    out[key.text] = materialise(machine, value, key.text, storages, lookup);
+    if (out.count(key.text)) machine.broken(fmt::format("entry '{}' is there twice", key.text));
+    out[key.text] = materialise(machine, value, key.text, storages, lookup, budget);
   }
   return out;
 }
@@ -408,13 +423,17 @@ TensorDict parse_zip(std::span<const std::byte> bytes, const std::string& name) 
     zip_source_free(source);
     broken("its zip directory is damaged");
   }
+  std::size_t budget = bytes.size();  // plain entries that do not overlap fit
   auto read_entry = [&](const std::string& entry) {
     zip_stat_t stat;
     const zip_int64_t index = zip_name_locate(archive.get(), entry.c_str(), 0);
     if (index < 0 || zip_stat_index(archive.get(), static_cast<zip_uint64_t>(index), 0, &stat) != 0) {
       broken("entry " + entry + " is missing");
     }
-    if (stat.size > bytes.size()) broken("entry " + entry + " is compressed; torch stores plain entries");
+    if (stat.comp_method != ZIP_CM_STORE || stat.size > bytes.size())
+      broken("entry " + entry + " is compressed; torch stores plain entries");
+    if (stat.size > budget) broken("its entries overlap");
+    budget -= stat.size;
     Bytes content(stat.size);
     zip_file_t* file = zip_fopen_index(archive.get(), static_cast<zip_uint64_t>(index), 0);
     const zip_int64_t got = file ? zip_fread(file, content.data(), content.size()) : -1;
@@ -432,7 +451,7 @@ TensorDict parse_zip(std::span<const std::byte> bytes, const std::string& name) 
   const Bytes pickle = read_entry(prefix + "data.pkl");
   PickleMachine machine(pickle, name);
   const std::size_t root = machine.run();
-  return collect(machine, root,
+  return collect(machine, root, bytes.size(),
                  [&](const Node& storage) { return read_entry(prefix + "data/" + storage.text); });
 }
 
@@ -459,7 +478,7 @@ TensorDict parse_legacy(std::span<const std::byte> bytes, const std::string& nam
     const auto data = machine.take(count * dtype_bytes(type->second));
     storages[key] = Bytes(data.begin(), data.end());
   }
-  return collect(machine, root, [&](const Node& storage) {
+  return collect(machine, root, bytes.size(), [&](const Node& storage) {
     const auto it = storages.find(storage.text);
     if (it == storages.end()) machine.broken("a storage is missing");
     return it->second;

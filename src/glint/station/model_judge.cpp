@@ -9,7 +9,7 @@ namespace {
 class ModelJudge : public Judge {
  public:
   ModelJudge(const Model& model, std::string file_sha256, const torch::Device& device,
-             const std::string& name)
+             const std::string& name, bool any_size)
       : inspector_(model, device, Precision::kAuto, name), decision_(make_decision(model)) {
     facts_ = {std::move(file_sha256),
               model.method,
@@ -22,7 +22,9 @@ class ModelJudge : public Judge {
               decision_.conformal.wished_rate,
               decision_.conformal.guaranteed_rate,
               decision_.conformal.realised_upper};
+    decision_.photographs.reset();  // not for the blank image
     judge(RgbImage(model.input.size, model.input.size));
+    if (!any_size) decision_.photographs = model.photographs;
   }
   const JudgeFacts& facts() const override { return facts_; }
   InspectionResult judge(const RgbImage& photograph) const override {
@@ -37,13 +39,13 @@ class ModelJudge : public Judge {
 
 }  // namespace
 
-JudgeLoader model_judge_loader(const std::string& device) {
+JudgeLoader model_judge_loader(const std::string& device, bool any_size) {
   const torch::Device where = resolve_device(parse_enum<DeviceChoice>(device, "--device"));
-  return
-      [where](const std::vector<std::byte>& file, const std::string& name) -> std::shared_ptr<const Judge> {
-        const Model model = model_from_file(parse_safetensors(file, name), name);
-        return std::make_shared<ModelJudge>(model, sha256_hex(file), where, name);
-      };
+  return [where, any_size](const std::vector<std::byte>& file,
+                           const std::string& name) -> std::shared_ptr<const Judge> {
+    const Model model = model_from_file(parse_safetensors(file, name), name);
+    return std::make_shared<ModelJudge>(model, sha256_hex(file), where, name, any_size);
+  };
 }
 
 }  // namespace glint

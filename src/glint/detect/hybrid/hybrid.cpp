@@ -1,5 +1,7 @@
 #include "glint/detect/hybrid/hybrid.h"
 
+#include <algorithm>
+
 #include "glint/base/error.h"
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/simplenet/simplenet.h"
@@ -82,6 +84,19 @@ class Hybrid : public Method {
       result.record[key] = decision.record.at(key).get<double>() + map.record.at(key).get<double>();
     }
     return result;
+  }
+
+  FitSize fit_size(const BackboneSpec& backbone) const override {
+    const FitSize decision = decision_->fit_size(backbone), map = map_->fit_size(backbone);
+    return {decision.weights + map.weights, std::max(decision.state, decision.weights + map.state),
+            map.meta_epochs};  // SimpleNet's make no detector yet
+  }
+
+  TensorDict weights_of(const TensorDict& state) const override {
+    TensorDict out;
+    add_prefixed(out, kDecisionPrefix, decision_->weights_of(take_prefixed(state, kDecisionPrefix)));
+    add_prefixed(out, kMapPrefix, map_->weights_of(take_prefixed(state, kMapPrefix)));
+    return out;
   }
 
   std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,

@@ -137,6 +137,17 @@ class InpFormer : public Method {
     return result;
   }
 
+  FitSize fit_size(const BackboneSpec& backbone) const override {
+    const std::int64_t weights = InpFormerNet::parameter_bytes(inp_former_shape(backbone, options_));
+    return {weights, 4 * weights, options_.meta_epochs};  // three moments of each parameter
+  }
+
+  TensorDict weights_of(const TensorDict& state) const override {
+    TensorDict out = state;
+    std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(StableAdamW::kPrefix); });
+    return out;
+  }
+
   std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
                                  const std::string& file) const override {
     return std::make_unique<InpFormerDetector>(

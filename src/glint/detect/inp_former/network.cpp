@@ -96,9 +96,18 @@ InpFormerNet InpFormerNet::from_dict(const InpFormerShape& shape, const TensorDi
   InpFormerNet net;
   net.shape_ = shape;
   for (const NamedShape& p : parameter_shapes(shape)) {
-    net.parameters_[p.name] = to_tensor(require_tensor(tensors, p.name, p.shape, file)).to(torch::kFloat);
+    const torch::Tensor value = to_tensor(require_tensor(tensors, p.name, p.shape, file));
+    if (!value.is_floating_point() || !at::isfinite(value.to(torch::kFloat)).all().item<bool>())
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite numbers", file, p.name);
+    net.parameters_[p.name] = value.to(torch::kFloat);
   }
   return net;
+}
+
+std::int64_t InpFormerNet::parameter_bytes(const InpFormerShape& shape) {
+  std::int64_t values = 0;
+  for (const NamedShape& p : parameter_shapes(shape)) values += checked_numel(p.shape, p.name);
+  return values * static_cast<std::int64_t>(sizeof(float));
 }
 
 TensorDict InpFormerNet::to_dict() const {

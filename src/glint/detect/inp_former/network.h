@@ -31,6 +31,7 @@ class InpFormerNet {
   /// Error(kBadInput) names the missing or odd tensor and `file`.
   static InpFormerNet from_dict(const InpFormerShape& shape, const TensorDict& tensors,
                                 const std::string& file);
+  static std::int64_t parameter_bytes(const InpFormerShape& shape);
   /// Published names; [out, in] weights, float32.
   TensorDict to_dict() const;
 

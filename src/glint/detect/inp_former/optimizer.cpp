@@ -12,7 +12,6 @@ namespace glint {
 namespace {
 
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-10;  // published code
-constexpr const char* kPrefix = "adam.";
 
 }  // namespace
 

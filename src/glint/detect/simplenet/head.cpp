@@ -263,7 +263,12 @@ HeadWeights HeadWeights::from_dict(const TensorDict& tensors, const std::string&
       fail(ErrorCode::kBadInput, "{}: tensor '{}' has shape [{}], [{}] is needed", file, kNames[i],
            fmt::join(targets[i]->sizes().vec(), ", "), fmt::join(shapes[i], ", "));
     }
+    if (targets[i]->numel() == 0) fail(ErrorCode::kBadInput, "{}: tensor '{}' is empty", file, kNames[i]);
+    if (!at::isfinite(*targets[i]).all().item<bool>())
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite", file, kNames[i]);
   }
+  if (h.norm_running_var.min().item<float>() < 0)
+    fail(ErrorCode::kBadInput, "{}: the variance of the head is negative; train it again", file);
   const auto tracked = tensors.find(kTracked);
   if (tracked != tensors.end() && tracked->second.dtype == DType::kI64 && tracked->second.numel() == 1) {
     h.batches_tracked = to_tensor(tracked->second).item<std::int64_t>();

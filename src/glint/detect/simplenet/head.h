@@ -27,6 +27,8 @@ struct HeadWeights {
   /// The published initialisation: Xavier-normal weights, default linear biases.
   static HeadWeights initial(int dimension, int hidden, std::uint64_t seed);
   TensorDict to_dict() const;
+  /// Error(kBadInput) naming `file` and the tensor that is missing, has the wrong shape, is empty, is not
+  /// finite, or is a negative variance.
   static HeadWeights from_dict(const TensorDict& tensors, const std::string& file);
   HeadWeights clone() const;
 };

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kScaleTensor = "simplenet.feature_scale";
 constexpr const char* kSnapshotPrefix = "snapshot.";  // of the heads before the last one
+constexpr const char* kOptimizerPrefix = "adam.";     // what HeadOptimizer::save writes
 constexpr int kEnsembleSnapshots = 20;
 
 PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
@@ -170,7 +171,7 @@ std::vector<HeadWeights> earlier_heads(const TensorDict& tensors, const std::str
   }
 }
 
-TensorDict weights_of(const HeadWeights& head, const std::vector<HeadWeights>& earlier, double scale) {
+TensorDict pack_weights(const HeadWeights& head, const std::vector<HeadWeights>& earlier, double scale) {
   TensorDict out = head.to_dict();
   out[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
   for (std::size_t i = 0; i < earlier.size(); ++i)
@@ -198,9 +199,7 @@ class SimpleNet : public Method {
     auto seconds = [&] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
-    const int dimension =
-        options_.embedding_dimension > 0 ? options_.embedding_dimension : backbone.spec().simplenet_dimension;
-    const int hidden = options_.hidden_dimension > 0 ? options_.hidden_dimension : dimension * 2 / 3;
+    const int dimension = dimension_for(backbone.spec()), hidden = hidden_for(dimension);
     const PatchEmbedding embedding = make_embedding(backbone.spec(), dimension);
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const double scale =
@@ -250,7 +249,7 @@ class SimpleNet : public Method {
                              derive_seed(input.seed, stream_key("simplenet.tracker"), meta_epoch));
     };
     loop.state = [&] {
-      TensorDict state = weights_of(head, earlier, scale);
+      TensorDict state = pack_weights(head, earlier, scale);
       optimizer.save(state);
       return state;
     };
@@ -258,7 +257,7 @@ class SimpleNet : public Method {
         input, {options_.meta_epochs, options_.passes, options_.batch, false, "simplenet.order"}, loop);
 
     FitResult result;
-    result.weights = weights_of(head, earlier, scale);
+    result.weights = pack_weights(head, earlier, scale);
     const nlohmann::json& last = series.back();
     const bool saturated = last.at("real_margin_accuracy").get<double>() >= kSaturatedShare &&
                            last.at("fake_margin_accuracy").get<double>() >= kSaturatedShare &&
@@ -282,6 +281,19 @@ class SimpleNet : public Method {
     return result;
   }
 
+  FitSize fit_size(const BackboneSpec& backbone) const override {
+    const std::int64_t d = dimension_for(backbone), h = hidden_for(static_cast<int>(d));
+    const std::int64_t head = static_cast<std::int64_t>(sizeof(float)) * (d * d + d + h * d + 6 * h);
+    const std::int64_t weights = head * std::max(1, options_.snapshots);
+    return {weights, weights + 2 * head, options_.meta_epochs};
+  }
+
+  TensorDict weights_of(const TensorDict& state) const override {
+    TensorDict out = state;
+    std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(kOptimizerPrefix); });
+    return out;
+  }
+
   std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
                                  const std::string& file) const override {
     std::vector<HeadWeights> heads = earlier_heads(weights, file);
@@ -291,12 +303,23 @@ class SimpleNet : public Method {
         fail(ErrorCode::kBadInput, "{}: heads of different dimensions", file);
     }
     const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
-    if (scale.numel() != 1)
-      fail(ErrorCode::kBadInput, "{}: tensor '{}' must have one value", file, kScaleTensor);
-    return std::make_unique<SimpleNetDetector>(backbone, heads, to_floats(scale)[0]);
+    const float factor = scale.numel() == 1 && is_floating(scale.dtype) ? to_floats(scale)[0] : 0;
+    if (!(factor > 0) || !std::isfinite(factor))
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number", file, kScaleTensor);
+    if (backbone.spec().transformer)
+      fail(ErrorCode::kBadInput, "{}: SimpleNet's heads do not fit the backbone {}", file,
+           backbone.spec().name);
+    return std::make_unique<SimpleNetDetector>(backbone, heads, factor);
   }
 
  private:
+  int dimension_for(const BackboneSpec& backbone) const {
+    return options_.embedding_dimension > 0 ? options_.embedding_dimension : backbone.simplenet_dimension;
+  }
+  int hidden_for(int dimension) const {
+    return options_.hidden_dimension > 0 ? options_.hidden_dimension : dimension * 2 / 3;
+  }
+
   SimpleNetOptions options_;
 };
 

@@ -1,0 +1,112 @@
+#include "glint/detect/model_record.h"
+
+#include <iterator>
+
+#include "glint/base/error.h"
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+/// Walks a record and fails with the path of what does not fit.
+class Checker {
+ public:
+  explicit Checker(const std::string& name) : name_(name) {}
+
+  [[noreturn]] void refuse(const std::string& path, const char* wanted) const {
+    fail(ErrorCode::kBadInput, "{}: not a usable glint model (its record's '{}' {}); train it again", name_,
+         path, wanted);
+  }
+
+  const json& member(const json& object, const std::string& at, const char* key) const {
+    if (!object.contains(key)) refuse(at + key, "is missing");
+    return object[key];
+  }
+  const json& object(const json& parent, const std::string& at, const char* key) const {
+    const json& out = member(parent, at, key);
+    if (!out.is_object()) refuse(at + key, "is no object");
+    return out;
+  }
+  /// Absent is fine for the following ones.
+  void number(const json& object, const std::string& at, const char* key) const {
+    if (object.contains(key) && !object[key].is_number()) refuse(at + key, "is no number");
+  }
+  void boolean(const json& object, const std::string& at, const char* key) const {
+    if (object.contains(key) && !object[key].is_boolean()) refuse(at + key, "is neither true nor false");
+  }
+  void text(const json& object, const std::string& at, const char* key) const {
+    if (object.contains(key) && !object[key].is_string()) refuse(at + key, "is no text");
+  }
+  template <class Each>
+  void list(const json& object, const std::string& at, const char* key, const Each& each) const {
+    if (!object.contains(key)) return;
+    if (!object[key].is_array()) refuse(at + key, "is no list");
+    for (const json& entry : object[key]) each(entry, at + key);
+  }
+
+ private:
+  const std::string& name_;
+};
+
+void check_training(const Checker& check, const json& training, const std::string& at) {
+  check.list(training, at, "series", [&](const json& reading, const std::string& where) {
+    if (!reading.is_object()) check.refuse(where, "holds something that is no object");
+    if (!reading.contains("meta_epoch") || !reading["meta_epoch"].is_number_integer())
+      check.refuse(where, "lacks a meta_epoch");
+    for (const json& value : reading) {
+      if (!value.is_number() && !value.is_null()) check.refuse(where, "holds something that is no number");
+    }
+  });
+  check.list(training, at, "curves", [&](const json& curve, const std::string& where) {
+    if (!curve.is_object() || !curve.contains("title") || !curve["title"].is_string() ||
+        !curve.contains("keys") || !curve["keys"].is_array())
+      check.refuse(where, "lacks titles or keys");
+    for (const json& key : curve["keys"]) {
+      if (!key.is_string()) check.refuse(where, "has a key that is no text");
+    }
+  });
+  check.boolean(training, at, "saturated");
+  for (const char* key : {"feature_seconds", "training_seconds", "peak_mib"}) check.number(training, at, key);
+}
+
+void drop_unmeasured(json& training) {
+  if (!training.contains("series")) return;
+  for (json& reading : training["series"]) {
+    for (auto it = reading.begin(); it != reading.end();)
+      it = it->is_null() ? reading.erase(it) : std::next(it);
+  }
+}
+
+}  // namespace
+
+void check_record(json& record, const std::string& name) {
+  const Checker check(name);
+  check.object(record, "", "training");
+  json& training = record["training"];
+  check_training(check, training, "training.");
+  if (training.contains("decision"))
+    check_training(check, check.object(training, "training.", "decision"), "training.decision.");
+  drop_unmeasured(training);
+  if (training.contains("decision")) drop_unmeasured(training["decision"]);
+
+  const json& decision = check.object(record, "", "decision");
+  for (const char* key : {"mode", "guarantee"}) check.text(decision, "decision.", key);
+  for (const char* key : {"wished_rate", "threshold", "guaranteed_rate", "smallest_rate",
+                          "realised_rate_upper_95", "good_images"})
+    check.number(decision, "decision.", key);
+
+  const json& dataset = check.object(record, "", "dataset");
+  for (const char* key : {"name", "fingerprint"}) check.text(dataset, "dataset.", key);
+  check.list(dataset, "dataset.", "images", [&](const json& image, const std::string& where) {
+    if (!image.is_object()) check.refuse(where, "holds something that is no object");
+    for (const char* key : {"id", "sha256", "role"}) {
+      if (!image.contains(key) || !image[key].is_string())
+        check.refuse(where, "lacks an id, a hash or a role");
+    }
+  });
+  check.object(record, "", "config");
+  for (const char* key : {"recipe", "run_identity"}) check.text(record, "", key);
+}
+
+}  // namespace glint
