@@ -140,9 +140,9 @@ void long_journal(const std::string& model, const std::string& image, const Work
   http.port = 0;
   Station station({model}, model_judge_loader("cpu"), options);
   HttpServer server(http);
-  const Api api(station, {}, server.routes());
+  Api api(station, {});
   const int port = server.bind();
-  std::thread serving([&] { server.run(); });
+  std::thread serving([&] { server.run([&](HttpRequest& q, HttpResponse& r) { api.handle(q, r); }); });
   std::atomic<bool> searching{false}, end{false};
   std::atomic<int> searches{0};
   std::vector<std::thread> others;
