@@ -1,7 +1,6 @@
 // fit, decision and evaluate on a tiny rendered set with a random network: the chain, not the quality.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <optional>
 
