@@ -7,10 +7,10 @@
 // Defects in the same photograph (carrier) are hit or missed together more often than chance, so the ratio of
 // each bound is divided by a design effect: the variance of the figure with the scores summed per carrier
 // (the cluster-robust "sandwich", Liang and Zeger 1986) over its variance for independent trials, after Rao
-// and Scott 1981 and, for profile likelihoods, Pace, Salvan and Sartori 2011. Small samples: the sandwich
-// gets the factor K / (K - 1), and t with K - 1 degrees of freedom takes the normal's place (K carriers).
-// Never below 1, and never above what carriers would give whose trials all went the same way; too few hits or
-// misses to see how they cluster take that worst case.
+// and Scott 1981 and, for profile likelihoods, Pace, Salvan and Sartori 2011. Small samples: with K carriers
+// and the curve's 4 parameters the sandwich gets the factor K / (K - 4), and t with K - 4 degrees of freedom
+// takes the normal's place (Mancl and DeRouen 2001). Never below 1, and never above what carriers would give
+// whose trials all went the same way; too few hits or misses to see how they cluster take that worst case.
 #pragma once
 
 #include <cstdint>
