@@ -151,6 +151,7 @@ namespace {
 
 constexpr const char* kMapScores = "patch_scores";
 constexpr const char* kDecisionScores = "decision_scores";
+constexpr const char* kImageScores = "image_scores";
 
 HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
   const ScoreMap& first = all[0].*part;
@@ -183,6 +184,11 @@ TensorDict pack_calibration(const std::vector<PatchScores>& scores) {
   if (scores.empty()) return {};
   TensorDict out = {{kMapScores, pack_maps(scores, &PatchScores::map)}};
   if (!scores[0].decision.values.empty()) out[kDecisionScores] = pack_maps(scores, &PatchScores::decision);
+  if (scores[0].image) {
+    std::vector<float> own;
+    for (const PatchScores& patches : scores) own.push_back(patches.image.value());
+    out[kImageScores] = from_floats(own, {std::ssize(own)});
+  }
   return out;
 }
 
@@ -193,6 +199,13 @@ std::vector<PatchScores> calibration_scores(const Model& model) {
   unpack_maps(it->second, out, &PatchScores::map);
   const auto decision = model.calibration_patches.find(kDecisionScores);
   if (decision != model.calibration_patches.end()) unpack_maps(decision->second, out, &PatchScores::decision);
+  const auto image = model.calibration_patches.find(kImageScores);
+  if (image != model.calibration_patches.end()) {
+    if (image->second.shape != std::vector<std::int64_t>{std::ssize(out)})
+      fail(ErrorCode::kBadInput, "the model's calibration scores have an impossible shape; train it again");
+    const std::vector<float> own = to_floats(image->second);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].image = own[i];
+  }
   return out;
 }
 
