@@ -10,7 +10,7 @@
 namespace glint {
 
 inline void expect_close(const torch::Tensor& got, const torch::Tensor& want, double relative,
-                         const std::string& what) {
+                         const std::string& what = "") {
   ASSERT_EQ(got.numel(), want.numel()) << what;
   const torch::Tensor g = got.detach().flatten().to(torch::kDouble), w = want.flatten().to(torch::kDouble);
   const double scale = std::max(1e-12, w.abs().max().item<double>());

@@ -1,9 +1,13 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/dfm/dfm.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
+#include "glint/detect/padim/padim.h"
+#include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/simplenet/simplenet.h"
+#include "glint/detect/spade/spade.h"
 
 namespace glint {
 namespace {
@@ -18,6 +22,10 @@ const MethodEntry kMethods[] = {
     {"simplenet", &make_simplenet},
     {"inp_former", &make_inp_former},
     {"hybrid", &make_hybrid},
+    {"patchcore", &make_patchcore},
+    {"padim", &make_padim},
+    {"spade", &make_spade},
+    {"dfm", &make_dfm},
 };
 
 }  // namespace

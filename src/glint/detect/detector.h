@@ -100,7 +100,8 @@ class Method {
   /// Sets the options that a recipe and a backbone fix; the user's own settings come after.
   virtual RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
   virtual FitResult fit(const Backbone& backbone, const FitInput& input) const = 0;
-  virtual FitSize fit_size(const BackboneSpec& backbone) const = 0;
+  /// For `images` training images (with their draws) of side `input_size`.
+  virtual FitSize fit_size(const BackboneSpec& backbone, std::int64_t images, int input_size) const = 0;
   /// The tensors of a training state that load() needs: without what only training does, such as an
   /// optimiser's moments.
   virtual TensorDict weights_of(const TensorDict& state) const = 0;

@@ -91,18 +91,19 @@ namespace {
 
 constexpr const char* kMapScores = "patch_scores";
 constexpr const char* kDecisionScores = "decision_scores";
+constexpr const char* kImageScores = "image_scores";
 
-/// Calibration scores are [n, h, w] float32 of one n, and nothing else is there.
+/// Calibration scores are float32 of one n: maps [n, h, w] and image scores [n]; nothing else is there.
 void check_calibration(const TensorDict& patches, const std::string& name) {
   constexpr std::int64_t kMaxSide = 4096;
   std::optional<std::int64_t> images;
   for (const auto& [tensor_name, tensor] : patches) {
     const auto& shape = tensor.shape;
-    const bool fits = (tensor_name == kMapScores || tensor_name == kDecisionScores) &&
-                      tensor.dtype == DType::kF32 && shape.size() == 3 && shape[0] >= 1 && shape[1] >= 1 &&
-                      shape[2] >= 1 && shape[1] <= kMaxSide && shape[2] <= kMaxSide &&
-                      images.value_or(shape[0]) == shape[0];
-    if (!fits) {
+    const bool map = (tensor_name == kMapScores || tensor_name == kDecisionScores) && shape.size() == 3 &&
+                     shape[1] >= 1 && shape[2] >= 1 && shape[1] <= kMaxSide && shape[2] <= kMaxSide;
+    const bool image = tensor_name == kImageScores && shape.size() == 1;
+    if ((!map && !image) || tensor.dtype != DType::kF32 || shape[0] < 1 ||
+        images.value_or(shape[0]) != shape[0]) {
       fail(ErrorCode::kBadInput, "{}: tensor '{}{}' is no set of calibration scores; train it again", name,
            kCalibrationPrefix, tensor_name);
     }
@@ -236,6 +237,11 @@ TensorDict pack_calibration(const std::vector<PatchScores>& scores) {
   if (scores.empty()) return {};
   TensorDict out = {{kMapScores, pack_maps(scores, &PatchScores::map)}};
   if (!scores[0].decision.values.empty()) out[kDecisionScores] = pack_maps(scores, &PatchScores::decision);
+  if (scores[0].image) {
+    std::vector<float> own;
+    for (const PatchScores& patches : scores) own.push_back(patches.image.value());
+    out[kImageScores] = from_floats(own, {std::ssize(own)});
+  }
   return out;
 }
 
@@ -247,6 +253,11 @@ std::vector<PatchScores> calibration_scores(const Model& model) {
   unpack_maps(it->second, out, &PatchScores::map);
   const auto decision = model.calibration_patches.find(kDecisionScores);
   if (decision != model.calibration_patches.end()) unpack_maps(decision->second, out, &PatchScores::decision);
+  const auto image = model.calibration_patches.find(kImageScores);
+  if (image != model.calibration_patches.end()) {
+    const std::vector<float> own = to_floats(image->second);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].image = own[i];
+  }
   return out;
 }
 

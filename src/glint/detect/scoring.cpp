@@ -58,6 +58,8 @@ double image_score(const ScoreMap& patch_scores, const ScoreMap& map, const Scor
       }
       return sum / weights;
     }
+    case ImageScore::kMethod:
+      break;  // not made from a map: Scorer::score
   }
   GLINT_CHECK(false);
   return 0;
@@ -110,7 +112,9 @@ double TailProbability::surprise(double score) const {
 
 Scorer::Scorer(const ScoringOptions& options, int input_size, const std::vector<PatchScores>& calibration)
     : options_(options), input_size_(input_size) {
-  if (calibration.empty() || calibration[0].decision.values.empty()) return;
+  if (calibration.empty() || calibration[0].decision.values.empty() ||
+      options.image_score == ImageScore::kMethod)
+    return;
   std::vector<double> maps, decisions;
   for (const PatchScores& patches : calibration) {
     maps.push_back(image_score(patches.map, map(patches), options_));
@@ -136,6 +140,15 @@ double Scorer::score(const PatchScores& patches, const ScoreMap& map) const {
   require_finite(patches.map);
   require_finite(patches.decision);
   require_finite(map);
+  if (options_.image_score == ImageScore::kMethod) {
+    if (!patches.image) {
+      fail(ErrorCode::kConfig,
+           "scoring.image_score = method: this detector has no image score of its own; choose map_max or "
+           "another");
+    }
+    require_finite(*patches.image);
+    return *patches.image;
+  }
   double score = image_score(patches.map, map, options_);
   if (!tails_.empty() && patches.decision.values.empty())
     fail(ErrorCode::kBadInput, "the model has calibration scores of another method; train it again");

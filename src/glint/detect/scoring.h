@@ -2,6 +2,7 @@
 // keeps the raw patch scores of its calibration images.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "glint/base/options.h"
@@ -14,13 +15,15 @@ enum class ImageScore {
   kPatchMax,   ///< maximum of the raw patch scores (published SimpleNet)
   kTopMean,    ///< mean of the largest share of the smoothed map (published INP-Former: 1 %)
   kAttention,  ///< softmax-weighted mean of the raw patch scores
+  kMethod,     ///< the method's own (patchcore: re-weighted; spade, dfm)
 };
 template <>
 struct EnumNames<ImageScore> {
   static constexpr std::pair<ImageScore, std::string_view> table[] = {{ImageScore::kMapMax, "map_max"},
                                                                       {ImageScore::kPatchMax, "patch_max"},
                                                                       {ImageScore::kTopMean, "top_mean"},
-                                                                      {ImageScore::kAttention, "attention"}};
+                                                                      {ImageScore::kAttention, "attention"},
+                                                                      {ImageScore::kMethod, "method"}};
 };
 
 /// Where patch scores lie in the map: on cell centres (SimpleNet), or from corner to corner (INP-Former).
@@ -56,6 +59,7 @@ struct ScoringOptions {
 struct PatchScores {
   ScoreMap map;       ///< where: becomes the anomaly map
   ScoreMap decision;  ///< whether: the image score also rests on these; empty when the map alone decides
+  std::optional<float> image;  ///< the method's own image score, where it has one
 };
 
 /// Patch scores brought to size x size and smoothed.

@@ -67,4 +67,12 @@ std::vector<RgbImage> tracker_images(const FitInput& input) {
           input.held_out.begin() + std::min(kTrackerImages, std::ssize(input.held_out))};
 }
 
+nlohmann::json one_pass_record(double feature_seconds, double training_seconds) {
+  return {{"series", nlohmann::json::array()},
+          {"curves", nlohmann::json::array()},
+          {"saturated", false},
+          {"feature_seconds", feature_seconds},
+          {"training_seconds", training_seconds}};
+}
+
 }  // namespace glint

@@ -40,6 +40,9 @@ struct LoopCallbacks {
 nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
                              const LoopCallbacks& callbacks);
 
+/// The record of a method that trains in one pass: no series, no curves.
+nlohmann::json one_pass_record(double feature_seconds, double training_seconds);
+
 /// The few held-out images that a tracker looks at.
 std::vector<RgbImage> tracker_images(const FitInput& input);
 

@@ -263,7 +263,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   if (options.resume && !options.state.empty() && fs::exists(options.state, ec)) {
     resume = load_state(options.state, identity);
     folds_done = split_crossfit(*resume);
-    progress.message(fmt::format("resuming after meta-epoch {}{}", resume->meta_epoch,
+    if (!resume->record.contains("series")) resume.reset();  // trains in one pass: only folds are kept
+    progress.message(fmt::format("resuming after meta-epoch {}{}", resume ? resume->meta_epoch : 0,
                                  folds_done.finished.empty() ? ""
                                                              : fmt::format(" and {} folds of cross-fitting",
                                                                            folds_done.finished.size())));

@@ -39,7 +39,7 @@ TrainingState load_state(const fs::path& path, const std::string& identity) {
   TrainingState state;
   state.tensors = file.tensors;
   state.record = parse_bounded_json(file.metadata.at("record"));
-  if (!meta_epoch.is_number_unsigned() || !state.record.is_object() || !state.record.contains("series"))
+  if (!meta_epoch.is_number_unsigned() || !state.record.is_object())
     fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", name);
   state.meta_epoch = meta_epoch.get<int>();
   return state;
@@ -62,14 +62,19 @@ void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitO
     for (const auto& [name, tensor] : backbone.weights())
       backbone_bytes += static_cast<std::int64_t>(tensor.data.size());
   }
-  const FitSize size = config.method->fit_size(backbone.spec());
+  const bool drawn = config.augment == AugmentRegime::kMild || config.augment == AugmentRegime::kStrong;
+  const FitSize size = config.method->fit_size(
+      backbone.spec(), std::ssize(dataset.train) * (drawn ? config.augment_draws : 1), config.input.size);
   // Patch scores lie on layer2's grid at most: an eighth of the input's side; one float for map and decision.
   const std::int64_t side = config.input.size / 8 + 1;
   constexpr std::int64_t kRecord = 1 << 16, kRecordPerImage = 256;
   const std::int64_t images = std::ssize(dataset.train) + std::ssize(dataset.calibration);
   const std::int64_t model = backbone_bytes + size.weights + 8 * side * side * calibration_images + kRecord +
                              kRecordPerImage * images;
-  const std::int64_t state = options.state.empty() ? 0 : 2 * size.state;  // the new one beside the old one
+  // Of the final detector and of a fold of cross-fitting, with the scores of finished folds; the new one is
+  // written beside the old one.
+  const std::int64_t state =
+      options.state.empty() ? 0 : 2 * (2 * size.state + 8 * side * side * calibration_images);
   const std::int64_t epochs = options.epochs.empty() ? 0 : size.meta_epochs * size.weights;
   const auto needed = static_cast<std::uint64_t>(model + state + epochs);
   std::vector<fs::path> read;

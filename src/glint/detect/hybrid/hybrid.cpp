@@ -86,8 +86,9 @@ class Hybrid : public Method {
     return result;
   }
 
-  FitSize fit_size(const BackboneSpec& backbone) const override {
-    const FitSize decision = decision_->fit_size(backbone), map = map_->fit_size(backbone);
+  FitSize fit_size(const BackboneSpec& backbone, std::int64_t images, int input_size) const override {
+    const FitSize decision = decision_->fit_size(backbone, images, input_size),
+                  map = map_->fit_size(backbone, images, input_size);
     return {decision.weights + map.weights, std::max(decision.state, decision.weights + map.state),
             map.meta_epochs};  // SimpleNet's make no detector yet
   }

@@ -137,7 +137,7 @@ class InpFormer : public Method {
     return result;
   }
 
-  FitSize fit_size(const BackboneSpec& backbone) const override {
+  FitSize fit_size(const BackboneSpec& backbone, std::int64_t, int) const override {
     const std::int64_t weights = InpFormerNet::parameter_bytes(inp_former_shape(backbone, options_));
     return {weights, 4 * weights, options_.meta_epochs};  // three moments of each parameter
   }

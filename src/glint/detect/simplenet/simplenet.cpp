@@ -281,7 +281,7 @@ class SimpleNet : public Method {
     return result;
   }
 
-  FitSize fit_size(const BackboneSpec& backbone) const override {
+  FitSize fit_size(const BackboneSpec& backbone, std::int64_t, int) const override {
     const std::int64_t d = dimension_for(backbone), h = hidden_for(static_cast<int>(d));
     const std::int64_t head = static_cast<std::int64_t>(sizeof(float)) * (d * d + d + h * d + 6 * h);
     const std::int64_t weights = head * std::max(1, options_.snapshots);

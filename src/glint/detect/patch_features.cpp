@@ -1,0 +1,56 @@
+#include "glint/detect/patch_features.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "glint/base/error.h"
+
+namespace glint {
+
+const torch::Tensor& layer_of(const FeatureMaps& maps, int layer) {
+  GLINT_CHECK(layer >= 1 && layer <= 3);
+  return layer == 1 ? maps.layer1 : layer == 2 ? maps.layer2 : maps.layer3;
+}
+
+torch::Tensor average_neighbourhoods(const torch::Tensor& maps) {
+  return at::avg_pool2d(maps, 3, 1, 1);
+}
+
+torch::Tensor join_maps(const std::vector<torch::Tensor>& maps, Alignment alignment) {
+  GLINT_CHECK(!maps.empty());
+  const std::int64_t h = maps[0].size(2), w = maps[0].size(3);
+  std::vector<torch::Tensor> parts = {maps[0]};
+  for (std::size_t i = 1; i < maps.size(); ++i) {
+    parts.push_back(alignment == Alignment::kBilinear ? at::upsample_bilinear2d(maps[i], {h, w}, false)
+                                                      : at::upsample_nearest2d(maps[i], {h, w}));
+  }
+  return at::cat(parts, 1);
+}
+
+torch::Tensor positions_of(const torch::Tensor& maps) {
+  return maps.permute({0, 2, 3, 1})
+      .reshape({maps.size(0), maps.size(2) * maps.size(3), maps.size(1)})
+      .contiguous();
+}
+
+std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width) {
+  const torch::Tensor host = scores.to(torch::kCPU, torch::kFloat).contiguous();
+  GLINT_CHECK(host.dim() == 2 && host.size(1) == static_cast<std::int64_t>(height) * width);
+  std::vector<PatchScores> out;
+  for (std::int64_t b = 0; b < host.size(0); ++b) {
+    ScoreMap map(width, height);
+    std::copy_n(host.data_ptr<float>() + b * host.size(1), host.size(1), map.values.begin());
+    out.push_back({std::move(map), {}});
+  }
+  return out;
+}
+
+void require_maps(const BackboneSpec& backbone, std::string_view method) {
+  if (!backbone.transformer) return;
+  fail(ErrorCode::kConfig,
+       "{} compares maps of a convolutional backbone, and {} is a transformer; choose another --backbone",
+       method, backbone.name);
+}
+
+}  // namespace glint
