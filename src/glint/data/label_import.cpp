@@ -91,7 +91,7 @@ std::string class_of(const LabelledImage& image, const ImportOptions& options) {
          "out if they mark no defect (--ignore {})",
          places[0], places[0]);
   }
-  const std::string marked = class_of_regions(image, options);
+  std::string marked = class_of_regions(image, options);
   if (!marked.empty()) {
     for (const std::string& choice : image.choices) {
       if (is_among(options.good, choice))
@@ -99,7 +99,7 @@ std::string class_of(const LabelledImage& image, const ImportOptions& options) {
     }
     return marked;
   }
-  if (const std::string chosen = chosen_class(image, options); !chosen.empty()) return chosen;
+  if (std::string chosen = chosen_class(image, options); !chosen.empty()) return chosen;
   if (!remarks.empty()) {
     fail(ErrorCode::kBadInput,
          "it has a '{}' and no region: good or not? Add a choice or a region, or say that such results tell "
