@@ -312,6 +312,8 @@ class Recorder : public Method {
   std::string_view name() const override { return "simplenet"; }
   void describe(OptionTable&) override {}
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return {}; }
+  FitSize fit_size(const BackboneSpec&, std::int64_t, int) const override { return {}; }
+  TensorDict weights_of(const TensorDict& state) const override { return state; }
 
   FitResult fit(const Backbone&, const FitInput& input) const override {
     std::vector<std::string> contents;  // an image's feature is its number in this list

@@ -17,8 +17,8 @@ torch::Tensor literal_distances(const torch::Tensor& queries, const torch::Tenso
 
 TEST(NearestRows, Float32IsExactOnRaggedShapes) {
   torch::manual_seed(5);
-  for (const auto [n, d, q, k] : {std::tuple(1, 3, 2, 1), std::tuple(33, 7, 5, 3),
-                                  std::tuple(2049, 16, 1025, 1), std::tuple(5000, 40, 70, 9)}) {
+  for (const auto& [n, d, q, k] : {std::tuple(1, 3, 2, 1), std::tuple(33, 7, 5, 3),
+                                   std::tuple(2049, 16, 1025, 1), std::tuple(5000, 40, 70, 9)}) {
     const torch::Tensor rows = torch::randn({n, d}) + 3, queries = torch::randn({q, d}) + 3;
     const NearestResult found = NearestRows(rows, Precision::kFloat32).search(queries, k);
     const torch::Tensor wanted = literal_distances(queries, rows, k);

@@ -59,6 +59,8 @@ class TrainingFeatures {
 
   /// [images, positions, width] in the kept type.
   torch::Tensor gather(const std::vector<int>& images, int draw) const;
+  std::int64_t positions() const { return cache_->positions(); }
+  std::int64_t width() const { return cache_->width(); }
 
  private:
   std::shared_ptr<const FeatureCache> cache_;

@@ -130,17 +130,17 @@ class Patchcore : public Method {
   FitResult fit(const Backbone& backbone, const FitInput& input) const override {
     const Stopwatch watch;
     const PatchcoreFeatures encode(backbone, options_.embedding);
-    const auto features = training_features(
+    const TrainingFeatures features = training_features(
         fmt::format("patchcore/{}", enum_name(options_.embedding)), input,
         [&](const std::vector<RgbImage>& images) { return encode(images).features; }, torch::kFloat);
     const double feature_seconds = watch.seconds();
     const int samples = input.images * input.draws;
-    const auto pool = pool_of(samples, features->positions(), options_.pool);
+    const auto pool = pool_of(samples, features.positions(), options_.pool);
     const auto image_rows = [&](int sample) {
-      return features->gather({sample % input.images}, sample / input.images)[0];
+      return features.gather({sample % input.images}, sample / input.images)[0];
     };
 
-    const std::int64_t width = features->width(), all = samples * features->positions();
+    const std::int64_t width = features.width(), all = samples * features.positions();
     const std::int64_t count = std::min<std::int64_t>(bank_rows(all), std::ssize(pool));
     const std::vector<std::int64_t> picks = choose(pool, count, width, image_rows, input);
 
