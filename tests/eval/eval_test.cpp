@@ -74,6 +74,7 @@ TEST_F(EvalTest, TheIdentityOfARunSeesItsPrecision) {
 
 /// A model whose calibration images all scored `level` everywhere, at every patch of one that it really has.
 Model calibrated_at(Model model, const std::vector<float>& levels) {
+  constexpr double kRate = 0.2;  // nine images can promise it
   std::vector<PatchScores> scores = calibration_scores(model);
   scores.resize(levels.size(), scores[0]);
   for (std::size_t i = 0; i < levels.size(); ++i) {
@@ -81,6 +82,7 @@ Model calibrated_at(Model model, const std::vector<float>& levels) {
       std::fill(map->values.begin(), map->values.end(), levels[i]);
   }
   model.calibration_patches = pack_calibration(scores);
+  model.record["decision"].update(calibrate(model, kRate).to_json());
   return model;
 }
 

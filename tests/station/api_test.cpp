@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api_fixture.h"
+#include "image/png_bytes.h"
 
 namespace glint {
 namespace {
@@ -42,8 +43,10 @@ TEST_F(ApiTest, AnswersNoDecisionForWhatIsNoImage) {
   }
   std::string bomb = text_of(grey_png(20));
   for (const std::size_t at : {16U, 20U}) bomb.replace(at, 4, std::string("\0\0\xea\x60", 4));  // 60000
+  const std::uint32_t checksum = crc32_of(Samples(bomb.begin() + 12, bomb.begin() + 29));
+  for (int k = 0; k < 4; ++k) bomb[29 + k] = static_cast<char>(checksum >> (24 - 8 * k));
   const auto answer = client().Post("/api/inspections", bomb, "image/png");
-  EXPECT_NE(json::parse(answer->body)["reason"].get<std::string>().find("3600000000 pixels"),
+  EXPECT_NE(json::parse(answer->body)["reason"].get<std::string>().find("60000x60000 are 3600000000 pixels"),
             std::string::npos);
   EXPECT_EQ(client().Post("/api/inspections", "", "image/png")->status, 400);
 }

@@ -32,6 +32,10 @@ class Checker {
   void number(const json& object, const std::string& at, const char* key) const {
     if (object.contains(key) && !object[key].is_number()) refuse(at + key, "is no number");
   }
+  /// null stands for what cannot be said.
+  void number_or_null(const json& object, const std::string& at, const char* key) const {
+    if (object.contains(key) && !object[key].is_null()) number(object, at, key);
+  }
   void boolean(const json& object, const std::string& at, const char* key) const {
     if (object.contains(key) && !object[key].is_boolean()) refuse(at + key, "is neither true nor false");
   }
@@ -92,9 +96,10 @@ void check_record(json& record, const std::string& name) {
 
   const json& decision = check.object(record, "", "decision");
   for (const char* key : {"mode", "guarantee"}) check.text(decision, "decision.", key);
-  for (const char* key : {"wished_rate", "threshold", "guaranteed_rate", "smallest_rate",
-                          "realised_rate_upper_95", "good_images"})
+  for (const char* key : {"wished_rate", "threshold", "smallest_rate", "good_images"})
     check.number(decision, "decision.", key);
+  for (const char* key : {"guaranteed_rate", "realised_rate_upper_95"})  // cross-fitting promises none
+    check.number_or_null(decision, "decision.", key);
 
   const json& dataset = check.object(record, "", "dataset");
   for (const char* key : {"name", "fingerprint"}) check.text(dataset, "dataset.", key);
