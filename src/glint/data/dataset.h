@@ -11,8 +11,8 @@
 #include "glint/base/options.h"
 #include "glint/base/progress.h"
 #include "glint/image/codec.h"
-#include "glint/image/mask_file.h"
 #include "glint/image/image.h"
+#include "glint/image/mask_file.h"
 
 namespace glint {
 

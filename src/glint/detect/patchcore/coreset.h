@@ -19,7 +19,7 @@ namespace glint {
 enum class CoresetStart {
   kApproximate,  ///< published: every patch starts with its mean distance to the start points, which are kept
                  ///< only when they are picked
-  kKCenter,  ///< the first start point is the first pick
+  kKCenter,      ///< the first start point is the first pick
 };
 
 struct Coreset {
