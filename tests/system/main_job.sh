@@ -70,7 +70,7 @@ code=0
 [ $code = 0 ] || [ $code = 1 ] || { echo "inspect: exit $code"; exit 1; }
 has '"p_value"' inspect.json
 expect_code 2 "$glint" inspect a.glint nowhere.png
-has "nowhere.png" err.txt
+has "NO DECISION.*nowhere.png" out.txt
 expect_code 2 "$glint" train set -o c.glint --set simplenet.noise_sdt=1
 has "did you mean 'simplenet.noise_std'" err.txt
 expect_code 2 "$glint" train set -o c.glint --false-reject 0.001

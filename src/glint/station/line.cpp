@@ -261,14 +261,24 @@ void Line::record_loop() {
       tell(*job);
       job->map = {};
       if (!job->trigger.file.empty()) job->photograph = {};  // the file is what is kept
-      if (job->recorded && images_.wants(job->record.verdict)) to_keep_.push(job);
+      if (job->recorded && images_.wants(job->record.verdict)) to_keep_.push(job);  // as answer() said
       job = nullptr;
     }
   }
 }
 
 void Line::keep_loop() {
-  while (auto job = to_keep_.pop()) keep(**job);
+  while (auto job = to_keep_.pop()) {
+    keep(**job);
+    const std::lock_guard guard(mutex_);
+    keeping_.erase((*job)->record.id);
+    kept_.notify_all();
+  }
+}
+
+bool Line::wait_kept(std::int64_t inspection, std::chrono::milliseconds time) const {
+  std::unique_lock guard(mutex_);
+  return kept_.wait_for(guard, time, [&] { return keeping_.count(inspection) == 0; });
 }
 
 void Line::decode(Job& job) {
@@ -354,6 +364,7 @@ void Line::answer(Job& job, bool recorded) {
   {
     const std::lock_guard guard(mutex_);
     counters_.unrecorded += recorded ? 0 : 1;
+    if (recorded && images_.wants(job.record.verdict)) keeping_.insert(job.record.id);
     const auto found = in_flight_.find(job.record.idempotency_key);
     if (found != in_flight_.end() && found->second.ticket == job.ticket) in_flight_.erase(found);
   }

@@ -6,12 +6,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -122,6 +124,9 @@ class Line {
   std::string journal_fault() const;
   /// What the listener threw last; empty when its last call went well.
   std::string listener_fault() const;
+  /// Waits until the image of a recorded inspection is kept, or is not going to be; false when the time is
+  /// up.
+  bool wait_kept(std::int64_t inspection, std::chrono::milliseconds time) const;
   /// Takes nothing more in, finishes the rest. Called by the destructor too.
   void stop();
 
@@ -160,6 +165,8 @@ class Line {
   std::map<std::string, InFlight> in_flight_;  ///< by idempotency key
   LineCounters counters_;
   std::string journal_fault_, listener_fault_;
+  std::set<std::int64_t> keeping_;  ///< recorded inspections whose image is still to be kept
+  mutable std::condition_variable kept_;
   std::int64_t clock_offset_us_ = 0;  ///< wall clock minus steady clock, as last seen
   std::once_flag stopped_;
   std::thread decoder_, judge_thread_, recorder_, keeper_;

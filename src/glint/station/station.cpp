@@ -179,6 +179,8 @@ ReviewedInspection Station::review(std::int64_t inspection, Verdict verdict, con
   if (!options_.collect.empty() && is_overruled_good(entry)) {
     std::string fault;
     try {
+      constexpr std::chrono::seconds kKeepTime{10};
+      if (!line_->wait_kept(inspection, kKeepTime)) fail(ErrorCode::kIo, "the image is not kept yet");
       collect_good(journal_.searches(), journal_.images_folder(), entry, options_.collect);
     } catch (const std::exception& e) {
       fault = e.what();
