@@ -14,17 +14,18 @@ namespace {
 
 TEST(Conformal, GuaranteeHoldsOnAverage) {
   double rejected = 0;
-  constexpr int kRuns = 4000, kN = 64;
+  constexpr int kRuns = 2000, kN = 64, kNew = 20;
   for (int r = 0; r < kRuns; ++r) {
     Rng rng(5, "conformal", r);
     std::vector<double> good;
     for (int i = 0; i < kN; ++i) good.push_back(rng.normal());
     const ConformalThreshold c = conformal_threshold(good, 0.05);
     EXPECT_LE(c.guaranteed_rate, 0.05);
-    rejected += rng.normal() > c.threshold ? 1 : 0;
+    for (int i = 0; i < kNew; ++i) rejected += rng.normal() > c.threshold ? 1 : 0;
   }
-  // 3/65 = 0.0462 exactly; 4000 runs have a standard error of 0.0033
-  EXPECT_NEAR(rejected / kRuns, 3.0 / 65, 0.012);
+  // 3/65 = 0.0462 exactly. Of one calibration the rate is Beta(3, 62) with deviation 0.0258, which leaves a
+  // standard error of 0.0012; a threshold one rank off would reject 2/65 = 0.031 or 4/65 = 0.062.
+  EXPECT_NEAR(rejected / (kRuns * kNew), 3.0 / 65, 0.005);
 }
 
 TEST(Conformal, RefusesAPromiseItCannotKeep) {

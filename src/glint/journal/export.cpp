@@ -74,7 +74,7 @@ fs::path collect_good(const JournalReader& journal, const fs::path& images, cons
   const std::string hash = sha256_hex(image), ending = fs::path(file).extension().string();
   // A name that is taken by something else (another journal's image, a link, a folder) is never written to.
   for (const std::string& name : {entry.inspection.image_sha256.substr(0, 12), hash}) {
-    const fs::path target = folder / fmt::format("{:09}_{}{}", entry.inspection.id, name, ending);
+    fs::path target = folder / fmt::format("{:09}_{}{}", entry.inspection.id, name, ending);
     const fs::file_status there = fs::symlink_status(target);
     if (!fs::exists(there)) {
       write_file(target, image);
