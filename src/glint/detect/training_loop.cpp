@@ -67,6 +67,22 @@ std::vector<RgbImage> tracker_images(const FitInput& input) {
           input.held_out.begin() + std::min(kTrackerImages, std::ssize(input.held_out))};
 }
 
+void for_each_batch(const FitInput& input, const std::string& label,
+                    const std::function<void(const std::vector<RgbImage>&)>& take) {
+  constexpr int kImagesAtOnce = 8;
+  const int samples = input.images * input.draws;
+  input.progress->begin(label, samples);
+  for (int first = 0; first < samples; first += kImagesAtOnce) {
+    throw_if_cancelled();
+    const int last = std::min(samples, first + kImagesAtOnce);
+    std::vector<RgbImage> images;
+    for (int i = first; i < last; ++i) images.push_back(input.image(i % input.images, i / input.images));
+    take(images);
+    input.progress->advance(last, "");
+  }
+  input.progress->end();
+}
+
 nlohmann::json one_pass_record(double feature_seconds, double training_seconds) {
   return {{"series", nlohmann::json::array()},
           {"curves", nlohmann::json::array()},

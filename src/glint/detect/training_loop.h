@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,11 @@ struct LoopCallbacks {
 /// meta-epoch, with "meta_epoch" from 1.
 nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
                              const LoopCallbacks& callbacks);
+
+/// Every training image in every draw, a few at a time, with a bar called `label`: what a method that trains
+/// in one pass goes over.
+void for_each_batch(const FitInput& input, const std::string& label,
+                    const std::function<void(const std::vector<RgbImage>&)>& take);
 
 /// The record of a method that trains in one pass: no series, no curves.
 nlohmann::json one_pass_record(double feature_seconds, double training_seconds);

@@ -8,21 +8,12 @@
 
 #include "glint/base/error.h"
 #include "glint/base/names.h"
+#include "glint/station/http_head.h"
 
 namespace glint {
 namespace {
 
 constexpr std::size_t kLongestName = 253, kLongestLabel = 63;  // RFC 1035
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), lower);
-  return out;
-}
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -53,7 +44,7 @@ bool ends_in_number(std::string_view name) {
 }
 
 std::optional<Authority> name(std::string_view text) {
-  std::string host = lower_case(text);
+  std::string host = ascii_lower(text);
   if (host.ends_with('.')) host.pop_back();
   if (host.empty() || host.size() > kLongestName || ends_in_number(host)) return std::nullopt;
   std::size_t label = 0;
@@ -127,7 +118,7 @@ bool is_loopback(const Authority& authority) {
 bool same_origin(std::string_view origin, const Authority& asked, bool secure) {
   const auto end = origin.find("://");
   if (end == std::string_view::npos) return false;
-  const std::string scheme = lower_case(origin.substr(0, end));
+  const std::string scheme = ascii_lower(origin.substr(0, end));
   if (scheme != "https" && (scheme != "http" || secure)) return false;
   const auto page = parse_authority(origin.substr(end + 3));
   const int usual = scheme == "https" ? 443 : 80;

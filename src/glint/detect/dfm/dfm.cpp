@@ -14,7 +14,6 @@ namespace {
 constexpr const char* kMean = "dfm.mean";
 constexpr const char* kComponents = "dfm.components";
 constexpr const char* kVariances = "dfm.variances";
-constexpr int kImagesAtOnce = 8;
 
 /// The image score: squared reconstruction error, or likelihood within the subspace.
 enum class DfmScore { kReconstruction, kLikelihood };
@@ -103,16 +102,9 @@ class Dfm : public Method {
     const int samples = input.images * input.draws;
     if (samples < 2) fail(ErrorCode::kBadInput, "dfm needs at least two training images");
     std::vector<torch::Tensor> vectors;
-    input.progress->begin("computing features", samples);
-    for (int first = 0; first < samples; first += kImagesAtOnce) {
-      throw_if_cancelled();
-      std::vector<RgbImage> images;
-      for (int i = first; i < std::min(samples, first + kImagesAtOnce); ++i)
-        images.push_back(input.image(i % input.images, i / input.images));
+    for_each_batch(input, "computing features", [&](const std::vector<RgbImage>& images) {
       vectors.push_back(encode(backbone, options_.pooling, images).flatten(1));
-      input.progress->advance(first + std::ssize(images), "");
-    }
-    input.progress->end();
+    });
     const double feature_seconds = watch.seconds();
     const Subspace subspace = fit_subspace(at::cat(vectors), options_.variance);
     FitResult result;

@@ -17,7 +17,6 @@ namespace {
 constexpr const char* kChannels = "padim.channels";
 constexpr const char* kMean = "padim.mean";
 constexpr const char* kWhitening = "padim.whitening";
-constexpr int kImagesAtOnce = 8;
 
 struct PadimOptions {
   int channels = 100;  ///< drawn from the joined ones: 100 of 448 with ResNet-18 (published), 550 of 1792
@@ -93,18 +92,11 @@ class Padim : public Method {
     const int samples = input.images * input.draws;
     if (samples < 2) fail(ErrorCode::kBadInput, "padim needs at least two training images");
     std::optional<GaussianSums> sums;
-    input.progress->begin("collecting Gaussians", samples);
-    for (int first = 0; first < samples; first += kImagesAtOnce) {
-      throw_if_cancelled();
-      std::vector<RgbImage> images;
-      for (int i = first; i < std::min(samples, first + kImagesAtOnce); ++i)
-        images.push_back(input.image(i % input.images, i / input.images));
+    for_each_batch(input, "collecting Gaussians", [&](const std::vector<RgbImage>& images) {
       const Features features = encode(backbone, channels, images);
       if (!sums) sums.emplace(features.values.size(1), features.values.size(2));
       sums->add(features.values);
-      input.progress->advance(std::min(samples, first + kImagesAtOnce), "");
-    }
-    input.progress->end();
+    });
     const PositionGaussians gaussians = sums->finish(options_.regularisation, torch::kFloat);
     FitResult result;
     result.weights = {{kChannels, to_host(channels)},

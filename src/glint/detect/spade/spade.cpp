@@ -15,7 +15,6 @@ namespace {
 
 constexpr const char* kVectors = "spade.vectors";
 constexpr const char* kLayers[3] = {"spade.layer1", "spade.layer2", "spade.layer3"};
-constexpr int kImagesAtOnce = 8;
 
 struct SpadeOptions {
   int neighbours = 5;  ///< images; the common re-implementation (the paper: 50)
@@ -81,19 +80,12 @@ class Spade : public Method {
     const int samples = input.images * input.draws;
     std::vector<torch::Tensor> vectors;
     std::array<std::vector<torch::Tensor>, 3> layers;
-    input.progress->begin("computing features", samples);
-    for (int first = 0; first < samples; first += kImagesAtOnce) {
-      throw_if_cancelled();
-      std::vector<RgbImage> images;
-      for (int i = first; i < std::min(samples, first + kImagesAtOnce); ++i)
-        images.push_back(input.image(i % input.images, i / input.images));
+    for_each_batch(input, "computing features", [&](const std::vector<RgbImage>& images) {
       const SpadeFeatures part = encode(backbone, images);
       vectors.push_back(part.vector);
       // Half the memory; the distances that count are thousands of times larger than what is rounded away.
       for (std::size_t l = 0; l < 3; ++l) layers[l].push_back(part.layers[l].to(torch::kBFloat16));
-      input.progress->advance(first + std::ssize(images), "");
-    }
-    input.progress->end();
+    });
     FitResult result;
     result.weights[kVectors] = to_host(at::cat(vectors));
     for (std::size_t l = 0; l < 3; ++l) result.weights[kLayers[l]] = to_host(at::cat(layers[l]).contiguous());
