@@ -16,8 +16,8 @@
 #include "glint/base/files.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
-#include "glint/eval/decision.h"
 #include "glint/image/codec.h"
+#include "glint/inspect/decision.h"
 #include "glint/nn/tensors.h"
 
 namespace {

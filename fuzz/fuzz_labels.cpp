@@ -1,5 +1,5 @@
 #include "glint/base/error.h"
-#include "glint/data/label_file.h"
+#include "glint/labels/label_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -9,9 +9,9 @@
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/data/augment.h"
-#include "glint/data/sleeve.h"
 #include "glint/data/split.h"
 #include "glint/image/codec.h"
+#include "glint/synth/sleeve.h"
 #include "golden.h"
 
 namespace fs = std::filesystem;

@@ -2,12 +2,12 @@
 
 #include <cstdio>
 
+#include "glint/audit/audit.h"
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/cli/verbs.h"
 #include "glint/data/quarantine.h"
-#include "glint/eval/audit.h"
 #include "glint/nn/backbone_store.h"
 #include "glint/report/audit_report.h"
 

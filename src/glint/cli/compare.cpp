@@ -6,8 +6,8 @@
 #include "glint/base/files.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
-#include "glint/eval/compare.h"
 #include "glint/report/compare_report.h"
+#include "glint/study/compare.h"
 
 namespace fs = std::filesystem;
 

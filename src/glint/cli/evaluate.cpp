@@ -6,10 +6,10 @@
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/cli/verbs.h"
-#include "glint/eval/evaluate.h"
-#include "glint/eval/picture_names.h"
+#include "glint/evaluate/evaluate.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
+#include "glint/inspect/picture_names.h"
 #include "glint/report/evaluation_report.h"
 
 namespace fs = std::filesystem;

@@ -6,7 +6,7 @@
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/cli/verbs.h"
-#include "glint/data/label_import.h"
+#include "glint/labels/label_import.h"
 
 namespace glint {
 namespace {

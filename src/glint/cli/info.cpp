@@ -4,8 +4,8 @@
 
 #include "glint/cli/verbs.h"
 #include "glint/detect/model_file.h"
-#include "glint/eval/decision.h"
-#include "glint/eval/fit.h"
+#include "glint/fit/fit.h"
+#include "glint/inspect/decision.h"
 
 namespace glint {
 

@@ -7,11 +7,11 @@
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/cli/verbs.h"
-#include "glint/eval/decision.h"
-#include "glint/eval/inspect_inputs.h"
-#include "glint/eval/picture_names.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
+#include "glint/inspect/decision.h"
+#include "glint/inspect/inspect_inputs.h"
+#include "glint/inspect/picture_names.h"
 #include "glint/journal/record.h"
 
 namespace fs = std::filesystem;

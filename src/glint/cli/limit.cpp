@@ -5,7 +5,7 @@
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/cli/verbs.h"
-#include "glint/eval/limit.h"
+#include "glint/limit/limit.h"
 #include "glint/nn/tensors.h"
 #include "glint/report/limit_report.h"
 

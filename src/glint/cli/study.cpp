@@ -12,9 +12,9 @@
 #include "glint/base/parallel.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
-#include "glint/eval/study.h"
 #include "glint/nn/tensors.h"
 #include "glint/report/study_report.h"
+#include "glint/study/study.h"
 
 namespace fs = std::filesystem;
 

@@ -5,7 +5,7 @@
 #include "glint/base/error.h"
 #include "glint/base/names.h"
 #include "glint/cli/verbs.h"
-#include "glint/data/sleeve.h"
+#include "glint/synth/sleeve.h"
 
 namespace glint {
 

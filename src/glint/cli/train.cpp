@@ -7,8 +7,8 @@
 #include "glint/base/names.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
-#include "glint/eval/decision.h"
-#include "glint/eval/fit.h"
+#include "glint/fit/fit.h"
+#include "glint/inspect/decision.h"
 
 namespace glint {
 namespace {

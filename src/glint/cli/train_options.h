@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "glint/eval/config.h"
+#include "glint/fit/config.h"
 
 namespace glint {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "glint/eval/audit.h"
+#include "glint/audit/audit.h"
 
 namespace glint {
 

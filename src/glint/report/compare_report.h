@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "glint/eval/compare.h"
+#include "glint/study/compare.h"
 
 namespace glint {
 

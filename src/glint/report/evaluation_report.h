@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "glint/eval/evaluate.h"
+#include "glint/evaluate/evaluate.h"
 
 namespace glint {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "glint/eval/limit.h"
+#include "glint/limit/limit.h"
 
 namespace glint {
 

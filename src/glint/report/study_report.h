@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "glint/eval/study.h"
+#include "glint/study/study.h"
 
 namespace glint {
 

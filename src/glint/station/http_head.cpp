@@ -111,7 +111,9 @@ void read_length(HttpRequest& request) {
     if (request.http_1_0) bad("HTTP/1.0 has no Transfer-Encoding");
     std::string encodings;
     for (const auto& [name, value] : request.headers) {
-      if (name == "transfer-encoding") encodings += (encodings.empty() ? "" : ",") + ascii_lower(value);
+      if (name != "transfer-encoding") continue;
+      if (!encodings.empty()) encodings += ',';
+      encodings += ascii_lower(value);
     }
     if (encodings != "chunked") throw Refusal{501, "the only Transfer-Encoding accepted is chunked"};
     request.chunked = true;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "glint/eval/inspection.h"
+#include "glint/inspect/inspection.h"
 
 namespace glint {
 

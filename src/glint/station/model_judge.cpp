@@ -1,7 +1,7 @@
 #include "glint/station/model_judge.h"
 
 #include "glint/base/files.h"
-#include "glint/eval/decision.h"
+#include "glint/inspect/decision.h"
 
 namespace glint {
 namespace {

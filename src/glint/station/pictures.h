@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "glint/base/files.h"
-#include "glint/eval/inspection.h"
 #include "glint/image/image.h"
+#include "glint/inspect/inspection.h"
 
 namespace glint {
 

@@ -1,0 +1,87 @@
+#include "glint/fit/crossfit.h"
+
+#include "glint/base/error.h"
+#include "glint/detect/model_file.h"
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kRecord = "crossfit";
+constexpr const char* kRunning = "crossfit.running.";
+
+std::string fold_prefix(std::size_t fold) {
+  return fmt::format("crossfit.{:03}.", fold);
+}
+
+[[noreturn]] void damaged() {
+  fail(ErrorCode::kBadInput, "the resume file's folds are damaged; remove it or train without --resume");
+}
+
+}  // namespace
+
+TrainingState join_crossfit(const TrainingState& final_detector, const CrossfitState& folds) {
+  TrainingState out = final_detector;
+  for (std::size_t f = 0; f < folds.finished.size(); ++f)
+    add_prefixed(out.tensors, fold_prefix(f), pack_calibration(folds.finished[f]));
+  json record = {{"finished", folds.finished.size()}};
+  if (folds.running) {
+    add_prefixed(out.tensors, kRunning, folds.running->tensors);
+    record["running"] = {{"meta_epoch", folds.running->meta_epoch}, {"record", folds.running->record}};
+  }
+  out.record[kRecord] = std::move(record);
+  return out;
+}
+
+CrossfitState split_crossfit(TrainingState& joined) {
+  CrossfitState out;
+  if (!joined.record.is_object() || !joined.record.contains(kRecord)) return out;
+  const json record = joined.record[kRecord];
+  joined.record.erase(kRecord);
+  if (!record.is_object() || !record.contains("finished") || !record["finished"].is_number_unsigned())
+    damaged();
+  for (std::size_t f = 0; f < record["finished"].get<std::size_t>(); ++f) {
+    Model scores;
+    scores.calibration_patches = take_prefixed(joined.tensors, fold_prefix(f));
+    out.finished.push_back(calibration_scores(scores));
+    if (out.finished.back().empty()) damaged();
+  }
+  if (record.contains("running")) {
+    const json& running = record["running"];
+    if (!running.is_object() || !running.contains("record") || !running.contains("meta_epoch") ||
+        !running["meta_epoch"].is_number_integer())
+      damaged();
+    out.running = TrainingState{running["meta_epoch"].get<int>(), take_prefixed(joined.tensors, kRunning),
+                                running["record"]};
+  }
+  std::erase_if(joined.tensors, [](const auto& entry) { return entry.first.starts_with("crossfit."); });
+  return out;
+}
+
+std::vector<PatchScores> crossfit_scores(const std::vector<Split>& folds, CrossfitState state,
+                                         const CrossfitSteps& steps) {
+  if (state.finished.size() > folds.size()) damaged();
+  for (std::size_t f = 0; f < state.finished.size(); ++f) {
+    if (state.finished[f].size() != folds[f].held_out.size()) damaged();
+  }
+  auto changed = [&] {
+    if (steps.on_state) steps.on_state(state);
+  };
+  while (state.finished.size() < folds.size()) {
+    const std::size_t fold = state.finished.size();
+    const TensorDict weights = steps.train(fold, state.running, [&](const TrainingState& training) {
+      state.running = training;
+      changed();
+    });
+    state.finished.push_back(steps.score(weights, fold));
+    state.running.reset();
+    changed();
+  }
+  std::vector<PatchScores> out;
+  for (std::vector<PatchScores>& scores : state.finished)
+    std::move(scores.begin(), scores.end(), std::back_inserter(out));
+  return out;
+}
+
+}  // namespace glint

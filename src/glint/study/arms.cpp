@@ -1,0 +1,198 @@
+#include "glint/study/arms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "glint/base/error.h"
+#include "glint/base/memory.h"
+#include "glint/detect/feature_cache.h"
+#include "glint/fit/fit.h"
+
+namespace fs = std::filesystem;
+
+namespace glint {
+namespace {
+
+constexpr std::size_t kNameDigits = 16;  // of the run's identity in file names
+
+const Estimate& figure_of(const Evaluation& e, ArmFigure figure) {
+  switch (figure) {
+    case ArmFigure::kImageAuroc:
+      return e.image_auroc;
+    case ArmFigure::kPixelAuroc:
+      return e.pixel.auroc;
+    case ArmFigure::kPixelAp:
+      return e.pixel.average_precision;
+    case ArmFigure::kAupro:
+      return e.pixel.aupro;
+  }
+  GLINT_CHECK(false);
+  return e.image_auroc;
+}
+
+/// Where a pixel figure's replicates are in PixelMetrics::replicates.
+std::size_t replicate_index(ArmFigure figure) {
+  GLINT_CHECK(figure != ArmFigure::kImageAuroc);
+  return figure == ArmFigure::kPixelAuroc ? 0 : figure == ArmFigure::kPixelAp ? 1 : 3;
+}
+
+std::vector<double> mean_replicates_of(const ArmResult& arm, ArmFigure figure) {
+  std::vector<std::vector<double>> all;
+  for (const auto& run : arm.runs) all.push_back(run->evaluation.pixel.replicates[replicate_index(figure)]);
+  return mean_replicates(all);
+}
+
+/// Independent images behind a pixel figure: the smaller class's.
+std::int64_t pixel_units(const ArmResult& arm) {
+  return arm.runs[0]->evaluation.pixel.units;
+}
+
+Estimate pixel_difference(const ArmResult& a, const ArmResult& b, ArmFigure figure) {
+  return bootstrap_difference(mean_figure(a, figure).estimate, mean_figure(b, figure).estimate,
+                              mean_replicates_of(a, figure), mean_replicates_of(b, figure),
+                              std::min(pixel_units(a), pixel_units(b)));
+}
+
+}  // namespace
+
+/// Configuration of a run and the files it has.
+struct ArmRunner::Place {
+  std::unique_ptr<TrainConfig> config;
+  std::string name;
+  fs::path model, epochs;
+};
+
+ArmRunner::ArmRunner(fs::path models, ProgressSink& progress)
+    : models_(std::move(models)), progress_(progress), library_(std::make_unique<FeatureLibrary>()) {}
+
+ArmRunner::~ArmRunner() = default;
+
+ArmRunner::Place ArmRunner::place_of(const Arm& arm, int seed) {
+  Place place{arm.configure(seed), "", "", ""};
+  place.name = fmt::format("{}_seed{}_{}", place.config->method_name, seed,
+                           run_identity(*place.config, *arm.dataset).substr(0, kNameDigits));
+  place.model = models_ / (place.name + ".glint");
+  if (arm.keep_epochs) place.epochs = models_ / (place.name + ".epochs");
+  return place;
+}
+
+Model ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
+  if (fs::exists(place.model) && (place.epochs.empty() || fs::exists(place.epochs)))
+    return load_model(place.model);
+  progress_.message(fmt::format("training: {}, seed {}", arm.name, seed));
+  FitOptions fit;
+  fit.state = models_ / (place.name + ".resume");
+  fit.resume = fs::exists(fit.state) && (place.epochs.empty() || fs::exists(place.epochs));
+  fit.epochs = place.epochs;
+  fit.library = library_.get();
+  fit.out = place.model;
+  reset_peak_memory();
+  Model model = [&] {
+    try {
+      return fit_model(*place.config, *arm.dataset, fit, progress_);
+    } catch (const Error& e) {
+      if (!fit.resume || e.code() != ErrorCode::kBadInput) throw;
+      progress_.message(std::string(e.what()) + "; training from the start");
+      fit.resume = false;
+      return fit_model(*place.config, *arm.dataset, fit, progress_);
+    }
+  }();
+  model.record["training"]["peak_mib"] = peak_memory_mib();
+  save_trained(model, fit);
+  return model;
+}
+
+void ArmRunner::train(const std::vector<Arm>& arms, int seeds, const TrainingShare& share) {
+  std::set<std::string> seen;
+  int index = 0;
+  for (int seed = 0; seed < seeds; ++seed) {
+    for (const Arm& arm : arms) {
+      const Place place = place_of(arm, seed);
+      if (!seen.insert(place.name).second) continue;
+      if (index++ % share.count == share.index) train_or_load(arm, place, seed);
+    }
+  }
+}
+
+std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
+  std::vector<ArmResult> out;
+  for (const Arm& arm : arms) out.push_back({arm.name, {}});
+  for (int seed = 0; seed < seeds; ++seed) {
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      const Arm& arm = arms[i];
+      const Place place = place_of(arm, seed);
+      auto& known = done_[place.name];
+      if (!known) {
+        Model model = train_or_load(arm, place, seed);
+        auto inspector = std::make_unique<Inspector>(model, resolve_device(place.config->device),
+                                                     place.config->precision, place.model.string());
+        EvaluateOptions evaluate;
+        evaluate.scoring = model.scoring;
+        evaluate.false_reject = place.config->false_reject;
+        progress_.message(fmt::format("evaluating: {}, seed {}", arm.name, seed));
+        Evaluation evaluation =
+            evaluate_model(model, *inspector, *arm.dataset, evaluate, /*allow_leakage=*/false, progress_);
+        auto run = std::make_shared<ArmRun>(
+            ArmRun{seed, std::move(model), std::move(inspector), std::move(evaluation), place.epochs});
+        const nlohmann::json& training = run->model.record["training"];
+        run->training_seconds =
+            training.value("feature_seconds", 0.0) + training.value("training_seconds", 0.0);
+        run->peak_mib = training.value("peak_mib", 0.0);
+        run->model_mib = static_cast<double>(fs::file_size(place.model)) / (1 << 20);
+        run->milliseconds_image = 1000 * run->evaluation.seconds_per_image;
+        known = std::move(run);
+      }
+      out[i].runs.push_back(known);
+    }
+  }
+  return out;
+}
+
+std::vector<int> image_labels(const Evaluation& evaluation) {
+  std::vector<int> out;
+  for (const ScoredImage& image : evaluation.images) out.push_back(image.sample.anomalous() ? 1 : 0);
+  return out;
+}
+
+RepeatedScores image_scores(const ArmResult& arm) {
+  RepeatedScores out;
+  for (const auto& run : arm.runs) {
+    out.emplace_back();
+    for (const ScoredImage& image : run->evaluation.images) out.back().push_back(image.score);
+  }
+  return out;
+}
+
+MeanFigure mean_figure(const ArmResult& arm, ArmFigure figure) {
+  GLINT_CHECK(!arm.runs.empty());
+  MeanFigure out{0, 1e300, -1e300, {}};
+  for (const auto& run : arm.runs) {
+    const double v = figure_of(run->evaluation, figure).value;
+    out.mean += v / static_cast<double>(arm.runs.size());
+    out.lowest = std::min(out.lowest, v);
+    out.highest = std::max(out.highest, v);
+  }
+  if (figure == ArmFigure::kImageAuroc) {
+    out.estimate = mean_auroc_interval(image_scores(arm), image_labels(arm.runs[0]->evaluation));
+  } else {
+    out.estimate = bootstrap_interval(out.mean, mean_replicates_of(arm, figure), pixel_units(arm));
+  }
+  return out;
+}
+
+std::string seeds_range(double lowest, double highest, std::size_t seeds) {
+  return seeds == 1 ? "one seed" : fmt::format("{:.3f}–{:.3f}", lowest, highest);
+}
+
+PairedDifference paired_difference(const ArmResult& first, const ArmResult& second) {
+  PairedDifference d{first.name, second.name, {}, {}, {}, {}};
+  d.image_auroc = mean_auroc_difference(image_scores(first), image_scores(second),
+                                        image_labels(first.runs[0]->evaluation));
+  d.pixel_auroc = pixel_difference(first, second, ArmFigure::kPixelAuroc);
+  d.pixel_ap = pixel_difference(first, second, ArmFigure::kPixelAp);
+  d.aupro = pixel_difference(first, second, ArmFigure::kAupro);
+  return d;
+}
+
+}  // namespace glint

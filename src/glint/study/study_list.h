@@ -1,0 +1,35 @@
+// The studies' parts, for the list in study.cpp. One file per kind of study.
+#pragma once
+
+#include "glint/study/study.h"
+
+namespace glint {
+
+/// Studies that look at the refined detector in different ways.
+std::vector<Arm> refined_only(const StudyInput& input);
+
+// study_training.cpp: the arms differ in how they were trained
+std::vector<Arm> baseline_arms(const StudyInput& input);
+StudyReport baseline_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+std::vector<Arm> augmentation_arms(const StudyInput& input);
+StudyReport augmentation_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+std::vector<Arm> saturation_arms(const StudyInput& input);
+StudyReport saturation_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+std::vector<Arm> noise_clean_arms(const StudyInput& input);
+StudyReport noise_clean_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+std::vector<Arm> methods_arms(const StudyInput& input);
+StudyReport methods_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
+// study_scoring.cpp: one detector, scored differently
+StudyReport smoothing_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+StudyReport aggregation_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
+// study_leakage.cpp: what a dishonest evaluation would show
+std::vector<Arm> leakage_arms(const StudyInput& input);
+StudyReport leakage_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+StudyReport test_size_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
+// study_failures.cpp
+StudyReport failures_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
+}  // namespace glint
