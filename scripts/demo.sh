@@ -11,7 +11,7 @@ glint=build/release/glint
 rm -rf "$out"
 mkdir -p "$out"
 "$glint" synth sleeve "$out/sleeves" --train 150 --test-good 30 --per-class 12
-"$glint" train "$out/sleeves" -o "$out/sleeve.glint" --recipe ensemble --false-reject 0.02 --set simplenet.meta_epochs=15
+"$glint" train "$out/sleeves" -o "$out/sleeve.glint" --false-reject 0.02
 "$glint" evaluate "$out/sleeve.glint" "$out/sleeves" -o "$out/report"
 "$glint" inspect "$out/sleeve.glint" "$out"/sleeves/test/scratch/00[0-2].png "$out/sleeves/test/good/000.png" -o "$out/overlays" || [ $? = 1 ]
 echo

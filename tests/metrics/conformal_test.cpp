@@ -41,6 +41,18 @@ TEST(Conformal, RefusesAPromiseItCannotKeep) {
   }
 }
 
+TEST(Conformal, PromisesWhatTheImagesAllowWhenNothingIsWished) {
+  EXPECT_EQ(promisable_rate(1000), 0.01);
+  EXPECT_EQ(promisable_rate(99), 0.01);
+  EXPECT_EQ(promisable_rate(98), 0.02);
+  EXPECT_EQ(promisable_rate(64), 0.02);
+  EXPECT_EQ(promisable_rate(10), 0.1);
+  EXPECT_EQ(promisable_rate(1), 0.5);
+  EXPECT_THROW(promisable_rate(0), Error);
+  for (int n = 1; n < 200; ++n)
+    EXPECT_NO_THROW(conformal_threshold(std::vector<double>(n, 0.0), promisable_rate(n)));
+}
+
 /// How often the p-value of a new good part is at most j / (n + 1), for each j, over fresh calibrations.
 std::vector<double> p_value_distribution(int n, int worlds, const std::function<double(Rng&)>& good_part) {
   std::vector<double> at_most(static_cast<std::size_t>(n) + 2, 0);

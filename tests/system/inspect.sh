@@ -23,12 +23,12 @@ small="--set simplenet.meta_epochs=1 --set simplenet.passes=1 --set input.size=6
 # outputs are refused before anything is trained, and replace nothing that is read
 mkdir folder
 for out in folder new/ set/train/good/000.png; do
-  expect_code 2 "$glint" train set -o $out $small
+  expect_code 2 "$glint" train set --method simplenet -o $out $small
   lacks "training" err.txt
 done
-expect_code 0 "$glint" train set -o /dev/null $small
+expect_code 0 "$glint" train set --method simplenet -o /dev/null $small
 [ -c /dev/null ] && [ ! -e /dev/null.resume ]
-expect_code 0 "$glint" train set -o m.glint $small
+expect_code 0 "$glint" train set --method simplenet -o m.glint $small
 [ ! -e m.glint.resume ]
 
 # one bad file among others; JSON lists all

@@ -26,17 +26,17 @@ expect_code 0 "$glint" synth sleeve again --train 2 --test-good 0 --per-class 0 
 cmp set/train/good/001.png again/train/good/001.png
 
 small="--set simplenet.meta_epochs=4 --set simplenet.passes=2 --set calibration.mode=holdout --set calibration.holdout_least=20 --false-reject 0.05"
-expect_code 0 "$glint" train set -o a.glint $small --keep-epochs
+expect_code 0 "$glint" train set --method simplenet -o a.glint $small --keep-epochs
 has "calibration: split-conformal" out.txt
 has "wrote a.glint" out.txt
 # interrupted and resumed: the same model
-"$glint" train set -o b.glint $small 2>err.txt & pid=$!
+"$glint" train set --method simplenet -o b.glint $small 2>err.txt & pid=$!
 while kill -0 $pid 2>/dev/null && [ ! -e b.glint.resume ]; do sleep 0.05; done
 kill -INT $pid || true
 wait $pid || true
 if [ ! -e b.glint ]; then
   [ -e b.glint.resume ] || { echo "no resume file"; exit 1; }
-  expect_code 0 "$glint" train set -o b.glint $small --resume
+  expect_code 0 "$glint" train set --method simplenet -o b.glint $small --resume
 fi
 "$glint" info a.glint | grep fingerprint >a.txt
 "$glint" info b.glint | grep fingerprint >b.txt
@@ -71,10 +71,16 @@ code=0
 has '"p_value"' inspect.json
 expect_code 2 "$glint" inspect a.glint nowhere.png
 has "NO DECISION.*nowhere.png" out.txt
-expect_code 2 "$glint" train set -o c.glint --set simplenet.noise_sdt=1
+expect_code 2 "$glint" train set --method simplenet -o c.glint --set simplenet.noise_sdt=1
 has "did you mean 'simplenet.noise_std'" err.txt
+expect_code 2 "$glint" train set -o c.glint --set simplenet.noise_std=1
+has "give --method simplenet" err.txt
 expect_code 2 "$glint" train set -o c.glint --false-reject 0.001
 has "999 images" err.txt
+# nothing but the data is given: the default method, and the rate that 60 images can promise
+expect_code 0 "$glint" train set -o default.glint --set input.size=128
+has "a false-reject rate of 0.02 is promised" err.txt
+"$glint" info default.glint | grep -q patchcore
 # studies share models and refuse to write over a finished one; the detection limit
 expect_code 0 "$glint" study smoothing set -o studies --seeds 1 $small --set input.size=128
 for file in studies/smoothing/study.html studies/smoothing/study.json; do [ -s $file ] || { echo "$file missing"; exit 1; }; done

@@ -15,7 +15,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> datasets;
-  std::string out, exclude, method = "simplenet";
+  std::string out, exclude, method = kDefaultMethod;
   TrainArguments train;
   std::optional<std::int64_t> seed;
   bool resume = false, allow_leakage = false, without_backbone = false, keep_epochs = false,

@@ -14,16 +14,16 @@ bool has_option(const OptionTable& table, const std::string& name) {
   return std::any_of(fields.begin(), fields.end(), [&](const OptionField& f) { return f.name == name; });
 }
 
-/// True for an option of some method that `table` does not have.
-bool belongs_to_another_method(const OptionTable& table, const std::string& name) {
-  if (has_option(table, name)) return false;
+/// The method that has an option which `table` lacks; empty when none has.
+std::string other_method_of(const OptionTable& table, const std::string& name) {
+  if (has_option(table, name)) return "";
   for (const std::string& other : method_names()) {
     const auto method = make_method(other);
     OptionTable options;
     method->describe(options);
-    if (has_option(options, name)) return true;
+    if (has_option(options, name)) return other;
   }
-  return false;
+  return "";
 }
 
 }  // namespace
@@ -37,7 +37,9 @@ void TrainArguments::add_to(CLI::App& verb, bool with_recipe) {
       ->capture_default_str();
   verb.add_option("--augment", augment,
                   "none, mild, strong or offline (an enlarged set, made once); default as the recipe says");
-  verb.add_option("--false-reject", false_reject, "tolerable share of good parts rejected (default 0.01)");
+  verb.add_option(
+      "--false-reject", false_reject,
+      "tolerable share of good parts rejected (default 0.01, more where the images cannot promise it)");
   verb.add_option("--shots", shots,
                   "few-shot: train on this many good images of each category, calibrate on the others");
   verb.add_option("--device", device, "auto, cpu or cuda");
@@ -65,8 +67,11 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
   if (shots) table.set("train.shots", *shots);
   if (seed) table.set("train.seed", *seed);
   for (const std::string& assignment : set) {
-    if (skip_other_methods && belongs_to_another_method(table, assignment.substr(0, assignment.find('='))))
-      continue;
+    const std::string name = assignment.substr(0, assignment.find('='));
+    const std::string other = other_method_of(table, name);
+    if (!other.empty() && skip_other_methods) continue;
+    if (!other.empty())
+      fail(ErrorCode::kConfig, "{} is an option of {}; give --method {}", name, other, other);
     table.set_assignment(assignment);
   }
   return out;

@@ -19,10 +19,10 @@ struct MethodEntry {
 
 // The visible list of methods.
 const MethodEntry kMethods[] = {
+    {"patchcore", &make_patchcore},
     {"simplenet", &make_simplenet},
     {"inp_former", &make_inp_former},
     {"hybrid", &make_hybrid},
-    {"patchcore", &make_patchcore},
     {"padim", &make_padim},
     {"spade", &make_spade},
     {"dfm", &make_dfm},

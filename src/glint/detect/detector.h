@@ -111,6 +111,8 @@ class Method {
                                          const std::string& file) const = 0;
 };
 
+/// What trains when the user names no method; chosen by the figures in README.md.
+inline constexpr const char* kDefaultMethod = "patchcore";
 std::vector<std::string> method_names();
 /// Error(kConfig) with the nearest name when unknown.
 std::unique_ptr<Method> make_method(const std::string& name);

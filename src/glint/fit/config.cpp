@@ -30,7 +30,11 @@ OptionTable TrainConfig::table() {
         {1, 100000});
   t.add("calibration.mode", calibration,
         "which good images set the threshold; auto: folder, holdout from 100 on, else crossfit");
-  t.add("calibration.false_reject", false_reject, "tolerable share of good parts rejected", {1e-6, 0.5});
+  t.add(
+      "calibration.false_reject", false_reject,
+      "tolerable share of good parts rejected; 0: 0.01, or the next of 0.02, 0.05, ... that the good images "
+      "can promise",
+      {0, 0.5});
   t.add("calibration.holdout_share", holdout_share, "share of the good images kept out of training",
         {0.01, 0.9});
   t.add("calibration.holdout_least", holdout_least, "at least this many", {1, 1000000});

@@ -25,7 +25,7 @@ struct EnumNames<CalibrationMode> {
 
 /// Not copyable: the option table refers to its fields.
 struct TrainConfig {
-  std::string method_name = "simplenet";
+  std::string method_name;
   std::string backbone = "compact";
   Recipe recipe = Recipe::kRefined;
   std::int64_t seed = 0;
@@ -35,7 +35,7 @@ struct TrainConfig {
   AugmentRegime augment = AugmentRegime::kMild;
   int augment_draws = 8;
   CalibrationMode calibration = CalibrationMode::kAuto;
-  double false_reject = 0.01;
+  double false_reject = 0;  ///< 0: fit_model chooses (promisable_rate) and fills it in
   double holdout_share = 0.2;
   int holdout_least = 50;
   int folds = 5;

@@ -212,9 +212,10 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
     const int least = std::min(config.holdout_least, good - 2);
     plan.images = static_cast<int>(holdout_split(good, config.holdout_share, least, 0).held_out.size());
   }
-  if (images_needed(config.false_reject) > plan.images) {
+  plan.false_reject = config.false_reject > 0 ? config.false_reject : promisable_rate(plan.images);
+  if (images_needed(plan.false_reject) > plan.images) {
     // same sentence as the calibration itself, before hours of training
-    conformal_threshold(std::vector<double>(static_cast<std::size_t>(plan.images), 0.0), config.false_reject);
+    conformal_threshold(std::vector<double>(static_cast<std::size_t>(plan.images), 0.0), plan.false_reject);
   }
   return plan;
 }
@@ -222,6 +223,7 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
 std::string run_identity(TrainConfig& config, const Dataset& dataset) {
   const Backbone backbone = open_backbone(config.backbone);
   fit_input_size(config, backbone.spec(), silent_progress());
+  config.false_reject = plan_calibration(config, dataset).false_reject;
   return identity_of(config, dataset, backbone.identity());
 }
 
@@ -229,6 +231,13 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                 ProgressSink& progress) {
   config.validate();
   const CalibrationPlan plan = plan_calibration(config, dataset);
+  if (config.false_reject == 0) {
+    config.false_reject = plan.false_reject;
+    progress.message(
+        fmt::format("{} good images will calibrate: a false-reject rate of {} is promised "
+                    "(--false-reject wishes another)",
+                    plan.images, plan.false_reject));
+  }
   Backbone backbone = open_backbone(config.backbone);
   const torch::Device device = resolve_device(config.device);
   const Precision precision = effective_precision(config);

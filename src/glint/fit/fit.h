@@ -31,8 +31,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
 void save_trained(const Model& model, const FitOptions& options);
 
 /// SHA-256 over everything that decides a run's result: configuration, method, effective precision, backbone,
-/// images, and the program's version. Kept in the model's record. Also rounds the input's side as fit_model
-/// does.
+/// images, and the program's version. Kept in the model's record. Also settles in `config` what fit_model
+/// does: the input's side, the promised rate.
 std::string run_identity(TrainConfig& config, const Dataset& dataset);
 
 /// Where FitOptions::epochs keeps the weights of one meta-epoch; counted from 1.
@@ -42,6 +42,7 @@ std::filesystem::path epoch_file(const std::filesystem::path& folder, int meta_e
 struct CalibrationPlan {
   CalibrationMode mode = CalibrationMode::kHoldout;
   int images = 0;
+  double false_reject = 0;  ///< as configured, or promisable_rate
 };
 CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& dataset);
 

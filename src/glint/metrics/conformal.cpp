@@ -17,6 +17,13 @@ std::int64_t images_needed(double rate) {
   return static_cast<std::int64_t>(std::ceil(1 / rate - kRounding)) - 1;
 }
 
+double promisable_rate(std::int64_t images) {
+  for (const double rate : {0.01, 0.02, 0.05, 0.1, 0.2, 0.5}) {
+    if (images_needed(rate) <= images) return rate;
+  }
+  fail(ErrorCode::kConfig, "no good image is left to calibrate with; add good images");
+}
+
 ConformalThreshold conformal_threshold(std::span<const double> good_scores, double rate) {
   if (!(rate > 0 && rate < 1))
     fail(ErrorCode::kConfig, "false-reject rate {}: must lie between 0 and 1", rate);

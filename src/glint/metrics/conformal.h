@@ -25,6 +25,10 @@ struct ConformalThreshold {
 /// Good images needed to promise `rate`: ceil(1/rate) - 1.
 std::int64_t images_needed(double rate);
 
+/// The rate to promise when the user names none: 0.01, or the next of 0.02, 0.05, 0.1, 0.2, 0.5 that `images`
+/// good images can promise. Error(kConfig) when there is no image.
+double promisable_rate(std::int64_t images);
+
 /// Error(kConfig) when `rate` is below 1/(n+1), naming the number of images that it would take.
 ConformalThreshold conformal_threshold(std::span<const double> good_scores, double rate);
 
