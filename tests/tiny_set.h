@@ -77,8 +77,10 @@ inline std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::s
   }
   for (const char* setting : {"simplenet.meta_epochs=2", "simplenet.passes=1",
                               "simplenet.embedding_dimension=48", "inp_former.meta_epochs=2",
-                              "inp_former.passes=1", "inp_former.batch=6", "inp_former.decoder_blocks=2"}) {
-    if (method == "hybrid" || std::string(setting).starts_with(method)) table.set_assignment(setting);
+                              "inp_former.passes=1", "inp_former.batch=6", "inp_former.decoder_blocks=2",
+                              "supersimplenet.meta_epochs=2", "supersimplenet.hidden_dimension=32"}) {
+    const std::string_view owner = std::string_view(setting).substr(0, std::string_view(setting).find('.'));
+    if (owner == method || (method == "hybrid" && owner != "supersimplenet")) table.set_assignment(setting);
   }
   table.set("train.seed", seed);
   return config;

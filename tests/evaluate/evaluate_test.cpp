@@ -80,6 +80,7 @@ Model calibrated_at(Model model, const std::vector<float>& levels) {
   for (std::size_t i = 0; i < levels.size(); ++i) {
     for (ScoreMap* map : {&scores[i].map, &scores[i].decision})
       std::fill(map->values.begin(), map->values.end(), levels[i]);
+    if (scores[i].image) scores[i].image = levels[i];
   }
   model.calibration_patches = pack_calibration(scores);
   model.record["decision"].update(calibrate(model, kRate).to_json());
@@ -227,7 +228,7 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
     EXPECT_NE(decision.guarantee.find("approximately"), std::string::npos);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Each, OtherMethods, ::testing::Values("inp_former", "hybrid"));
+INSTANTIATE_TEST_SUITE_P(Each, OtherMethods, ::testing::Values("inp_former", "hybrid", "supersimplenet"));
 
 TEST_F(EvalTest, EnsembleAveragesTheLastMetaEpochs) {
   auto trained = [](int snapshots) {

@@ -8,6 +8,7 @@
 #include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
+#include "glint/detect/supersimplenet/supersimplenet.h"
 
 namespace glint {
 namespace {
@@ -26,6 +27,7 @@ const MethodEntry kMethods[] = {
     {"padim", &make_padim},
     {"spade", &make_spade},
     {"dfm", &make_dfm},
+    {"supersimplenet", &make_supersimplenet},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/head_kernels.h"
 
 namespace glint {
@@ -15,20 +16,6 @@ namespace {
 
 constexpr std::int64_t kChunk =
     256;  // rows per partial sum; fixed, so that sums do not depend on the thread count
-
-torch::Tensor normal_tensor(std::int64_t rows, std::int64_t columns, double std, Rng& rng) {
-  torch::Tensor t = torch::empty({rows, columns});
-  auto* p = t.data_ptr<float>();
-  for (std::int64_t i = 0; i < t.numel(); ++i) p[i] = static_cast<float>(std * rng.normal());
-  return t;
-}
-
-torch::Tensor uniform_tensor(std::int64_t n, double bound, Rng& rng) {
-  torch::Tensor t = torch::empty({n});
-  auto* p = t.data_ptr<float>();
-  for (std::int64_t i = 0; i < n; ++i) p[i] = static_cast<float>(rng.uniform(-bound, bound));
-  return t;
-}
 
 /// Calls body(chunk, first row, last row) for chunks of rows, in parallel.
 template <class Body>
@@ -142,11 +129,11 @@ StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch
   return result;
 }
 
-std::vector<torch::Tensor*> adapter_gradients(HeadGradients& g) {
-  return {&g.adapter_weight, &g.adapter_bias};
+std::vector<torch::Tensor> adapter_gradients(const HeadGradients& g) {
+  return {g.adapter_weight, g.adapter_bias};
 }
-std::vector<torch::Tensor*> discriminator_gradients(HeadGradients& g) {
-  return {&g.hidden_weight, &g.hidden_bias, &g.norm_weight, &g.norm_bias, &g.tail_weight};
+std::vector<torch::Tensor> discriminator_gradients(const HeadGradients& g) {
+  return {g.hidden_weight, g.hidden_bias, g.norm_weight, g.norm_bias, g.tail_weight};
 }
 std::vector<torch::Tensor> adapter_parameters(const HeadWeights& h) {
   return {h.adapter_weight, h.adapter_bias};
@@ -156,43 +143,15 @@ std::vector<torch::Tensor> discriminator_parameters(const HeadWeights& h) {
 }
 
 /// Scales the gradients so that their joint norm is at most `limit` (torch's clip_grad_norm_, with its 1e-6).
-double clip(const std::vector<torch::Tensor*>& gradients, double limit) {
+double clip(const std::vector<torch::Tensor>& gradients, double limit) {
   double squares = 0;
-  for (const torch::Tensor* g : gradients) squares += g->square().sum(torch::kDouble).item<double>();
+  for (const torch::Tensor& g : gradients) squares += g.square().sum(torch::kDouble).item<double>();
   const double norm = std::sqrt(squares);
   const double factor = limit > 0 ? limit / (norm + 1e-6) : 1;
   if (factor < 1) {
-    for (torch::Tensor* g : gradients) g->mul_(factor);
+    for (const torch::Tensor& g : gradients) g.mul_(factor);
   }
   return norm;
-}
-
-/// Adam (Kingma and Ba 2015) with coupled decay, or AdamW (Loshchilov and Hutter 2019); betas and eps of
-/// torch.
-void adam(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
-          const std::vector<torch::Tensor*>& gradients) {
-  constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
-  ++state.step;
-  const double correction1 = 1 - std::pow(kBeta1, static_cast<double>(state.step));
-  const double correction2 = 1 - std::pow(kBeta2, static_cast<double>(state.step));
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    auto* p = parameters[i].data_ptr<float>();
-    const auto* g = gradients[i]->data_ptr<float>();
-    auto* m = state.m[i].data_ptr<float>();
-    auto* v = state.v[i].data_ptr<float>();
-    const auto lr = static_cast<float>(options.learning_rate / correction1);
-    const auto root = static_cast<float>(1 / std::sqrt(correction2));
-    const auto shrink =
-        static_cast<float>(options.decoupled ? 1 - options.learning_rate * options.weight_decay : 1);
-    const auto coupled = static_cast<float>(options.decoupled ? 0 : options.weight_decay);
-    for (std::int64_t k = 0; k < parameters[i].numel(); ++k) {
-      p[k] *= shrink;
-      const float grad = g[k] + coupled * p[k];
-      m[k] = static_cast<float>(kBeta1) * m[k] + static_cast<float>(1 - kBeta1) * grad;
-      v[k] = static_cast<float>(kBeta2) * v[k] + static_cast<float>(1 - kBeta2) * grad * grad;
-      p[k] -= lr * m[k] / (std::sqrt(v[k]) * root + static_cast<float>(kEps));
-    }
-  }
 }
 
 const char* const kNames[] = {"projection.layers.0fc.weight",
@@ -217,15 +176,15 @@ HeadWeights HeadWeights::initial(int dimension, int hidden, std::uint64_t seed) 
   Rng rng(seed, "simplenet.init");
   HeadWeights h;
   auto xavier = [](double in, double out) { return std::sqrt(2.0 / (in + out)); };
-  h.adapter_weight = normal_tensor(dimension, dimension, xavier(dimension, dimension), rng);
-  h.adapter_bias = uniform_tensor(dimension, 1 / std::sqrt(dimension), rng);
-  h.hidden_weight = normal_tensor(hidden, dimension, xavier(dimension, hidden), rng);
-  h.hidden_bias = uniform_tensor(hidden, 1 / std::sqrt(dimension), rng);
+  h.adapter_weight = normal_tensor({dimension, dimension}, xavier(dimension, dimension), rng);
+  h.adapter_bias = uniform_tensor({dimension}, 1 / std::sqrt(dimension), rng);
+  h.hidden_weight = normal_tensor({hidden, dimension}, xavier(dimension, hidden), rng);
+  h.hidden_bias = uniform_tensor({hidden}, 1 / std::sqrt(dimension), rng);
   h.norm_weight = torch::ones({hidden});
   h.norm_bias = torch::zeros({hidden});
   h.norm_running_mean = torch::zeros({hidden});
   h.norm_running_var = torch::ones({hidden});
-  h.tail_weight = normal_tensor(1, hidden, xavier(hidden, 1), rng);
+  h.tail_weight = normal_tensor({1, hidden}, xavier(hidden, 1), rng);
   return h;
 }
 
@@ -331,48 +290,34 @@ StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torc
   return result;
 }
 
-HeadOptimizer::HeadOptimizer(const SimpleNetOptions& options, const HeadWeights& head) : options_(options) {
-  for (auto [state, parameters] : {std::pair(&adapter_, adapter_parameters(head)),
-                                   std::pair(&discriminator_, discriminator_parameters(head))}) {
-    for (const torch::Tensor& p : parameters) {
-      state->m.push_back(torch::zeros_like(p));
-      state->v.push_back(torch::zeros_like(p));
-    }
-  }
-}
+HeadOptimizer::HeadOptimizer(const SimpleNetOptions& options, const HeadWeights& head)
+    : options_(options),
+      adapter_(AdamState::of(adapter_parameters(head))),
+      discriminator_(AdamState::of(discriminator_parameters(head))) {}
 
 void HeadOptimizer::step(HeadWeights& head, HeadGradients& gradients, StepResult& result) {
   const torch::NoGradGuard no_grad;
-  result.adapter_grad_norm = clip(adapter_gradients(gradients), options_.clip_norm);
-  result.discriminator_grad_norm = clip(discriminator_gradients(gradients), options_.clip_norm);
-  adam(adapter_,
-       {options_.adapter_learning_rate, options_.adapter_weight_decay,
-        options_.adapter_optimizer == AdapterOptimizer::kAdamW},
-       adapter_parameters(head), adapter_gradients(gradients));
-  adam(discriminator_, {options_.discriminator_learning_rate, options_.discriminator_weight_decay, false},
-       discriminator_parameters(head), discriminator_gradients(gradients));
+  const std::vector<torch::Tensor> adapter = adapter_gradients(gradients),
+                                   discriminator = discriminator_gradients(gradients);
+  result.adapter_grad_norm = clip(adapter, options_.clip_norm);
+  result.discriminator_grad_norm = clip(discriminator, options_.clip_norm);
+  adam_step(adapter_,
+            {options_.adapter_learning_rate, options_.adapter_weight_decay,
+             options_.adapter_optimizer == AdapterOptimizer::kAdamW},
+            adapter_parameters(head), adapter);
+  adam_step(discriminator_,
+            {options_.discriminator_learning_rate, options_.discriminator_weight_decay, false},
+            discriminator_parameters(head), discriminator);
 }
 
 void HeadOptimizer::save(TensorDict& tensors) const {
-  for (const auto& [name, state] :
-       {std::pair("adapter", &adapter_), std::pair("discriminator", &discriminator_)}) {
-    for (std::size_t i = 0; i < state->m.size(); ++i) {
-      tensors[fmt::format("adam.{}.m{}", name, i)] = to_host(state->m[i]);
-      tensors[fmt::format("adam.{}.v{}", name, i)] = to_host(state->v[i]);
-    }
-    tensors[fmt::format("adam.{}.step", name)] = to_host(torch::tensor({state->step}, torch::kLong));
-  }
+  adapter_.save(tensors, "adam.adapter.");
+  discriminator_.save(tensors, "adam.discriminator.");
 }
 
 void HeadOptimizer::load(const TensorDict& tensors, const std::string& file) {
-  for (auto [name, state] : {std::pair("adapter", &adapter_), std::pair("discriminator", &discriminator_)}) {
-    for (std::size_t i = 0; i < state->m.size(); ++i) {
-      state->m[i].copy_(to_tensor(require_tensor(tensors, fmt::format("adam.{}.m{}", name, i), file)));
-      state->v[i].copy_(to_tensor(require_tensor(tensors, fmt::format("adam.{}.v{}", name, i), file)));
-    }
-    state->step =
-        to_tensor(require_tensor(tensors, fmt::format("adam.{}.step", name), file)).item<std::int64_t>();
-  }
+  adapter_.load(tensors, "adam.adapter.", file);
+  discriminator_.load(tensors, "adam.discriminator.", file);
 }
 
 torch::Tensor adapt(const HeadWeights& head, const torch::Tensor& z) {

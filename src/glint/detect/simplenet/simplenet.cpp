@@ -1,6 +1,5 @@
 #include "glint/detect/simplenet/simplenet.h"
 
-#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <chrono>
@@ -9,9 +8,9 @@
 #include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/detect/feature_cache.h"
+#include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
-#include "glint/detect/simplenet/head_kernels.h"
 #include "glint/detect/training_loop.h"
 
 namespace glint {
@@ -124,23 +123,6 @@ double relative_scale(const Backbone& backbone, const PatchEmbedding& embedding,
   if (!(spread > 0))
     fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
   return kWideResNetSpread / spread;
-}
-
-torch::Tensor noise_like(const torch::Tensor& z, double std, std::uint64_t seed) {
-  torch::Tensor out = torch::empty_like(z);
-  constexpr std::int64_t kBlock = 1 << 16;  // even, so that pairs of normals stay together
-  // libtorch's threads, not ours: a second pool would fight with the first one's spinning.
-  at::parallel_for(0, (z.numel() + kBlock - 1) / kBlock, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t first = begin * kBlock; first < std::min(end * kBlock, z.numel()); first += kBlock) {
-      const std::int64_t n = std::min(kBlock, z.numel() - first);
-      if (z.scalar_type() == torch::kBFloat16) {
-        normal_values(seed, first, n, static_cast<float>(std), static_cast<Bf16*>(out.data_ptr()) + first);
-      } else {
-        normal_values(seed, first, n, static_cast<float>(std), out.data_ptr<float>() + first);
-      }
-    }
-  });
-  return out;
 }
 
 /// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from

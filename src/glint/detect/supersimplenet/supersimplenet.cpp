@@ -1,0 +1,311 @@
+#include "glint/detect/supersimplenet/supersimplenet.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "glint/base/error.h"
+#include "glint/base/random.h"
+#include "glint/base/stopwatch.h"
+#include "glint/detect/adam.h"
+#include "glint/detect/feature_cache.h"
+#include "glint/detect/patch_features.h"
+#include "glint/detect/supersimplenet/losses.h"
+#include "glint/detect/supersimplenet/network.h"
+#include "glint/detect/training_loop.h"
+
+namespace glint {
+namespace {
+
+constexpr const char* kScaleTensor = "supersimplenet.feature_scale";
+constexpr const char* kOptimizerPrefix = "adam.";
+constexpr int kPublishedPasses = 300;
+/// The short recipe: within 30 minutes on two cores for 320 images of 256 pixels and ResNet-18.
+constexpr int kShortPasses = 20, kShortBatch = 8;
+/// Spread (standard deviation over all values) of WideResNet-50-2's (V1) fine features, for which
+/// noise_std = 0.015 was published: the published fingerprint of layer2 (0.120) and layer3 (0.088), weighted
+/// by their channels and reduced by the average; an order of magnitude, not a constant of nature.
+constexpr double kWideResNetFineSpread = 0.09;
+
+/// layer2 and layer3 side by side on their own grids: an eighth of the fine features.
+struct CoarseGrid {
+  std::int64_t channels2 = 0, h2 = 0, w2 = 0, channels3 = 0, h3 = 0, w3 = 0;
+
+  static CoarseGrid of(const FeatureMaps& maps) {
+    return {maps.layer2.size(1), maps.layer2.size(2), maps.layer2.size(3),
+            maps.layer3.size(1), maps.layer3.size(2), maps.layer3.size(3)};
+  }
+  int channels() const { return static_cast<int>(channels2 + channels3); }
+  int fine_height() const { return static_cast<int>(2 * h2); }
+  int fine_width() const { return static_cast<int>(2 * w2); }
+};
+
+FeatureMaps backbone_maps(const Backbone& backbone, const std::vector<RgbImage>& images) {
+  const torch::InferenceMode inference;
+  const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
+  return {{}, maps.layer2.cpu(), maps.layer3.cpu()};
+}
+
+/// [B, 1, all values], positions before channels.
+torch::Tensor pack(const FeatureMaps& maps) {
+  return at::cat({positions_of(maps.layer2).flatten(1), positions_of(maps.layer3).flatten(1)}, 1)
+      .unsqueeze(1);
+}
+
+/// Packed maps to fine features [B, C, h, w] of `type`, channels last in memory.
+torch::Tensor unpack_fine(const torch::Tensor& packed, const CoarseGrid& grid, LayerAlignment alignment,
+                          double scale, torch::ScalarType type) {
+  const torch::Tensor values = packed.flatten(1).to(torch::kFloat);
+  const std::int64_t split = grid.h2 * grid.w2 * grid.channels2;
+  const auto map = [&](const torch::Tensor& part, std::int64_t h, std::int64_t w, std::int64_t c) {
+    return part.reshape({-1, h, w, c}).permute({0, 3, 1, 2});
+  };
+  const torch::Tensor fine =
+      fine_features(map(values.slice(1, 0, split), grid.h2, grid.w2, grid.channels2),
+                    map(values.slice(1, split), grid.h3, grid.w3, grid.channels3), alignment);
+  return (fine * scale).to(type, false, false, torch::MemoryFormat::ChannelsLast);
+}
+
+class SuperSimpleNetDetector : public Detector {
+ public:
+  SuperSimpleNetDetector(const Backbone& backbone, SuperSimpleNetwork net, LayerAlignment alignment,
+                         double scale)
+      : backbone_(backbone), net_(std::move(net)), alignment_(alignment), scale_(scale) {
+    net_.use_bfloat16(bfloat16());
+  }
+
+  std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
+    const torch::InferenceMode inference;
+    const FeatureMaps maps = backbone_maps(backbone_, inputs);
+    const CoarseGrid grid = CoarseGrid::of(maps);
+    const auto type = bfloat16() ? torch::kBFloat16 : torch::kFloat;
+    const SuperSimpleNetwork::Output out =
+        net_.heads(net_.adapt(unpack_fine(pack(maps), grid, alignment_, scale_, type)));
+    std::vector<PatchScores> scores = maps_of(out.map.flatten(1), grid.fine_height(), grid.fine_width());
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      scores[i].image = out.score[static_cast<std::int64_t>(i)].item<float>();
+    return scores;
+  }
+
+ private:
+  bool bfloat16() const { return backbone_.precision() == Precision::kBFloat16; }
+
+  Backbone backbone_;
+  SuperSimpleNetwork net_;
+  LayerAlignment alignment_;
+  double scale_;
+};
+
+/// Network and optimisers of a training.
+struct Trainer {
+  Trainer(SuperSimpleNetwork network, const SuperSimpleNetOptions& all_options)
+      : options(all_options),
+        net(std::move(network)),
+        adapter(AdamState::of(net.adapter_parameters())),
+        heads(AdamState::of(net.head_parameters())) {
+    net.require_gradients(true);
+  }
+
+  /// One step on fine features [B, C, h, w]; every image is in it twice.
+  nlohmann::json step(const torch::Tensor& features, double rate_factor, std::uint64_t seed) {
+    const SyntheticDefects defects =
+        draw_defects(static_cast<int>(2 * features.size(0)), static_cast<int>(features.size(1)),
+                     static_cast<int>(features.size(2)), static_cast<int>(features.size(3)),
+                     features.scalar_type(), options, seed);
+    const torch::Tensor adapted = net.adapt(features);
+    const SuperSimpleNetwork::Output out = net.heads(at::cat({adapted, adapted}) + defects.noise, true);
+    const SuperSimpleNetLosses losses =
+        supersimplenet_losses(out.map, out.score, defects.mask, options.margin, options.focal_exponent);
+    losses.total().backward();
+    update(adapter, net.adapter_parameters(), options.adapter_learning_rate * rate_factor,
+           options.adapter_weight_decay);
+    update(heads, net.head_parameters(), options.head_learning_rate * rate_factor, options.head_weight_decay);
+    return {{"loss", losses.total().item<double>()},
+            {"normal_loss", losses.normal.item<double>()},
+            {"anomalous_loss", losses.anomalous.item<double>()},
+            {"map_focal_loss", losses.map_focal.item<double>()},
+            {"score_focal_loss", losses.score_focal.item<double>()}};
+  }
+
+  static void update(AdamState& state, const std::vector<torch::Tensor>& parameters, double learning_rate,
+                     double weight_decay) {
+    std::vector<torch::Tensor> gradients;
+    for (const torch::Tensor& p : parameters) {
+      gradients.push_back(p.grad().contiguous());
+      p.mutable_grad().reset();
+    }
+    adam_step(state, {learning_rate, weight_decay, /*decoupled=*/true}, parameters, gradients);
+  }
+
+  SuperSimpleNetOptions options;
+  SuperSimpleNetwork net;
+  AdamState adapter, heads;
+};
+
+/// Of all step sizes in pass `pass` of `passes`.
+double rate_factor(int pass, int passes, double factor) {
+  double out = 1;
+  for (const double share : {0.8, 0.9}) {
+    if (pass >= static_cast<int>(share * passes)) out *= factor;
+  }
+  return out;
+}
+
+class SuperSimpleNet : public Method {
+ public:
+  std::string_view name() const override { return "supersimplenet"; }
+  void describe(OptionTable& table) override { options_.describe(table); }
+
+  /// baseline: as published. The others: short, and the noise relative to the backbone's features.
+  RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec&) override {
+    if (recipe != Recipe::kBaseline) {
+      options_.noise_scale = NoiseScale::kRelative;
+      options_.batch = kShortBatch;
+      options_.meta_epochs = kShortPasses;
+      options_.passes = 1;
+    }
+    RecipeDefaults defaults;
+    defaults.input.size = 256;
+    defaults.scoring.smoothing_sigma = 4;
+    defaults.scoring.image_score = ImageScore::kMethod;
+    return defaults;
+  }
+
+  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
+    require_maps(backbone.spec(), name());
+    const Stopwatch watch;
+    const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
+    const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
+    const FeatureMaps sample = backbone_maps(backbone, scale_images(input));
+    const CoarseGrid grid = CoarseGrid::of(sample);
+    const double scale = feature_scale(sample);
+    const auto features = training_features(
+        "supersimplenet", input,
+        [&](const std::vector<RgbImage>& images) { return pack(backbone_maps(backbone, images)); }, type);
+    const double feature_seconds = watch.seconds();
+
+    const int channels = grid.channels();
+    Trainer trainer(input.resume
+                        ? SuperSimpleNetwork::from_dict(input.resume->tensors, channels, "resume file")
+                        : SuperSimpleNetwork::initial(channels, options_.hidden_dimension, input.seed),
+                    options_);
+    if (input.resume) {
+      trainer.adapter.load(input.resume->tensors, "adam.adapter.", "resume file");
+      trainer.heads.load(input.resume->tensors, "adam.heads.", "resume file");
+    }
+    trainer.net.use_bfloat16(bf16);
+    torch::Tensor held_out;
+    if (const auto images = tracker_images(input); !images.empty())
+      held_out =
+          unpack_fine(pack(backbone_maps(backbone, images)), grid, options_.alignment, scale, type).clone();
+
+    const auto weights = [&] {
+      TensorDict out = trainer.net.to_dict();
+      out[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
+      return out;
+    };
+    const int passes = options_.meta_epochs * options_.passes;
+    LoopCallbacks loop;
+    loop.train = [&](const LoopStep& at) {
+      return trainer.step(
+          unpack_fine(features.gather(at.images, at.draw), grid, options_.alignment, scale, type),
+          rate_factor(at.pass, passes, options_.learning_rate_factor),
+          derive_seed(input.seed, stream_key("supersimplenet.defects"), at.pass, at.step));
+    };
+    loop.track = [&](int) -> nlohmann::json {
+      if (!held_out.defined()) return nlohmann::json::object();
+      const torch::NoGradGuard no_grad;
+      const SuperSimpleNetwork& net = trainer.net;
+      const SuperSimpleNetwork::Output out = net.heads(net.adapt(held_out));
+      return {{"held_out_score", out.score.mean().item<double>()},
+              {"held_out_map_max", out.map.flatten(1).amax(1).mean().item<double>()}};
+    };
+    loop.state = [&] {
+      TensorDict state = weights();
+      trainer.adapter.save(state, "adam.adapter.");
+      trainer.heads.save(state, "adam.heads.");
+      return state;
+    };
+    const nlohmann::json series = training_loop(
+        input, {options_.meta_epochs, options_.passes, options_.batch, true, "supersimplenet.order"}, loop);
+
+    FitResult result;
+    result.weights = weights();
+    result.record = {
+        {"series", series},
+        {"curves",
+         {{{"title", "Losses: all, truncated L1 of normal and of anomalous cells, focal of map and of score"},
+           {"keys", {"loss", "normal_loss", "anomalous_loss", "map_focal_loss", "score_focal_loss"}}},
+          {{"title", "Logits of held-out good parts: image score, largest of the map (diagnostic only)"},
+           {"keys", {"held_out_score", "held_out_map_max"}}}}},
+        {"saturated", false},
+        {"length", length_of(passes)},
+        {"feature_scale", scale},
+        {"precision", bf16 ? "bfloat16" : "float32"},
+        {"feature_seconds", feature_seconds},
+        {"training_seconds", watch.seconds() - feature_seconds}};
+    return result;
+  }
+
+  FitSize fit_size(const BackboneSpec& backbone, std::int64_t, int) const override {
+    const std::int64_t weights =
+        SuperSimpleNetwork::bytes(backbone.channels(2) + backbone.channels(3), options_.hidden_dimension);
+    return {weights, 3 * weights, options_.meta_epochs};
+  }
+
+  TensorDict weights_of(const TensorDict& state) const override {
+    TensorDict out = state;
+    std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(kOptimizerPrefix); });
+    return out;
+  }
+
+  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+                                 const std::string& file) const override {
+    require_maps(backbone.spec(), name());
+    const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
+    const float factor = scale.numel() == 1 && is_floating(scale.dtype) ? to_floats(scale)[0] : 0;
+    if (!(factor > 0) || !std::isfinite(factor)) {
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number; train it again", file,
+           kScaleTensor);
+    }
+    const int channels = backbone.spec().channels(2) + backbone.spec().channels(3);
+    return std::make_unique<SuperSimpleNetDetector>(
+        backbone, SuperSimpleNetwork::from_dict(weights, channels, file), options_.alignment, factor);
+  }
+
+ private:
+  static std::vector<RgbImage> scale_images(const FitInput& input) {
+    std::vector<RgbImage> sample;
+    const int n = std::min(16, input.images);
+    for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
+    return sample;
+  }
+
+  double feature_scale(const FeatureMaps& sample) const {
+    if (options_.noise_scale == NoiseScale::kAbsolute) return 1;
+    const double spread = fine_features(sample.layer2, sample.layer3, options_.alignment)
+                              .to(torch::kDouble)
+                              .std()
+                              .item<double>();
+    if (!(spread > 0))
+      fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
+    return kWideResNetFineSpread / spread;
+  }
+
+  std::string length_of(int passes) const {
+    return fmt::format(
+        "{} passes over the training images in batches of {}; published: {} in batches of 32{}", passes,
+        options_.batch, kPublishedPasses, passes < kPublishedPasses ? ": a short recipe" : "");
+  }
+
+  SuperSimpleNetOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_supersimplenet() {
+  return std::make_unique<SuperSimpleNet>();
+}
+
+}  // namespace glint
