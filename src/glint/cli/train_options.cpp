@@ -38,6 +38,10 @@ void TrainArguments::add_to(CLI::App& verb, bool with_recipe) {
   verb.add_option("--augment", augment,
                   "none, mild, strong or offline (an enlarged set, made once); default as the recipe says");
   verb.add_option(
+      "--align", align,
+      "none, rigid (each part is turned and shifted to one pose first) or auto (rigid if it steadies "
+      "good parts' scores; docs/alignment.md); default none");
+  verb.add_option(
       "--false-reject", false_reject,
       "tolerable share of good parts rejected (default 0.01, more where the images cannot promise it)");
   verb.add_option("--shots", shots,
@@ -62,6 +66,7 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
     }
   }
   if (!augment.empty()) table.set("augment.regime", augment);
+  if (!align.empty()) table.set("input.align", align);
   if (!device.empty()) table.set("train.device", device);
   if (false_reject) table.set("calibration.false_reject", *false_reject);
   if (shots) table.set("train.shots", *shots);

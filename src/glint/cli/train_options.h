@@ -12,7 +12,7 @@
 namespace glint {
 
 struct TrainArguments {
-  std::string recipe = "refined", backbone = "compact", config, augment, device;
+  std::string recipe = "refined", backbone = "compact", config, augment, device, align;
   std::optional<double> false_reject;
   std::optional<int> shots;
   std::vector<std::string> set;

@@ -99,6 +99,9 @@ class Method {
   virtual void describe(OptionTable& table) = 0;
   /// Sets the options that a recipe and a backbone fix; the user's own settings come after.
   virtual RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
+  /// True when the score of a place rests on what good parts show at that place of the input, so that the
+  /// input must show the part as a whole: tiles are refused.
+  virtual bool position_bound() const { return false; }
   virtual FitResult fit(const Backbone& backbone, const FitInput& input) const = 0;
   /// For `images` training images (with their draws) of side `input_size`.
   virtual FitSize fit_size(const BackboneSpec& backbone, std::int64_t images, int input_size) const = 0;

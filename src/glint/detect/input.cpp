@@ -31,16 +31,33 @@ void InputOptions::describe(OptionTable& table) {
   table.add("input.framing", framing, "whole image, or the published resize and crop");
   table.add("input.size", size, "side of the network's input in pixels", {32, 4096});
   table.add("input.resize", resize, "shorter side before the centre crop in pixels", {32, 8192});
+  table.add("input.tiles", tiles, "overlapping inputs per side of the photograph; 1 = one input", {1, 8});
+  table.add("input.align", align,
+            "bring each part to one pose first; auto: if it steadies good parts' scores");
+}
+
+int InputOptions::tile_step() const {
+  constexpr double kShare = 0.75;
+  // whole cells of the deepest map (stride 32, or a transformer's patches of 14), so that a tile's features
+  // lie on the grid that one large input would have
+  const int cell = size % 32 == 0 ? 32 : size % 14 == 0 ? 14 : 1;
+  return std::max(1, static_cast<int>(std::lround(kShare * size / cell))) * cell;
 }
 
 void InputOptions::validate() const {
+  if (tiles > 1 && framing != Framing::kWhole) {
+    fail(ErrorCode::kConfig, "input.tiles = {}: tiles cover the whole photograph; set input.framing = whole",
+         tiles);
+  }
   if (framing != Framing::kWhole && resize < size) {
     fail(ErrorCode::kConfig, "input.resize = {}: must be at least input.size = {}", resize, size);
   }
 }
 
 RgbImage prepare_input(const RgbImage& image, const InputOptions& options) {
-  if (options.framing == Framing::kWhole) return resize_antialiased(image, options.size, options.size);
+  if (options.framing == Framing::kWhole) {
+    return resize_antialiased(image, options.canvas(), options.canvas());
+  }
   return resize_window(image, plan(image.width, image.height, options));
 }
 

@@ -1,4 +1,5 @@
 // From a photograph to the network's input, and back from the detector's map to the photograph's pixels.
+// Several inputs of one photograph: view.h.
 #pragma once
 
 #include "glint/base/options.h"
@@ -17,19 +18,35 @@ struct EnumNames<Framing> {
                                                                    {Framing::kSquareCrop, "square_crop"}};
 };
 
+/// Whether the part is brought to one pose before anything else (docs/alignment.md). auto: training
+/// decides; a trained model says none or rigid.
+enum class Align { kNone, kRigid, kAuto };
+template <>
+struct EnumNames<Align> {
+  static constexpr std::pair<Align, std::string_view> table[] = {
+      {Align::kNone, "none"}, {Align::kRigid, "rigid"}, {Align::kAuto, "auto"}};
+};
+
 struct InputOptions {
   Framing framing = Framing::kWhole;
   int size = 288;    ///< side of the network's input, pixels
   int resize = 329;  ///< shorter side (square_crop: both sides) before the crop
+  int tiles = 1;     ///< per side; from 2 on the photograph becomes tiles x tiles overlapping inputs
+  Align align = Align::kNone;
+
+  /// From one tile to the next, pixels: three quarters of the size, in steps that keep the network's grids.
+  int tile_step() const;
+  /// Side of the square that the inputs cover together, pixels; the size when there is one.
+  int canvas() const { return size + (tiles - 1) * tile_step(); }
 
   void describe(OptionTable& table);
   void validate() const;
 };
 
-/// 8-bit RGB, size x size.
+/// 8-bit RGB, canvas x canvas.
 RgbImage prepare_input(const RgbImage& image, const InputOptions& options);
 
-/// Brings a map over the network's input to width x height, the photograph's size. With centre_crop, pixels
+/// Brings a map over the canvas to width x height, the photograph's size. With centre_crop, pixels
 /// that were never scored get the map's smallest value.
 ScoreMap map_to_image(const ScoreMap& map, const InputOptions& options, int width, int height);
 

@@ -1,5 +1,9 @@
 #include "glint/detect/model_file.h"
 
+#include <cmath>
+#include <iterator>
+#include <span>
+
 #include "glint/base/error.h"
 #include "glint/base/names.h"
 #include "glint/detect/model_record.h"
@@ -14,6 +18,7 @@ constexpr const char* kRecordKey = "glint_model";
 constexpr const char* kBackbonePrefix = "backbone.";
 constexpr const char* kMethodPrefix = "method.";
 constexpr const char* kCalibrationPrefix = "calibration.";
+constexpr const char* kReference = "alignment.reference";
 
 std::string text_at(const json& object, const char* key, const std::string& name) {
   if (!object.is_object() || !object.contains(key) || !object[key].is_string()) {
@@ -78,6 +83,14 @@ SafetensorsFile model_to_file(const Model& model) {
   record["scoring"] = options_json(model.scoring);
   if (model.precision) record["precision"] = enum_name(*model.precision);
   if (model.photographs) record["photographs"] = model.photographs->to_json();
+  if (model.registration) {
+    const GreyImage& reference = model.registration->reference();
+    const std::span bytes = std::as_bytes(std::span(reference.pixels));
+    file.tensors[kReference] = {
+        DType::kU8, {reference.height, reference.width}, {bytes.begin(), bytes.end()}};
+    record["alignment"]["quality_bound"] = model.registration->quality_bound();
+    record["alignment"]["margin_bound"] = model.registration->margin_bound();
+  }
   try {
     file.metadata[kRecordKey] = record.dump();
   } catch (const json::type_error& e) {
@@ -114,6 +127,31 @@ void check_calibration(const TensorDict& patches, const std::string& name) {
          kMapScores);
 }
 
+std::optional<Registration> read_registration(const InputOptions& input, const TensorDict& tensors,
+                                              const json& record, const std::string& name) {
+  if (input.align == Align::kNone) return std::nullopt;
+  const HostTensor& tensor = require_tensor(tensors, kReference, name);
+  const json alignment = record.value("alignment", json());
+  const auto bound = [&](const char* key) {
+    const json value = alignment.is_object() ? alignment.value(key, json()) : json();
+    if (!value.is_number() || !(std::abs(value.get<double>()) <= 1)) {
+      fail(ErrorCode::kBadInput,
+           "{}: not a usable glint model (alignment.{} is no correlation); train it again", name, key);
+    }
+    return value.get<double>();
+  };
+  const auto& shape = tensor.shape;
+  if (input.align != Align::kRigid || tensor.dtype != DType::kU8 || shape.size() != 2 ||
+      std::max(shape[0], shape[1]) != kRegistrationSide ||
+      std::min(shape[0], shape[1]) < kLeastRegistrationSide) {
+    fail(ErrorCode::kBadInput, "{}: tensor '{}' is no reference picture of an alignment; train it again",
+         name, kReference);
+  }
+  GreyImage reference{static_cast<int>(shape[1]), static_cast<int>(shape[0]), {}};
+  for (const std::byte b : tensor.data) reference.pixels.push_back(std::to_integer<std::uint8_t>(b));
+  return Registration(std::move(reference), bound("quality_bound"), bound("margin_bound"));
+}
+
 }  // namespace
 
 Model model_from_file(const SafetensorsFile& file, const std::string& name) {
@@ -142,6 +180,7 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   read_options(model.input, model.record, "input", name);
   read_options(model.scoring, model.record, "scoring", name);
   model.input.validate();
+  model.registration = read_registration(model.input, file.tensors, model.record, name);
   model.backbone_weights = take_prefixed(file.tensors, kBackbonePrefix);
   model.method_weights = take_prefixed(file.tensors, kMethodPrefix);
   model.calibration_patches = take_prefixed(file.tensors, kCalibrationPrefix);
@@ -174,7 +213,7 @@ void save_model(const Model& model, const std::filesystem::path& path) {
 
 Inspector::Inspector(const Model& model, const torch::Device& device, Precision precision,
                      const std::string& name)
-    : input_(model.input),
+    : views_(model.input, model.registration),
       precision_(resolve_precision(
           precision == Precision::kAuto ? model.precision.value_or(Precision::kAuto) : precision, device)) {
   try {
@@ -201,11 +240,32 @@ std::unique_ptr<Detector> Inspector::open(const Model& model, const torch::Devic
   return method_->load(backbone, model.method_weights, name);
 }
 
-std::vector<PatchScores> Inspector::patch_scores(const std::vector<RgbImage>& photographs) const {
-  std::vector<RgbImage> inputs;
-  inputs.reserve(photographs.size());
-  for (const RgbImage& image : photographs) inputs.push_back(prepare_input(image, input_));
-  return detector_->patch_scores(inputs);
+std::vector<PhotographScores> Inspector::patch_scores(const std::vector<RgbImage>& photographs) const {
+  std::vector<Views> views;
+  std::vector<const Views*> each;
+  for (const RgbImage& image : photographs) views.push_back(views_.make(image));
+  for (const Views& of_one : views) each.push_back(&of_one);
+  return score_views(*detector_, views_, each);
+}
+
+std::vector<PhotographScores> score_views(const Detector& detector, const ViewMaker& views,
+                                          const std::vector<const Views*>& photographs) {
+  std::vector<PhotographScores> out;
+  constexpr std::size_t kBatch = 8;  // inputs at once
+  const auto per = static_cast<std::size_t>(views.per_photograph());
+  std::vector<PatchScores> scores;
+  std::vector<RgbImage> batch;
+  for (std::size_t i = 0; i < photographs.size() * per; ++i) {
+    batch.push_back(photographs[i / per]->inputs[i % per]);
+    if (batch.size() < kBatch && i + 1 < photographs.size() * per) continue;
+    for (PatchScores& of_one : detector.patch_scores(batch)) scores.push_back(std::move(of_one));
+    batch.clear();
+  }
+  for (std::size_t i = 0; i < photographs.size(); ++i) {
+    const auto first = std::make_move_iterator(scores.begin() + static_cast<std::ptrdiff_t>(i * per));
+    out.push_back(views.merge({first, first + static_cast<std::ptrdiff_t>(per)}, photographs[i]->placement));
+  }
+  return out;
 }
 
 namespace {

@@ -13,6 +13,7 @@
 #include "glint/detect/input.h"
 #include "glint/detect/photograph_sizes.h"
 #include "glint/detect/scoring.h"
+#include "glint/detect/view.h"
 #include "glint/nn/safetensors.h"
 
 namespace glint {
@@ -28,6 +29,7 @@ struct Model {
   TensorDict method_weights;
   TensorDict calibration_patches;  ///< "patch_scores", "decision_scores" [n, h, w]
   InputOptions input;
+  std::optional<Registration> registration;  ///< present when input.align is rigid
   ScoringOptions scoring;
   /// In which the calibration scores were computed, and so in which parts must be; absent in old files.
   std::optional<Precision> precision;
@@ -51,19 +53,24 @@ class Inspector {
   /// where it is computed in software), or what suits this machine when an old file does not record it.
   Inspector(const Model& model, const torch::Device& device, Precision precision, const std::string& name);
 
-  /// Raw patch scores of photographs of any size.
-  std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& photographs) const;
-  const InputOptions& input() const { return input_; }
+  /// Raw patch scores of photographs of any size, each merged from its views. A part that cannot be aligned
+  /// is scored in its best pose, and its placement says so.
+  std::vector<PhotographScores> patch_scores(const std::vector<RgbImage>& photographs) const;
+  const ViewMaker& views() const { return views_; }
   Precision precision() const { return precision_; }  ///< never auto
 
  private:
   std::unique_ptr<Detector> open(const Model& model, const torch::Device& device, const std::string& name);
 
-  InputOptions input_;
+  ViewMaker views_;
   Precision precision_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Detector> detector_;
 };
+
+/// Scores of all views of one photograph, or of several, merged into one each.
+std::vector<PhotographScores> score_views(const Detector& detector, const ViewMaker& views,
+                                          const std::vector<const Views*>& photographs);
 
 /// The calibration images' raw patch scores.
 std::vector<PatchScores> calibration_scores(const Model& model);

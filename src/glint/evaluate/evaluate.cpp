@@ -222,7 +222,7 @@ void warn_of_sizes(const Dataset& dataset, const Model& model, std::vector<std::
   int refused = 0, other = 0;
   std::string first_refused, first_other;
   for (const Sample& sample : dataset.test) {
-    const std::string why = model.photographs->refusal(sample.width, sample.height, model.input.size);
+    const std::string why = model.photographs->refusal(sample.width, sample.height, model.input.canvas());
     const std::string size = fmt::format("{} ({} x {})", sample.id, sample.width, sample.height);
     if (!why.empty()) {
       if (refused++ == 0) first_refused = size;
@@ -244,10 +244,27 @@ void warn_of_sizes(const Dataset& dataset, const Model& model, std::vector<std::
   }
 }
 
+/// Test photographs that `inspect` would not judge because the part cannot be aligned.
+void warn_of_unaligned(Evaluation& out) {
+  int refused = 0, anomalous = 0;
+  const ScoredImage* first = nullptr;
+  for (const ScoredImage& image : out.images) {
+    if (image.patches.placement.refusal.empty()) continue;
+    if (first == nullptr) first = &image;
+    ++refused;
+    anomalous += image.sample.anomalous() ? 1 : 0;
+  }
+  if (first == nullptr) return;
+  out.warnings.push_back(fmt::format(
+      "{} of {} test images ({} of them anomalous) cannot be aligned, such as {} ({}): they count here with "
+      "the score of their best pose, `glint inspect` gives them no verdict",
+      refused, out.images.size(), anomalous, first->sample.id, first->patches.placement.refusal));
+}
+
 }  // namespace
 
 ScoreMap full_map(const ScoredImage& image, const Inspector& inspector, const Scorer& scorer) {
-  return map_to_image(scorer.map(image.patches), inspector.input(), image.sample.width, image.sample.height);
+  return inspector.views().to_photograph(scorer.map(image.patches), image.patches.placement);
 }
 
 Evaluation evaluate_model(const Model& model, const Inspector& inspector, const Dataset& dataset,
@@ -295,6 +312,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
                           static_cast<double>(std::max<std::size_t>(1, out.images.size()));
 
   measure(out, inspector, options, progress);
+  warn_of_unaligned(out);
   add_warnings(out);
   return out;
 }

@@ -23,7 +23,7 @@ struct EvaluateOptions {
 
 struct ScoredImage {
   Sample sample;
-  PatchScores patches;
+  PhotographScores patches;
   double score = 0, p_value = 0;
   bool rejected = false;
   std::int64_t defect_area_px = 0;  ///< from the mask

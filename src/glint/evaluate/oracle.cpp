@@ -48,14 +48,17 @@ std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem
   const std::map<int, fs::path> epochs = kept_epochs(epochs_folder, model);
   std::vector<RgbImage> photographs;
   std::vector<int> labels;
+  // Prepared once where one input is all that becomes of a photograph.
+  const bool once = model.input.tiles == 1 && model.input.align == Align::kNone;
   for (const Sample& sample : dataset.test) {
-    photographs.push_back(prepare_input(read_image(sample.path), model.input));
+    photographs.push_back(read_image(sample.path));
+    if (once) photographs.back() = prepare_input(photographs.back(), model.input);
     labels.push_back(sample.anomalous() ? 1 : 0);
   }
   Model copy = model;
-  copy.input.framing = Framing::kWhole;  // the photographs are prepared already
+  if (once) copy.input.framing = Framing::kWhole;
   std::vector<OracleEpoch> out;
-  const Scorer scorer(scoring, model.input.size, calibration_scores(model));
+  const Scorer scorer(scoring, model.input.canvas(), calibration_scores(model));
   progress.begin("oracle epochs", static_cast<std::int64_t>(epochs.size()));
   for (const auto& [epoch, file] : epochs) {
     throw_if_cancelled();

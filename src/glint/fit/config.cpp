@@ -47,6 +47,13 @@ OptionTable TrainConfig::table() {
 
 void TrainConfig::validate() const {
   input.validate();
+  if (input.tiles > 1 && method->position_bound()) {
+    fail(ErrorCode::kConfig,
+         "input.tiles = {}: {} compares each place of the input with the same place of good parts, tiles "
+         "have no "
+         "place of their own; choose another method or input.tiles = 1 with a larger input.size",
+         input.tiles, method_name);
+  }
   if (shots > 0 && augment == AugmentRegime::kOffline) {
     fail(ErrorCode::kConfig,
          "augment.regime = offline does not go with train.shots: few-shot training has its own versions");

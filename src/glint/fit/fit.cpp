@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <span>
 
 #include "glint/base/error.h"
 #include "glint/base/names.h"
@@ -12,6 +13,7 @@
 #include "glint/base/random.h"
 #include "glint/data/split.h"
 #include "glint/detect/feature_cache.h"
+#include "glint/fit/alignment.h"
 #include "glint/fit/crossfit.h"
 #include "glint/fit/fit_files.h"
 #include "glint/image/codec.h"
@@ -26,30 +28,27 @@ namespace {
 using nlohmann::json;
 
 constexpr int kHoldoutFrom = 100;  // good images from which auto keeps some out of training
-constexpr int kScoreBatch = 8;
 
-std::vector<RgbImage> prepare_all(const std::vector<Sample>& samples, const InputOptions& input,
-                                  ProgressSink& progress) {
-  std::vector<RgbImage> out(samples.size());
+std::vector<Views> prepare_all(const std::vector<Sample>& samples, const ViewMaker& maker,
+                               ProgressSink& progress) {
+  std::vector<Views> out(samples.size());
   progress.begin("preparing images", static_cast<std::int64_t>(samples.size()));
   parallel_for(static_cast<std::int64_t>(samples.size()), [&](std::int64_t i) {
     throw_if_cancelled();
-    out[i] = prepare_input(read_image(samples[i].path), input);
+    out[i] = maker.make(read_image(samples[i].path));
     progress.advance(i + 1, "");
   });
   progress.end();
   return out;
 }
 
-std::vector<PatchScores> score_prepared(const Detector& detector, const std::vector<RgbImage>& images,
+std::vector<PatchScores> score_prepared(const Detector& detector, const ViewMaker& maker,
+                                        const std::vector<Views>& photographs,
                                         const std::vector<int>& which) {
+  std::vector<const Views*> views;
+  for (const int i : which) views.push_back(&photographs[i]);
   std::vector<PatchScores> out;
-  for (std::size_t first = 0; first < which.size(); first += kScoreBatch) {
-    std::vector<RgbImage> batch;
-    for (std::size_t i = first; i < std::min(which.size(), first + kScoreBatch); ++i)
-      batch.push_back(images[which[i]]);
-    for (PatchScores& scores : detector.patch_scores(batch)) out.push_back(std::move(scores));
-  }
+  for (PhotographScores& scores : score_views(detector, maker, views)) out.push_back(std::move(scores));
   return out;
 }
 
@@ -59,16 +58,24 @@ std::vector<int> iota(int n) {
   return out;
 }
 
-/// Trains on some of the prepared images.
+/// Takes out the photographs whose part cannot be aligned: they would get no decision, so that they neither
+/// train nor calibrate. Returns how many.
+int drop_unaligned(std::vector<int>& which, const std::vector<Views>& photographs) {
+  return static_cast<int>(
+      std::erase_if(which, [&](int i) { return !photographs[i].placement.refusal.empty(); }));
+}
+
+/// Trains on some of the prepared photographs.
 class Trainer {
  public:
-  /// `pool`: ascending indices of the images whose features are kept for all trainings.
-  Trainer(const TrainConfig& config, const Backbone& backbone, const std::vector<RgbImage>& images,
-          const std::vector<Sample>& samples, std::vector<int> pool, FeatureLibrary& library,
-          ProgressSink& progress)
+  /// `pool`: ascending indices of the photographs whose features are kept for all trainings.
+  Trainer(const TrainConfig& config, const Backbone& backbone, const ViewMaker& maker,
+          const std::vector<Views>& photographs, const std::vector<Sample>& samples, std::vector<int> pool,
+          FeatureLibrary& library, ProgressSink& progress)
       : config_(config),
         backbone_(backbone),
-        images_(images),
+        maker_(maker),
+        photographs_(photographs),
         samples_(samples),
         pool_(std::move(pool)),
         library_(library),
@@ -80,27 +87,29 @@ class Trainer {
     FitInput input;
     const bool offline = config_.augment == AugmentRegime::kOffline;
     const int versions = config_.shots > 0 ? kFewShotVersions : offline ? 1 + kOfflineCopies : 1;
-    const auto made_of = [this, seed, versions, offline](const std::vector<int>& indices) {
-      return [this, indices, seed, versions, offline](int i, int draw) {
-        const int index = indices[i / versions];
-        if (offline) {
-          return i % versions == 0 ? images_[index]
-                                   : augment(images_[index], AugmentRegime::kStrong, seed,
-                                             stream_key(samples_[index].id), i % versions);
-        }
-        const RgbImage image = versions > 1 ? few_shot_version(images_[index], i % versions) : images_[index];
+    const int views = maker_.per_photograph(), each = views * versions;  // training images of a photograph
+    const auto made_of = [this, seed, versions, views, each, offline](const std::vector<int>& indices) {
+      return [this, indices, seed, versions, views, each, offline](int i, int draw) {
+        const int index = indices[i / each], view = i / versions % views;
+        const RgbImage& prepared = photographs_[index].inputs[view];
         // The draw depends on the image's name, not on its place among the images of this split.
-        return augment(image, config_.augment, seed, stream_key(samples_[index].id), draw);
+        const std::uint64_t key = stream_key(samples_[index].id) + static_cast<std::uint64_t>(view);
+        if (offline) {
+          return i % versions == 0 ? prepared
+                                   : augment(prepared, AugmentRegime::kStrong, seed, key, i % versions);
+        }
+        const RgbImage image = versions > 1 ? few_shot_version(prepared, i % versions) : prepared;
+        return augment(image, config_.augment, seed, key, draw);
       };
     };
-    input.images = static_cast<int>(which.size()) * versions;
+    input.images = static_cast<int>(which.size()) * each;
     input.draws = offline || config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
     input.image = made_of(which);
     input.library = &library_;
-    input.pool = {static_cast<int>(pool_.size()) * versions, made_of(pool_), images_key(pool_, seed)};
+    input.pool = {static_cast<int>(pool_.size()) * each, made_of(pool_), images_key(pool_, seed)};
     for (const int index : which) {
       const auto at = std::lower_bound(pool_.begin(), pool_.end(), index) - pool_.begin();
-      for (int v = 0; v < versions; ++v) input.in_pool.push_back(static_cast<int>(at) * versions + v);
+      for (int v = 0; v < each; ++v) input.in_pool.push_back(static_cast<int>(at) * each + v);
     }
     input.held_out = std::move(held_out);
     input.seed = seed;
@@ -117,19 +126,22 @@ class Trainer {
   std::string images_key(const std::vector<int>& which, std::uint64_t seed) const {
     const bool seedless = config_.augment == AugmentRegime::kNone;
     OptionTable input_options;
-    InputOptions input = config_.input;
+    InputOptions input = maker_.options();
     input.describe(input_options);
     std::string text =
         fmt::format("{} {} {} {} {} {} {}", backbone_.identity().sha256, enum_name(config_.augment),
                     config_.augment_draws, seedless ? 0 : seed, config_.shots, enum_name(config_.precision),
                     input_options.to_json().dump());
+    if (maker_.registration())
+      text += ' ' + sha256_hex(std::as_bytes(std::span(maker_.registration()->reference().pixels)));
     for (const int i : which) text += ' ' + samples_[i].id + ' ' + samples_[i].sha256;
     return sha256_hex(text);
   }
 
   const TrainConfig& config_;
   const Backbone& backbone_;
-  const std::vector<RgbImage>& images_;
+  const ViewMaker& maker_;
+  const std::vector<Views>& photographs_;
   const std::vector<Sample>& samples_;
   std::vector<int> pool_;
   FeatureLibrary& library_;
@@ -185,6 +197,12 @@ PhotographSizes photograph_sizes(const Dataset& dataset) {
   return out;
 }
 
+/// The same sentence as the calibration itself, before hours of training.
+void require_images(int images, double false_reject) {
+  if (images_needed(false_reject) > images)
+    conformal_threshold(std::vector<double>(static_cast<std::size_t>(images), 0.0), false_reject);
+}
+
 }  // namespace
 
 CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& dataset) {
@@ -213,10 +231,7 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
     plan.images = static_cast<int>(holdout_split(good, config.holdout_share, least, 0).held_out.size());
   }
   plan.false_reject = config.false_reject > 0 ? config.false_reject : promisable_rate(plan.images);
-  if (images_needed(plan.false_reject) > plan.images) {
-    // same sentence as the calibration itself, before hours of training
-    conformal_threshold(std::vector<double>(static_cast<std::size_t>(plan.images), 0.0), plan.false_reject);
-  }
+  require_images(plan.images, plan.false_reject);
   return plan;
 }
 
@@ -248,11 +263,6 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   check_outputs(config, dataset, options, backbone, plan.images);
 
   const int good = static_cast<int>(dataset.train.size());
-  const std::vector<RgbImage> images = prepare_all(dataset.train, config.input, progress);
-  std::vector<RgbImage> folder_images;
-  if (plan.mode == CalibrationMode::kFolder)
-    folder_images = prepare_all(dataset.calibration, config.input, progress);
-
   Split split;
   split.train = iota(good);
   if (config.shots > 0) {
@@ -263,8 +273,29 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   } else if (plan.mode == CalibrationMode::kHoldout) {
     split = holdout_split(good, config.holdout_share, std::min(config.holdout_least, good - 2), seed);
   }
-  std::vector<RgbImage> held_out = folder_images;
-  for (const int i : split.held_out) held_out.push_back(images[i]);
+  AlignmentChoice alignment = choose_alignment(config, backbone, dataset.train, split.train, progress);
+  InputOptions used_input = config.input;
+  used_input.align = alignment.registration ? Align::kRigid : Align::kNone;
+  const ViewMaker maker(used_input, alignment.registration);
+  const std::vector<Views> photographs = prepare_all(dataset.train, maker, progress);
+  std::vector<Views> folder;
+  if (plan.mode == CalibrationMode::kFolder) folder = prepare_all(dataset.calibration, maker, progress);
+  std::vector<int> folder_parts = iota(static_cast<int>(folder.size()));
+  const int dropped = drop_unaligned(split.train, photographs) + drop_unaligned(split.held_out, photographs) +
+                      drop_unaligned(folder_parts, folder);
+  if (dropped > 0) {
+    alignment.record["left_out"] = dropped;
+    progress.message(fmt::format("{} good photographs cannot be aligned and are left out", dropped));
+    const auto& calibrates = plan.mode == CalibrationMode::kFolder    ? folder_parts
+                             : plan.mode == CalibrationMode::kHoldout ? split.held_out
+                                                                      : split.train;
+    require_images(static_cast<int>(calibrates.size()), config.false_reject);
+  }
+  std::vector<RgbImage> held_out;
+  for (const int i : folder_parts)
+    held_out.insert(held_out.end(), folder[i].inputs.begin(), folder[i].inputs.end());
+  for (const int i : split.held_out)
+    held_out.insert(held_out.end(), photographs[i].inputs.begin(), photographs[i].inputs.end());
 
   std::optional<TrainingState> resume;
   CrossfitState folds_done;
@@ -283,7 +314,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
         name_line(options.state)));
   }
   FeatureLibrary own_library;
-  const Trainer trainer(config, backbone, images, dataset.train, split.train,
+  const Trainer trainer(config, backbone, maker, photographs, dataset.train, split.train,
                         options.library != nullptr ? *options.library : own_library, progress);
   TrainingState last = resume.value_or(TrainingState{});
   const FitResult fitted =
@@ -299,14 +330,19 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   model.method = config.method_name;
   model.backbone = backbone.identity();
   model.method_weights = fitted.weights;
-  model.input = config.input;
+  model.input = used_input;
+  model.registration = alignment.registration;
   model.scoring = config.scoring;
   model.precision = precision;
   model.photographs = photograph_sizes(dataset);
   std::vector<PatchScores> calibration;
   std::set<std::string> calibrating;
   if (plan.mode == CalibrationMode::kCrossfit) {
-    const std::vector<Split> folds = fold_splits(good, std::min(config.folds, good), seed);
+    std::vector<Split> folds = fold_splits(good, std::min(config.folds, good), seed);
+    for (Split& fold : folds) {
+      drop_unaligned(fold.train, photographs);
+      drop_unaligned(fold.held_out, photographs);
+    }
     CrossfitSteps steps;
     steps.train = [&](std::size_t fold, std::optional<TrainingState> from,
                       const std::function<void(const TrainingState&)>& on_meta_epoch) {
@@ -315,7 +351,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
       return trainer.train(folds[fold].train, {}, seed, std::move(from), on_meta_epoch).weights;
     };
     steps.score = [&](const TensorDict& weights, std::size_t fold) {
-      return score_prepared(*config.method->load(backbone, weights, "crossfit"), images,
+      return score_prepared(*config.method->load(backbone, weights, "crossfit"), maker, photographs,
                             folds[fold].held_out);
     };
     if (!options.state.empty()) {
@@ -327,8 +363,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   } else {
     const auto detector = config.method->load(backbone, fitted.weights, "trained weights");
     calibration = plan.mode == CalibrationMode::kFolder
-                      ? score_prepared(*detector, folder_images, iota(static_cast<int>(folder_images.size())))
-                      : score_prepared(*detector, images, split.held_out);
+                      ? score_prepared(*detector, maker, folder, folder_parts)
+                      : score_prepared(*detector, maker, photographs, split.held_out);
     for (const int i : split.held_out) calibrating.insert(dataset.train[i].id);
   }
   model.calibration_patches = pack_calibration(calibration);
@@ -340,6 +376,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                   {"decision", {{"mode", enum_name(plan.mode)}, {"wished_rate", config.false_reject}}},
                   {"versions", {{"glint", GLINT_VERSION}, {"libtorch", TORCH_VERSION}}},
                   {"run_identity", identity}};
+  if (!alignment.record.is_null()) model.record["alignment"] = alignment.record;
   model.record["decision"] = calibrate(model, config.false_reject).to_json();
   return model;
 }

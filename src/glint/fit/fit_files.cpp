@@ -63,10 +63,12 @@ void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitO
       backbone_bytes += static_cast<std::int64_t>(tensor.data.size());
   }
   const bool drawn = config.augment == AugmentRegime::kMild || config.augment == AugmentRegime::kStrong;
-  const FitSize size = config.method->fit_size(
-      backbone.spec(), std::ssize(dataset.train) * (drawn ? config.augment_draws : 1), config.input.size);
-  // Patch scores lie on layer2's grid at most: an eighth of the input's side; one float for map and decision.
-  const std::int64_t side = config.input.size / 8 + 1;
+  const FitSize size = config.method->fit_size(backbone.spec(),
+                                               std::ssize(dataset.train) * config.input.tiles *
+                                                   config.input.tiles * (drawn ? config.augment_draws : 1),
+                                               config.input.size);
+  // Patch scores lie on layer2's grid at most: an eighth of the canvas; one float for map and decision.
+  const std::int64_t side = config.input.canvas() / 8 + 1;
   constexpr std::int64_t kRecord = 1 << 16, kRecordPerImage = 256;
   const std::int64_t images = std::ssize(dataset.train) + std::ssize(dataset.calibration);
   const std::int64_t model = backbone_bytes + size.weights + 8 * side * side * calibration_images + kRecord +

@@ -60,7 +60,7 @@ Decision decide(const Model& model, const ScoringOptions& scoring, double false_
   if (!(false_reject > 0 && false_reject < 1))
     fail(ErrorCode::kConfig, "a tolerable false-reject rate of {}: must lie between 0 and 1", false_reject);
   const std::vector<PatchScores> scores = calibration_scores(model);
-  Decision out{"", "", {}, {}, Scorer(scoring, model.input.size, scores)};
+  Decision out{"", "", {}, {}, Scorer(scoring, model.input.canvas(), scores)};
   out.photographs = model.photographs;
   const auto& calibration = model.record.contains("decision") ? model.record["decision"] : nlohmann::json();
   if (!calibration.is_object() || !calibration.contains("mode") || !calibration["mode"].is_string()) {
@@ -122,10 +122,11 @@ InspectionResult inspect_image(const Inspector& inspector, const Decision& decis
                                const std::string& path) {
   if (decision.photographs) {
     const std::string reason =
-        decision.photographs->refusal(image.width, image.height, inspector.input().size);
+        decision.photographs->refusal(image.width, image.height, inspector.views().options().canvas());
     if (!reason.empty()) fail(ErrorCode::kBadInput, "{}", reason);
   }
-  const PatchScores patches = inspector.patch_scores({image})[0];
+  const PhotographScores patches = inspector.patch_scores({image})[0];
+  if (!patches.placement.refusal.empty()) fail(ErrorCode::kBadInput, "{}", patches.placement.refusal);
   const ScoreMap map = decision.scorer.map(patches);
   InspectionResult out;
   out.path = path;
@@ -134,7 +135,7 @@ InspectionResult inspect_image(const Inspector& inspector, const Decision& decis
   out.threshold = decision.conformal.threshold;
   out.p_value = decision.p_value(out.score);
   out.rejected = decision.rejects(out.score);
-  out.map = map_to_image(map, inspector.input(), image.width, image.height);
+  out.map = inspector.views().to_photograph(map, patches.placement);
   out.regions = regions_above(out.map, static_cast<float>(decision.map_threshold));
   return out;
 }

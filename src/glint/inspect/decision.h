@@ -44,7 +44,7 @@ Decision make_decision(const Model& model);
 Decision calibrate(const Model& model, double false_reject);
 
 /// Scores one photograph and decides. Error(kBadInput) when it gets no verdict: its shape is not one that the
-/// model knows, or its score is not a finite number.
+/// model knows, the part cannot be aligned, or its score is not a finite number.
 InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,
                                const std::string& path);
 

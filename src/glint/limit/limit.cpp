@@ -126,7 +126,7 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
             made[i] = add_synthetic_defect(carrier.image, carrier.part, kind, sizes[s], contrast, seed);
             photographs[i] = made[i].image;
           });
-          const std::vector<PatchScores> patches = inspector.patch_scores(photographs);
+          const std::vector<PhotographScores> patches = inspector.patch_scores(photographs);
           for (int i = 0; i < n; ++i) {
             const ScoreMap map = decision.scorer.map(patches[i]);
             const bool rejected = decision.rejects(decision.scorer.score(patches[i], map));
@@ -135,8 +135,7 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
             ++carried.trials;
             carried.hits += rejected ? 1 : 0;
             const Mask& mask = made[i].mask;
-            localised +=
-                peaks_on(map_to_image(map, inspector.input(), mask.width, mask.height), mask) ? 1 : 0;
+            localised += peaks_on(inspector.views().to_photograph(map, patches[i].placement), mask) ? 1 : 0;
             if (!example || (rejected && !example->rejected))
               example = LimitExample{kind, contrast, sizes[s], rejected, made[i].image, mask};
           }

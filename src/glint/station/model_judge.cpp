@@ -22,9 +22,9 @@ class ModelJudge : public Judge {
               decision_.conformal.wished_rate,
               decision_.conformal.guaranteed_rate,
               decision_.conformal.realised_upper};
-    decision_.photographs.reset();  // not for the blank image
-    judge(RgbImage(model.input.size, model.input.size));
-    if (!any_size) decision_.photographs = model.photographs;
+    // A blank image is no part of any shape or pose: only that the model can score is tried.
+    decision_.scorer.score(inspector_.patch_scores({RgbImage(model.input.size, model.input.size)})[0]);
+    if (any_size) decision_.photographs.reset();
   }
   const JudgeFacts& facts() const override { return facts_; }
   InspectionResult judge(const RgbImage& photograph) const override {

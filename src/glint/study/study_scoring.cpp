@@ -62,7 +62,7 @@ Aggregation aggregate(const ArmResult& arm, const std::string& name,
   for (const auto& run : arm.runs) {
     ScoringOptions options = run->model.scoring;
     change(options);
-    const Scorer scorer(options, run->model.input.size, calibration_scores(run->model));
+    const Scorer scorer(options, run->model.input.canvas(), calibration_scores(run->model));
     out.scores.emplace_back();
     for (const ScoredImage& image : run->evaluation.images)
       out.scores.back().push_back(scorer.score(image.patches));

@@ -87,6 +87,7 @@ class DfmDetector : public Detector {
 class Dfm : public Method {
  public:
   std::string_view name() const override { return "dfm"; }
+  bool position_bound() const override { return true; }
   void describe(OptionTable& table) override { options_.describe(table); }
 
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override {

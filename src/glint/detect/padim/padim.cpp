@@ -69,6 +69,7 @@ class PadimDetector : public Detector {
 class Padim : public Method {
  public:
   std::string_view name() const override { return "padim"; }
+  bool position_bound() const override { return true; }
   void describe(OptionTable& table) override { options_.describe(table); }
 
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) override {

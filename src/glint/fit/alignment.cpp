@@ -1,0 +1,144 @@
+#include "glint/fit/alignment.h"
+
+#include <algorithm>
+
+#include "glint/base/error.h"
+#include "glint/base/parallel.h"
+#include "glint/base/random.h"
+#include "glint/detect/model_file.h"
+#include "glint/image/codec.h"
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kProbeParts = 80;
+constexpr double kSteadier = 0.9;
+
+/// Some training parts in seeded order.
+std::vector<int> drawn(const std::vector<int>& training, int most, std::uint64_t seed, const char* stream) {
+  std::vector<int> out;
+  for (const int i : permutation(static_cast<int>(training.size()), Rng(seed, stream)))
+    if (std::ssize(out) < most) out.push_back(training[static_cast<std::size_t>(i)]);
+  return out;
+}
+
+template <class Out, class Make>
+std::vector<Out> of_parts(const std::vector<Sample>& samples, const std::vector<int>& which,
+                          const Make& make) {
+  std::vector<Out> out(which.size());
+  parallel_for(std::ssize(out), [&](std::int64_t i) {
+    throw_if_cancelled();
+    out[i] = make(read_image(samples[static_cast<std::size_t>(which[i])].path));
+  });
+  return out;
+}
+
+double spread(std::vector<double> scores) {
+  std::sort(scores.begin(), scores.end());
+  const auto at = [&](double q) {
+    return scores[static_cast<std::size_t>(q * static_cast<double>(scores.size() - 1))];
+  };
+  return (at(0.9) - at(0.1)) / std::max(1e-12, std::abs(at(0.5)));
+}
+
+/// Mean spread of both halves, each scored by a detector of the other.
+double held_out_spread(const Method& method, const ScoringOptions& scoring, const TrainConfig& config,
+                       const Backbone& backbone, const ViewMaker& maker, const std::vector<Views>& views) {
+  double sum = 0;
+  for (const std::size_t tested : {0, 1}) {
+    std::vector<const Views*> taught, scored;
+    std::vector<const RgbImage*> inputs;
+    for (std::size_t i = 0; i < views.size(); ++i) {
+      if (!views[i].placement.refusal.empty()) continue;  // as in training and inspection
+      (i % 2 == tested ? scored : taught).push_back(&views[i]);
+    }
+    for (const Views* of_one : taught)
+      for (const RgbImage& input : of_one->inputs) inputs.push_back(&input);
+    FitInput input;
+    input.images = static_cast<int>(inputs.size());
+    input.image = [&inputs](int image, int) { return *inputs[static_cast<std::size_t>(image)]; };
+    input.seed = static_cast<std::uint64_t>(config.seed);
+    input.precision = config.precision;
+    input.device = backbone.device();
+    const auto detector =
+        method.load(backbone, method.fit(backbone, input).weights, "the detector that tries the alignment");
+    std::vector<PatchScores> patches;
+    for (PhotographScores& one : score_views(*detector, maker, scored)) patches.push_back(std::move(one));
+    const Scorer scorer(scoring, maker.options().canvas(), patches);
+    std::vector<double> scores;
+    for (const PatchScores& one : patches) scores.push_back(scorer.score(one));
+    sum += spread(std::move(scores)) / 2;
+  }
+  return sum;
+}
+
+}  // namespace
+
+AlignmentChoice choose_alignment(const TrainConfig& config, const Backbone& backbone,
+                                 const std::vector<Sample>& samples, const std::vector<int>& training,
+                                 ProgressSink& progress) {
+  AlignmentChoice out;
+  const Align asked = config.input.align;
+  if (asked == Align::kNone) return out;
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  out.record = {{"asked", enum_name(asked)}, {"used", "none"}};
+  const auto because = [&](const std::string& reason) {
+    out.record["reason"] = reason;
+    progress.message("alignment: " + std::string(out.record["used"]) + ", " + reason);
+    return out;
+  };
+  const auto pictures = of_parts<RgbImage>(
+      samples, drawn(training, kRegistrationParts, seed, "alignment.registration"), registration_picture);
+  RegistrationStudy study = learn_registration(pictures);
+  out.record.update({{"built_from", study.built_from},
+                     {"kept_out", study.kept_out},
+                     {"median_quality", study.median_quality},
+                     {"lowest_quality", study.lowest_quality},
+                     {"median_margin", study.median_margin}});
+  if (!study.registration) {
+    if (asked == Align::kRigid) {
+      fail(ErrorCode::kBadInput, "input.align = rigid: {}; train with --align none", study.reason);
+    }
+    return because(study.reason);
+  }
+  if (asked == Align::kAuto) {
+    const bool own = config.method->fit_size(backbone.spec(), 1, config.input.size).meta_epochs == 0;
+    const TrainConfig probe(own ? config.method_name : "padim", config.backbone, config.recipe);
+    const Method& method = own ? *config.method : *probe.method;
+    const ScoringOptions& scoring = own ? config.scoring : probe.scoring;
+    if (!own && backbone.spec().transformer)
+      return because("it is tried with padim, which needs a convolutional backbone");
+    InputOptions input = config.input;
+    if (!own) input.tiles = 1;
+    const std::vector<int> parts = drawn(training, kProbeParts, seed, "alignment.probe");
+    double spreads[2];
+    for (const bool aligned : {false, true}) {
+      input.align = aligned ? Align::kRigid : Align::kNone;
+      const ViewMaker maker(input, aligned ? study.registration : std::nullopt);
+      const auto views =
+          of_parts<Views>(samples, parts, [&](const RgbImage& photograph) { return maker.make(photograph); });
+      spreads[aligned ? 1 : 0] = held_out_spread(method, scoring, config, backbone, maker, views);
+    }
+    out.record.update({{"tried_with", method.name()},
+                       {"tried_parts", parts.size()},
+                       {"spread_none", spreads[0]},
+                       {"spread_rigid", spreads[1]}});
+    const std::string figures = fmt::format(
+        "the scores of {} good parts, each kept out of one of two {} detectors, spread by {:.3f} of "
+        "their median with it and {:.3f} without",
+        parts.size(), method.name(), spreads[1], spreads[0]);
+    if (!(spreads[1] <= kSteadier * spreads[0])) return because(figures);
+    out.record["used"] = "rigid";
+    out.registration = std::move(study.registration);
+    return because(figures);
+  }
+  out.record["used"] = "rigid";
+  out.registration = std::move(study.registration);
+  return because(
+      fmt::format("{} good parts that were kept out correlate {:.3f} in the middle, {:.3f} at least",
+                  study.kept_out, study.median_quality, study.lowest_quality));
+}
+
+}  // namespace glint
