@@ -13,7 +13,7 @@ Action add_synth(CLI::App& verb) {
   struct Arguments {
     std::string what, out;
     SleeveSetOptions set;
-    std::string per_class = "study";
+    std::string per_class = "study", difficulty = "study";
   };
   auto args = std::make_shared<Arguments>();
   verb.add_option("what", args->what, "what to render: sleeve")->required()->check(CLI::IsMember({"sleeve"}));
@@ -30,6 +30,10 @@ Action add_synth(CLI::App& verb) {
       ->capture_default_str()
       ->check(CLI::Range(64, 4096));
   verb.add_option("--seed", args->set.seed, "same seed, same bytes")->capture_default_str();
+  verb.add_option("--difficulty", args->difficulty,
+                  "study: calibrated to the study's figures; hard: nuisances that hide most defects; easy: "
+                  "plainly visible defects (docs/sleeves.md)")
+      ->capture_default_str();
   return [args] {
     if (args->per_class != "study") {
       int n = -1;
@@ -38,6 +42,7 @@ Action add_synth(CLI::App& verb) {
       }
       args->set.per_class.assign(5, n);
     }
+    args->set.difficulty = parse_enum<SleeveDifficulty>(args->difficulty, "--difficulty");
     const auto progress = make_terminal_progress();
     const int written = write_sleeve_set(args->out, args->set, *progress);
     std::printf("wrote %s (%d images)\n", name_line(args->out).c_str(), written);

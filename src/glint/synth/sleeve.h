@@ -26,13 +26,25 @@ struct EnumNames<SleeveDefect> {
       {SleeveDefect::kDent, "dent"},     {SleeveDefect::kScratch, "scratch"}};
 };
 
+/// How plain the defects are beside a good part's nuisances (docs/sleeves.md): `study` is calibrated to the
+/// study's figures, `hard` has strong nuisances that hide bevels and colour, `easy` plainly visible defects.
+enum class SleeveDifficulty { kStudy, kHard, kEasy };
+template <>
+struct EnumNames<SleeveDifficulty> {
+  static constexpr std::pair<SleeveDifficulty, std::string_view> table[] = {
+      {SleeveDifficulty::kStudy, "study"},
+      {SleeveDifficulty::kHard, "hard"},
+      {SleeveDifficulty::kEasy, "easy"}};
+};
+
 struct SleeveImage {
   RgbImage image;
   Mask mask;
 };
 
 /// One part at size x size pixels; depends only on the arguments. The mask is never empty for a defect.
-SleeveImage render_sleeve(SleeveDefect defect, int size, std::uint64_t seed);
+SleeveImage render_sleeve(SleeveDefect defect, int size, std::uint64_t seed,
+                          SleeveDifficulty difficulty = SleeveDifficulty::kStudy);
 
 struct SleeveSetOptions {
   int train = 340;
@@ -41,6 +53,7 @@ struct SleeveSetOptions {
                                 10};  ///< bevel1, bevel2, colour, dent, scratch: the study's counts
   int size = 640;
   std::uint64_t seed = 0;
+  SleeveDifficulty difficulty = SleeveDifficulty::kStudy;
 };
 
 /// Writes a set in MVTec layout; same options, same bytes. Error(kBadInput) when `out` exists and is not
