@@ -41,6 +41,7 @@ class TinySet : public ::testing::Test {
     options.test_good = 4;
     options.per_class = {1, 1, 1, 1, 2};
     options.size = 96;
+    options.difficulty = SleeveDifficulty::kHard;
     write_sleeve_set(folder_->path() / "set", options, silent_progress());
     backbone_ = random_backbone(folder_->path()).string();
   }

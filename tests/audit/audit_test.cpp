@@ -24,7 +24,8 @@ class DatasetAuditTest : public ::testing::Test {
     for (int i = 0; i < 24; ++i) put(fmt::format("train/good/{:03}.png", i), sleeve(i));
     for (int i = 0; i < 4; ++i) put(fmt::format("test/good/{:03}.png", i), sleeve(100 + i));
     for (int i = 0; i < 3; ++i) {
-      const SleeveImage scratched = render_sleeve(SleeveDefect::kScratch, kSide, 200 + i);
+      const SleeveImage scratched =
+          render_sleeve(SleeveDefect::kScratch, kSide, 200 + i, SleeveDifficulty::kHard);
       put(fmt::format("test/scratch/{:03}.png", i), scratched.image);
       write_file(root() / fmt::format("ground_truth/scratch/{:03}_mask.png", i), encode_png(scratched.mask));
     }
@@ -57,7 +58,9 @@ class DatasetAuditTest : public ::testing::Test {
   Dataset dataset_;
 
  private:
-  static RgbImage sleeve(int seed) { return render_sleeve(SleeveDefect::kNone, kSide, seed).image; }
+  static RgbImage sleeve(int seed) {
+    return render_sleeve(SleeveDefect::kNone, kSide, seed, SleeveDifficulty::kHard).image;
+  }
   fs::path root() const { return folder_.path() / "set"; }
   void put(const std::string& id, const RgbImage& image) { write_file(root() / id, encode_png(image)); }
   TemporaryFolder folder_;

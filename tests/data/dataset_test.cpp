@@ -11,7 +11,6 @@
 #include "glint/data/augment.h"
 #include "glint/data/split.h"
 #include "glint/image/codec.h"
-#include "glint/synth/sleeve.h"
 #include "golden.h"
 
 namespace fs = std::filesystem;
@@ -265,54 +264,6 @@ TEST(Augment, MildStaysWithinItsBounds) {
     EXPECT_GE(v, 95);
     EXPECT_LE(v, 105);
   }
-}
-
-TEST(Sleeve, SameSeedSameBytesAndMasksOnlyForDefects) {
-  for (const SleeveDefect defect : {SleeveDefect::kNone, SleeveDefect::kScratch, SleeveDefect::kDent,
-                                    SleeveDefect::kColour, SleeveDefect::kBevel1, SleeveDefect::kBevel2}) {
-    const SleeveImage a = render_sleeve(defect, 160, 5), b = render_sleeve(defect, 160, 5);
-    EXPECT_EQ(a.image.pixels, b.image.pixels);
-    const auto area = std::count(a.mask.pixels.begin(), a.mask.pixels.end(), 1);
-    EXPECT_EQ(area > 0, defect != SleeveDefect::kNone) << enum_name(defect);
-    EXPECT_LT(area, 0.005 * 160 * 160) << "a defect is tiny";
-  }
-}
-
-TEST(Sleeve, DefectChangesOnlyTheNeighbourhoodOfItsMask) {
-  // The nuisances are drawn from their own stream: good and defective parts of one seed differ where the
-  // defect is.
-  const SleeveImage good = render_sleeve(SleeveDefect::kNone, 200, 8),
-                    bad = render_sleeve(SleeveDefect::kScratch, 200, 8);
-  double inside = 0, outside = 0, n_inside = 0, n_outside = 0;
-  for (std::size_t i = 0; i < bad.mask.pixels.size(); ++i) {
-    const double d = std::abs(good.image.pixels[3 * i] - bad.image.pixels[3 * i]);
-    (bad.mask.pixels[i] ? inside : outside) += d;
-    (bad.mask.pixels[i] ? n_inside : n_outside) += 1;
-  }
-  EXPECT_GT(inside / n_inside, 4 * outside / n_outside);
-}
-
-TEST(Sleeve, WritesASetThatScansClean) {
-  const TemporaryFolder folder;
-  SleeveSetOptions options;
-  options.train = 10;
-  options.test_good = 1;
-  options.per_class = {1, 1, 1, 1, 1};
-  options.size = 96;
-  EXPECT_EQ(write_sleeve_set(folder.path() / "s", options, silent_progress()), 16);
-  const Dataset d = scan_dataset(folder.path() / "s", {}, silent_progress());
-  EXPECT_EQ(d.test.size(), 6U);
-  EXPECT_THROW(write_sleeve_set(folder.path() / "s", options, silent_progress()), Error);
-}
-
-TEST(Sleeve, RemovesNothingBesideItsFolder) {
-  const TemporaryFolder folder;
-  write_text(folder.path() / ".s.partial/notes.txt", "mine");
-  write_text(folder.path() / "s.part/notes.txt", "mine");
-  SleeveSetOptions options{.train = 1, .test_good = 0, .per_class = {0, 0, 0, 0, 0}, .size = 64};
-  EXPECT_EQ(write_sleeve_set(folder.path() / "s", options, silent_progress()), 1);
-  EXPECT_EQ(read_text(folder.path() / ".s.partial/notes.txt"), "mine");
-  EXPECT_EQ(read_text(folder.path() / "s.part/notes.txt"), "mine");
 }
 
 TEST_F(DatasetTest, SeveralCategoriesBecomeOneDataset) {

@@ -16,7 +16,7 @@ expect_code() { # CODE command...
 has() { grep -aq -- "$1" "$2" || { echo "'$1' is not in $2:"; cat "$2"; exit 1; }; }
 lacks() { ! grep -aq -- "$1" "$2" || { echo "'$1' is in $2:"; cat "$2"; exit 1; }; }
 
-expect_code 0 "$glint" synth sleeve set --train 24 --test-good 3 --per-class 1 --size 64 --seed 4
+expect_code 0 "$glint" synth sleeve set --train 24 --test-good 3 --per-class 1 --size 64 --seed 4 --difficulty hard
 small="--set simplenet.meta_epochs=1 --set simplenet.passes=1 --set input.size=64 --set augment.draws=1
   --set calibration.mode=holdout --set calibration.holdout_least=8 --false-reject 0.12"
 

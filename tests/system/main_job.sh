@@ -21,8 +21,8 @@ for verb in synth import train evaluate inspect compare audit split limit study 
   expect_code 0 "$glint" $verb --help
   has "Example" out.txt
 done
-expect_code 0 "$glint" synth sleeve set --train 60 --test-good 6 --per-class 3 --size 320 --seed 4
-expect_code 0 "$glint" synth sleeve again --train 2 --test-good 0 --per-class 0 --size 320 --seed 4
+expect_code 0 "$glint" synth sleeve set --train 60 --test-good 6 --per-class 3 --size 320 --seed 4 --difficulty hard
+expect_code 0 "$glint" synth sleeve again --train 2 --test-good 0 --per-class 0 --size 320 --seed 4 --difficulty hard
 cmp set/train/good/001.png again/train/good/001.png
 
 small="--set simplenet.meta_epochs=4 --set simplenet.passes=2 --set calibration.mode=holdout --set calibration.holdout_least=20 --false-reject 0.05"

@@ -16,7 +16,7 @@ finish() {
 trap finish EXIT
 cd "$work"
 export GLINT_CACHE=$work/cache
-"$glint" synth sleeve sleeves --train 90 --test-good 16 --per-class 4 --size 320 --seed 4 2>/dev/null
+"$glint" synth sleeve sleeves --train 90 --test-good 16 --per-class 4 --size 320 --seed 4 --difficulty hard 2>/dev/null
 "$glint" train sleeves --method simplenet -o sleeve.glint --set simplenet.meta_epochs=4 --set calibration.mode=holdout \
   --set calibration.holdout_least=30 --false-reject 0.05 >train.txt 2>&1 || { cat train.txt; exit 1; }
 mkdir incoming

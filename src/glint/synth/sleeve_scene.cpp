@@ -68,14 +68,14 @@ constexpr Level kStudy = {.shift_x = 12,
                           .scratch_length = {70, 150},
                           .scratch_half_width = {0.9, 1.6},
                           .scratch_slope = {0.18, 0.42},
-                          .dent_radius = {7, 12},
-                          .dent_slope = {0.10, 0.26},
-                          .stain_radius = {14, 22},
-                          .stain_strength = {0.6, 1.0},
-                          .nick_length = {30, 54},
-                          .nick_depth = {0.7, 1.2},
+                          .dent_radius = {6.5, 10.5},
+                          .dent_slope = {0.07, 0.17},
+                          .stain_radius = {12, 18},
+                          .stain_strength = {0.5, 0.85},
+                          .nick_length = {34, 62},
+                          .nick_depth = {0.8, 1.4},
                           .bump_length = {48, 80},
-                          .bump_depth = {7, 15}};
+                          .bump_depth = {7, 16}};
 
 // Nuisances of the study's level; defects that a person sees at arm's length.
 constexpr Level kEasy = [] {
@@ -87,8 +87,8 @@ constexpr Level kEasy = [] {
   level.dent_slope = {0.3, 0.5};
   level.stain_radius = {22, 32};
   level.stain_strength = {1.3, 1.7};
-  level.nick_length = {54, 76};
-  level.nick_depth = {1.2, 1.5};
+  level.nick_length = {60, 80};
+  level.nick_depth = {1.3, 1.5};
   level.bump_length = {64, 90};
   level.bump_depth = {14, 20};
   return level;

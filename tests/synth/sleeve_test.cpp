@@ -1,0 +1,127 @@
+#include "glint/synth/sleeve.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+
+#include "glint/base/error.h"
+#include "glint/base/files.h"
+#include "glint/base/random.h"
+#include "glint/data/dataset.h"
+#include "golden.h"
+
+namespace glint {
+namespace {
+
+TEST(Sleeve, SameSeedSameBytesAndMasksOnlyForDefects) {
+  for (const SleeveDefect defect : {SleeveDefect::kNone, SleeveDefect::kScratch, SleeveDefect::kDent,
+                                    SleeveDefect::kColour, SleeveDefect::kBevel1, SleeveDefect::kBevel2}) {
+    const SleeveImage a = render_sleeve(defect, 160, 5), b = render_sleeve(defect, 160, 5);
+    EXPECT_EQ(a.image.pixels, b.image.pixels);
+    const auto area = std::count(a.mask.pixels.begin(), a.mask.pixels.end(), 1);
+    EXPECT_EQ(area > 0, defect != SleeveDefect::kNone) << enum_name(defect);
+    EXPECT_LT(area, 0.01 * 160 * 160) << "a defect is tiny";
+  }
+}
+
+TEST(Sleeve, DefectChangesOnlyTheNeighbourhoodOfItsMask) {
+  // The nuisances are drawn from their own stream: good and defective parts of one seed differ where the
+  // defect is.
+  const SleeveImage good = render_sleeve(SleeveDefect::kNone, 200, 8),
+                    bad = render_sleeve(SleeveDefect::kScratch, 200, 8);
+  double inside = 0, outside = 0, n_inside = 0, n_outside = 0;
+  for (std::size_t i = 0; i < bad.mask.pixels.size(); ++i) {
+    const double d = std::abs(good.image.pixels[3 * i] - bad.image.pixels[3 * i]);
+    (bad.mask.pixels[i] ? inside : outside) += d;
+    (bad.mask.pixels[i] ? n_inside : n_outside) += 1;
+  }
+  EXPECT_GT(inside / n_inside, 4 * outside / n_outside);
+}
+
+TEST(Sleeve, WritesASetThatScansClean) {
+  const TemporaryFolder folder;
+  SleeveSetOptions options;
+  options.train = 10;
+  options.test_good = 1;
+  options.per_class = {1, 1, 1, 1, 1};
+  options.size = 96;
+  EXPECT_EQ(write_sleeve_set(folder.path() / "s", options, silent_progress()), 16);
+  const Dataset d = scan_dataset(folder.path() / "s", {}, silent_progress());
+  EXPECT_EQ(d.test.size(), 6U);
+  EXPECT_THROW(write_sleeve_set(folder.path() / "s", options, silent_progress()), Error);
+}
+
+TEST(Sleeve, RemovesNothingBesideItsFolder) {
+  const TemporaryFolder folder;
+  write_text(folder.path() / ".s.partial/notes.txt", "mine");
+  write_text(folder.path() / "s.part/notes.txt", "mine");
+  SleeveSetOptions options{.train = 1, .test_good = 0, .per_class = {0, 0, 0, 0, 0}, .size = 64};
+  EXPECT_EQ(write_sleeve_set(folder.path() / "s", options, silent_progress()), 1);
+  EXPECT_EQ(read_text(folder.path() / ".s.partial/notes.txt"), "mine");
+  EXPECT_EQ(read_text(folder.path() / "s.part/notes.txt"), "mine");
+}
+
+TEST(Sleeve, HardIsTheImageOfTheVersionsBeforeDifficulty) {
+  // Digests of the pixels written by commit b4e68b2: glint synth sleeve X --train 2 --test-good 1 --per-class
+  // 1
+  // --size 160 --seed 7
+  const auto digest = [](SleeveDefect defect, const char* part) {
+    const std::uint64_t seed = derive_seed(7, stream_key(part), static_cast<int>(defect), 0);
+    const SleeveImage image = render_sleeve(defect, 160, seed, SleeveDifficulty::kHard);
+    return sha256_hex(std::as_bytes(std::span(image.image.pixels)));
+  };
+  EXPECT_EQ(digest(SleeveDefect::kNone, "train"),
+            "64d7f484a553a5bb8eafaf79b49ba47af09987fed2ae0bc5c9b655b82ef2eed4");
+  EXPECT_EQ(digest(SleeveDefect::kScratch, "test"),
+            "7424f6ea557ef0f03ccf5585345172dc2d48b0c83e8c98d1edca8790b9833695");
+  EXPECT_EQ(digest(SleeveDefect::kBevel2, "test"),
+            "883709b7229f922ce0028983da7423e42a185a536d0440e0c31ccc453fb25144");
+}
+
+/// Mean absolute difference inside the mask between the defective part and the same part without the defect,
+/// times the mask's area: how much there is to see.
+double visible(SleeveDefect defect, std::uint64_t seed, SleeveDifficulty difficulty) {
+  const SleeveImage bad = render_sleeve(defect, 160, seed, difficulty);
+  const SleeveImage good = render_sleeve(SleeveDefect::kNone, 160, seed, difficulty);
+  double sum = 0;
+  for (std::size_t i = 0; i < bad.mask.pixels.size(); ++i) {
+    if (bad.mask.pixels[i] == 0) continue;
+    for (std::size_t c = 0; c < 3; ++c)
+      sum += std::abs(good.image.pixels[3 * i + c] - bad.image.pixels[3 * i + c]);
+  }
+  return sum / 3;
+}
+
+TEST(Sleeve, DefectsGetPlainerFromHardToStudyToEasy) {
+  for (const SleeveDefect defect : {SleeveDefect::kScratch, SleeveDefect::kDent, SleeveDefect::kColour,
+                                    SleeveDefect::kBevel1, SleeveDefect::kBevel2}) {
+    double hard = 0, study = 0, easy = 0;
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+      hard += visible(defect, seed, SleeveDifficulty::kHard);
+      study += visible(defect, seed, SleeveDifficulty::kStudy);
+      easy += visible(defect, seed, SleeveDifficulty::kEasy);
+    }
+    EXPECT_GT(study, hard) << enum_name(defect);
+    EXPECT_GT(easy, 1.3 * study) << enum_name(defect);
+  }
+}
+
+TEST(Sleeve, SetIsWrittenAtTheChosenDifficulty) {
+  const TemporaryFolder folder;
+  SleeveSetOptions options{.train = 1, .test_good = 0, .per_class = {0, 0, 0, 0, 0}, .size = 64};
+  const auto written = [&](const char* name) {
+    write_sleeve_set(folder.path() / name, options, silent_progress());
+    return read_text(folder.path() / name / "train/good/000.png");
+  };
+  const std::string by_default = written("default");
+  options.difficulty = SleeveDifficulty::kStudy;
+  EXPECT_EQ(written("study"), by_default);
+  options.difficulty = SleeveDifficulty::kHard;
+  EXPECT_NE(written("hard"), by_default);
+}
+
+}  // namespace
+}  // namespace glint
