@@ -25,7 +25,7 @@ struct EnumNames<CalibrationMode> {
 
 /// Not copyable: the option table refers to its fields.
 struct TrainConfig {
-  std::string method_name = "simplenet";
+  std::string method_name;
   std::string backbone = "compact";
   Recipe recipe = Recipe::kRefined;
   std::int64_t seed = 0;

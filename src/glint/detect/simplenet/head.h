@@ -8,6 +8,7 @@
 #include <string>
 
 #include "glint/detect/simplenet/options.h"
+#include "glint/nn/adam.h"
 #include "glint/nn/tensor_dict.h"
 #include "glint/nn/tensors.h"
 
@@ -31,17 +32,6 @@ struct HeadWeights {
   /// finite, or is a negative variance.
   static HeadWeights from_dict(const TensorDict& tensors, const std::string& file);
   HeadWeights clone() const;
-};
-
-/// One optimiser's state for a list of parameters.
-struct AdamState {
-  std::vector<torch::Tensor> m, v;
-  std::int64_t step = 0;
-};
-
-struct AdamOptions {
-  double learning_rate = 1e-4, weight_decay = 0;
-  bool decoupled = false;  ///< AdamW
 };
 
 struct StepResult {

@@ -1,0 +1,46 @@
+#include "glint/nn/adam.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+namespace glint {
+
+void adam(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
+          const std::vector<torch::Tensor*>& gradients) {
+  constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
+  ++state.step;
+  const double correction1 = 1 - std::pow(kBeta1, static_cast<double>(state.step));
+  const double correction2 = 1 - std::pow(kBeta2, static_cast<double>(state.step));
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    auto* p = parameters[i].data_ptr<float>();
+    const auto* g = gradients[i]->data_ptr<float>();
+    auto* m = state.m[i].data_ptr<float>();
+    auto* v = state.v[i].data_ptr<float>();
+    const auto lr = static_cast<float>(options.learning_rate / correction1);
+    const auto root = static_cast<float>(1 / std::sqrt(correction2));
+    const auto shrink =
+        static_cast<float>(options.decoupled ? 1 - options.learning_rate * options.weight_decay : 1);
+    const auto coupled = static_cast<float>(options.decoupled ? 0 : options.weight_decay);
+    for (std::int64_t k = 0; k < parameters[i].numel(); ++k) {
+      p[k] *= shrink;
+      const float grad = g[k] + coupled * p[k];
+      m[k] = static_cast<float>(kBeta1) * m[k] + static_cast<float>(1 - kBeta1) * grad;
+      v[k] = static_cast<float>(kBeta2) * v[k] + static_cast<float>(1 - kBeta2) * grad * grad;
+      p[k] -= lr * m[k] / (std::sqrt(v[k]) * root + static_cast<float>(kEps));
+    }
+  }
+}
+
+double clip_gradients(const std::vector<torch::Tensor*>& gradients, double limit) {
+  double squares = 0;
+  for (const torch::Tensor* g : gradients) squares += g->square().sum(torch::kDouble).item<double>();
+  const double norm = std::sqrt(squares);
+  const double factor = limit > 0 ? limit / (norm + 1e-6) : 1;
+  if (factor < 1) {
+    for (torch::Tensor* g : gradients) g->mul_(factor);
+  }
+  return norm;
+}
+
+}  // namespace glint
