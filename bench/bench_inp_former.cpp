@@ -64,13 +64,13 @@ void measure(const std::string& name) {
   input.images = static_cast<int>(images.size());
   input.image = [&](int i, int) { return images[i]; };
   const FitResult result = method->fit(backbone, input);
-  const double step = result.record.at("training_seconds").get<double>() / 3;
-  const double encode = result.record.at("feature_seconds").get<double>() / 16;
+  const double step = result.record.times->training / 3;
+  const double encode = result.record.times->features / 16;
   const double training_memory = peak_memory_mib();
 
   malloc_trim(0);  // what training freed does not count for inspecting
   reset_peak_memory();
-  const auto detector = method->load(backbone, result.weights, "bench");
+  const auto detector = method->load(std::make_shared<Backbone>(backbone), result.weights, "bench");
   std::vector<double> times;
   for (int i = 0; i < 12; ++i) {
     const auto start = Clock::now();

@@ -28,6 +28,8 @@ MAY_INCLUDE = {
 }
 # Public headers outside nn and detect must not pull in libtorch directly.
 TORCH_ROOMS = {"nn", "detect"}
+# Headers that must be free of libtorch with everything that they include: another engine stands behind them.
+WITHOUT_TORCH = ["detect/detector.h", "nn/feature_extractor.h"]
 
 root = pathlib.Path(__file__).resolve().parent.parent / "src" / "glint"
 faults = []
@@ -44,5 +46,23 @@ for path in sorted(root.rglob("*.h")) + sorted(root.rglob("*.cpp")):
             faults.append(f"{where}: room '{room}' must not include '{ours.group(1)}'")
         if re.match(r"(torch|ATen|c10)/", target) and path.suffix == ".h" and room not in TORCH_ROOMS:
             faults.append(f"{where}: libtorch in a public header of room '{room}'")
+
+
+def torch_below(header, seen):
+    """The first header that `header` includes, itself included, and that includes libtorch; None when none does."""
+    if header in seen:
+        return None
+    seen.add(header)
+    for include in re.findall(r'^\s*#include\s+[<"]([^>"]+)[>"]', (root / header).read_text(), re.M):
+        if re.match(r"(torch|ATen|c10)/", include):
+            return header
+        if include.startswith("glint/") and (found := torch_below(include.removeprefix("glint/"), seen)):
+            return found
+    return None
+
+
+for header in WITHOUT_TORCH:
+    if culprit := torch_below(header, set()):
+        faults.append(f"{header}: must be free of libtorch, which {culprit} includes")
 print("\n".join(faults) or "rooms: all includes point the right way")
 sys.exit(1 if faults else 0)

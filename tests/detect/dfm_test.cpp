@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "glint/detect/dfm/subspace.h"
+#include "glint/nn/tensors.h"
 #include "golden.h"
 #include "tensor_compare.h"
 

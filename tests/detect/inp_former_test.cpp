@@ -10,6 +10,7 @@
 #include "glint/detect/inp_former/optimizer.h"
 #include "glint/detect/inp_former/tokens.h"
 #include "glint/detect/scoring.h"
+#include "glint/nn/tensors.h"
 #include "glint/nn/vision_transformer.h"
 #include "golden.h"
 #include "tensor_compare.h"
@@ -25,7 +26,6 @@ class GoldenInpFormer : public ::testing::Test {
     shape_.dimension = std::stoi(file_.metadata.at("embed_dim"));
     shape_.heads = std::stoi(file_.metadata.at("heads"));
     shape_.depth = std::stoi(file_.metadata.at("depth"));
-    shape_.target_blocks = {2, 3, 4, 5, 6, 7, 8, 9};
     net_shape_.group_widths = {shape_.dimension, shape_.dimension};
     net_shape_.heads = shape_.heads;
   }
@@ -37,7 +37,7 @@ class GoldenInpFormer : public ::testing::Test {
     return InpFormerNet::from_dict(net_shape_, take_prefixed(file_.tensors, "initial."), "golden");
   }
   std::vector<torch::Tensor> groups() const {
-    const auto targets = encoder().target_outputs(at("image"));
+    const auto targets = encoder().block_outputs(at("image"), token_blocks(shape_));
     auto mean = [&](int first) {
       return at::stack(std::vector<torch::Tensor>(targets.begin() + first, targets.begin() + first + 4))
           .mean(0);

@@ -26,12 +26,10 @@ Model tiny_model() {
   model.input.size = 96;
   model.precision = Precision::kFloat32;
   model.photographs.emplace().add(640, 480);
+  model.training.series = {{1, {{"loss", 0.5}}}};
+  model.training.curves = {{"Loss", {"loss"}}};
   model.record = {
       {"decision", {{"mode", "holdout"}, {"wished_rate", 0.1}, {"threshold", 1.5}}},
-      {"training",
-       {{"series", {{{"meta_epoch", 1}, {"loss", 0.5}}}},
-        {"curves", {{{"title", "Loss"}, {"keys", {"loss"}}}}},
-        {"saturated", false}}},
       {"dataset", {{"name", "set"}, {"images", {{{"id", "a"}, {"sha256", "0"}, {"role", "train"}}}}}},
       {"config", {{"simplenet", {{"margin", 0.5}}}}},
       {"run_identity", "x"}};
@@ -55,8 +53,7 @@ void use(const SafetensorsFile& file) {
   calibration_scores(model);
   HeadWeights::from_dict(model.method_weights, "x");
   make_method(model.method);
-  model.record.at("training").value("saturated", false);
-  model.record.dump();
+  full_record(model).dump();
 }
 
 TEST(ModelFile, RoundTripsAndIsCanonical) {

@@ -6,6 +6,7 @@
 #include "glint/detect/padim/gaussians.h"
 #include "glint/detect/patch_features.h"
 #include "glint/image/resample.h"
+#include "glint/nn/tensors.h"
 #include "golden.h"
 #include "tensor_compare.h"
 

@@ -12,6 +12,7 @@
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/head_kernels.h"
+#include "glint/nn/backbone.h"
 #include "golden.h"
 #include "tensor_compare.h"
 
@@ -261,7 +262,8 @@ TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
       add_prefixed(weights, i + 1 == heads ? "" : fmt::format("snapshot.{:03}.", i), all.back().to_dict());
     }
     weights["simplenet.feature_scale"] = to_host(torch::tensor({kScale}, torch::kDouble));
-    const auto detector = make_method("simplenet")->load(backbone, weights, "test");
+    const auto detector =
+        make_method("simplenet")->load(std::make_shared<Backbone>(backbone), weights, "test");
     Rng rng(5, "photographs", heads);
     for (const auto& [width, height] : {std::pair(96, 96), std::pair(75, 101), std::pair(130, 64)}) {
       RgbImage image(width, height);

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <sstream>
 
-#include "glint/detect/adam.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/supersimplenet/losses.h"
 #include "glint/detect/supersimplenet/network.h"
 #include "glint/image/perlin_noise.h"
 #include "glint/image/resample.h"
+#include "glint/nn/adam.h"
 #include "golden.h"
 #include "tensor_compare.h"
 

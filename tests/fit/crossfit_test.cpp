@@ -166,28 +166,27 @@ std::vector<PatchScores> scores_of(int n, float first) {
 }
 
 TEST(Crossfit, StateSurvivesJoiningAndDamageIsNamed) {
-  TrainingState last{7, {{"head", from_floats({1, 2}, {2})}}, {{"series", {1, 2}}}};
-  const TrainingState running{3, {{"head", from_floats({5, 6}, {2})}}, {{"series", {3}}}};
-  TrainingState joined = join_crossfit(last, {{scores_of(4, 0), scores_of(3, 10)}, running});
-  const TrainingState copy = joined;
-  const CrossfitState back = split_crossfit(joined);
-  EXPECT_EQ(joined.tensors.size(), 1U);
-  EXPECT_EQ(joined.record, last.record);
+  TrainingState running{3, {{"head", from_floats({5, 6}, {2})}}, {}};
+  running.record.series = {{3, {{"loss", 0.5}}}};
+  TensorDict tensors = {{"head", from_floats({1, 2}, {2})}};
+  const nlohmann::json record = pack_crossfit({{scores_of(4, 0), scores_of(3, 10)}, running}, tensors);
+  const TensorDict copy = tensors;
+  const CrossfitState back = unpack_crossfit(record, tensors);
+  EXPECT_EQ(tensors.size(), 1U);
   ASSERT_EQ(back.finished.size(), 2U);
   EXPECT_EQ(back.finished[1][2].map.values, scores_of(3, 10)[2].map.values);
   ASSERT_TRUE(back.running);
   EXPECT_EQ(back.running->meta_epoch, 3);
   EXPECT_EQ(back.running->tensors.at("head").data, running.tensors.at("head").data);
-  EXPECT_EQ(back.running->record, running.record);
+  EXPECT_EQ(back.running->record.to_json(), running.record.to_json());
 
-  TrainingState nothing = last;
-  EXPECT_TRUE(split_crossfit(nothing).finished.empty());
-  TrainingState lost = copy;
-  std::erase_if(lost.tensors, [](const auto& e) { return e.first.starts_with("crossfit.001"); });
-  EXPECT_THROW(split_crossfit(lost), Error);
-  TrainingState odd = copy;
-  odd.record["crossfit"] = "x";
-  EXPECT_THROW(split_crossfit(odd), Error);
+  TensorDict nothing;
+  EXPECT_TRUE(unpack_crossfit(pack_crossfit({}, nothing), nothing).finished.empty());
+  TensorDict lost = copy;
+  std::erase_if(lost, [](const auto& e) { return e.first.starts_with("crossfit.001"); });
+  EXPECT_THROW(unpack_crossfit(record, lost), Error);
+  TensorDict odd = copy;
+  EXPECT_THROW(unpack_crossfit("x", odd), Error);
   const std::vector<Split> folds = {{{4, 5, 6}, {0, 1, 2, 3}}, {{0, 1, 2, 3}, {4, 5}}};
   EXPECT_THROW(crossfit_scores(folds, back, {}), Error) << "three scores for two images";
 }
@@ -308,14 +307,18 @@ struct Seen {
 /// methods do) and which of them its detectors score.
 class Recorder : public Method {
  public:
-  explicit Recorder(std::vector<Seen>& seen) : seen_(seen) {}
+  explicit Recorder(std::vector<Seen>& seen, MethodNeeds needs = {})
+      : seen_(seen), needs_(std::move(needs)) {}
   std::string_view name() const override { return "simplenet"; }
   void describe(OptionTable&) override {}
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return {}; }
   FitSize fit_size(const BackboneSpec&, std::int64_t, int) const override { return {}; }
   TensorDict weights_of(const TensorDict& state) const override { return state; }
 
-  FitResult fit(const Backbone&, const FitInput& input) const override {
+  MethodNeeds needs() const override { return needs_; }
+  void validate(const BackboneSpec&, const InputOptions&) const override {}
+
+  FitResult fit(const FeatureExtractor&, const FitInput& input) const override {
     std::vector<std::string> contents;  // an image's feature is its number in this list
     const TrainingFeatures features = training_features(
         "recorder", input,
@@ -339,11 +342,10 @@ class Recorder : public Method {
     seen_.push_back(seen);
     FitResult out;
     out.weights["id"] = from_floats({static_cast<float>(seen_.size() - 1)}, {1});
-    out.record = {{"series", nlohmann::json::array()}};
     return out;
   }
 
-  std::unique_ptr<Detector> load(const Backbone&, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor>, const TensorDict& weights,
                                  const std::string&) const override {
     class Recording : public Detector {
      public:
@@ -361,6 +363,7 @@ class Recorder : public Method {
 
  private:
   std::vector<Seen>& seen_;
+  MethodNeeds needs_;
   mutable std::vector<std::string> known_;
 };
 
@@ -435,6 +438,39 @@ TEST_F(Calibration, FewShotNeverSeesTrainingImages) {
   std::size_t whole = 0;
   for (const std::string& content : seen[0].trained) whole += all.count(content);
   EXPECT_EQ(whole, 2U);
+}
+
+TEST_F(Calibration, WhatAMethodNeedsIsCheckedBeforeTheFirstImage) {
+  Dataset data = dataset();
+  for (Sample& sample : data.train) sample.path = folder_->path() / "absent.png";
+  const auto refusal = [&](const MethodNeeds& needs) {
+    const auto config = configuration({"calibration.mode=holdout"});
+    std::vector<Seen> seen;
+    config->method = std::make_unique<Recorder>(seen, needs);
+    try {
+      fit_model(*config, data, {}, silent_progress());
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  MethodNeeds tokens, textures;
+  tokens.features = FeatureKind::kTokens;
+  textures.textures = true;
+  EXPECT_NE(refusal(tokens).find("reads tokens of a transformer"), std::string::npos);
+  EXPECT_NE(refusal(textures).find("auxiliary textures"), std::string::npos);
+  EXPECT_NE(refusal({}).find("absent.png"), std::string::npos) << "nothing else is in the way";
+}
+
+TEST_F(Calibration, AMethodThatTakesNoDrawsGetsOne) {
+  MethodNeeds needs;
+  needs.augmentation_draws = false;
+  const auto config = configuration({"calibration.mode=holdout", "augment.regime=mild", "augment.draws=3"});
+  std::vector<Seen> seen;
+  config->method = std::make_unique<Recorder>(seen, needs);
+  fit_model(*config, dataset(), {}, silent_progress());
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].trained.size(), 18U) << "one version of each image";
 }
 
 TEST_F(Calibration, TheRecordSaysCrossfittingPromisesNoBound) {

@@ -14,6 +14,8 @@
 #include "glint/detect/input.h"
 #include "glint/image/codec.h"
 #include "glint/image/resample.h"
+#include "glint/metrics/median.h"
+#include "glint/nn/nearest.h"
 
 namespace glint {
 namespace {
@@ -74,9 +76,7 @@ double disturbance(const std::vector<AuditedImage>& images, const torch::Tensor&
     const torch::Tensor b = unit_rows(descriptors[order[i]].unsqueeze(0) - mean);
     distances.push_back(1 - (a * b).sum().item<double>());
   }
-  std::nth_element(distances.begin(), distances.begin() + static_cast<std::ptrdiff_t>(distances.size() / 2),
-                   distances.end());
-  return distances[distances.size() / 2];
+  return median(std::move(distances));
 }
 
 struct Pair {
@@ -238,15 +238,12 @@ std::vector<NormalClassScore> AuditFeatures::normal_class(int folds, std::uint64
       memory = kept.index_select(
           0, torch::tensor(std::vector<std::int64_t>(order.begin(), order.begin() + kMemoryPatches)));
     }
-    if (!cpu_has_bfloat16()) memory = memory.to(torch::kFloat);
-    const torch::Tensor norm = memory.to(torch::kFloat).square().sum(1).unsqueeze(0);
+    const NearestRows bank(memory.to(torch::kFloat),
+                           cpu_has_bfloat16() ? Precision::kBFloat16 : Precision::kFloat32);
     for (const int i : splits[f].held_out) {
       throw_if_cancelled();
-      const torch::Tensor query = features[train[i]];
-      const torch::Tensor product = at::linear(query.to(memory.scalar_type()), memory).to(torch::kFloat);
-      const torch::Tensor square =
-          std::get<0>((norm - 2 * product).min(1)) + query.to(torch::kFloat).square().sum(1);
-      const torch::Tensor distance = square.clamp_min(0).sqrt().contiguous();
+      const torch::Tensor distance =
+          bank.search(features[train[i]].to(torch::kFloat)).distance.flatten().contiguous();
       NormalClassScore item;
       item.image = train[i];
       item.map = ScoreMap(kGrid, kGrid);
@@ -260,10 +257,6 @@ std::vector<NormalClassScore> AuditFeatures::normal_class(int folds, std::uint64
   progress.end();
   std::vector<double> logs;
   for (const NormalClassScore& item : out) logs.push_back(std::log(std::max(1e-6, item.score)));
-  auto median = [](std::vector<double> v) {
-    std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-    return v[v.size() / 2];
-  };
   const double centre = median(logs);
   std::vector<double> spread;
   for (const double v : logs) spread.push_back(std::abs(v - centre));

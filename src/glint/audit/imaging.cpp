@@ -8,6 +8,7 @@
 #include "glint/audit/findings.h"
 #include "glint/base/error.h"
 #include "glint/data/split_lock.h"
+#include "glint/metrics/median.h"
 
 namespace glint {
 namespace {
@@ -74,13 +75,6 @@ const MeasureSpec kMeasures[] = {
     {"part on the border", "of the border", [](const ImageMeasures& m) { return m.part_border_share; }, 0.01,
      false, kFramingWhy, "Keep the whole part in the frame (recommendation 3)."},
 };
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return kNaN;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 std::vector<double> ranks_of(const std::vector<double>& values) {
   std::vector<int> order(values.size());
@@ -153,9 +147,9 @@ void find_outliers(const MeasureSpec& spec, const std::vector<AuditedImage>& ima
     values.push_back(value);
   }
   if (values.size() < kLeastImages) return;
-  const double centre = median_of(values);
+  const double centre = median(values);
   for (double& v : values) v = std::abs(v - centre);
-  const double deviation = std::max(spec.least_deviation, 1.4826 * median_of(values));
+  const double deviation = std::max(spec.least_deviation, 1.4826 * median(values));
   std::erase_if(good,
                 [&](const auto& g) { return std::abs(g.second - centre) <= kOutlierDeviations * deviation; });
   if (good.empty()) return;
@@ -190,8 +184,8 @@ void find_drift(const MeasureSpec& spec, const GoodSeries& series, std::vector<F
   if (values.size() < 2 * kLeastImages) return;
   const double correlation = rank_correlation(order, values);
   const auto quarter = static_cast<std::ptrdiff_t>(values.size() / 4);
-  const double change = median_of({values.end() - quarter, values.end()}) -
-                        median_of({values.begin(), values.begin() + quarter});
+  const double change =
+      median({values.end() - quarter, values.end()}) - median({values.begin(), values.begin() + quarter});
   if (std::abs(correlation) < kDriftCorrelation || !significant(correlation, values.size()) ||
       std::abs(change) < 2 * spec.least_deviation) {
     return;
@@ -226,7 +220,7 @@ void find_rules(const std::vector<AuditedImage>& images, std::vector<Finding>& o
     }
   }
   if (corner.empty()) return;
-  if (const double typical = median_of(border); typical > 0.05) {
+  if (const double typical = median(border); typical > 0.05) {
     out.push_back(
         {Severity::kNotice,
          "imaging",
@@ -236,7 +230,7 @@ void find_rules(const std::vector<AuditedImage>& images, std::vector<Finding>& o
          "If the whole part should be seen, move the camera back or centre the part (recommendation 3).",
          {}});
   }
-  if (const double typical = median_of(highlight); typical > 0.01) {
+  if (const double typical = median(highlight); typical > 0.01) {
     out.push_back({Severity::kWarning,
                    "imaging",
                    fmt::format("{:.1f} % of a typical image is overexposed", 100 * typical),

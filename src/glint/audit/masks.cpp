@@ -6,6 +6,7 @@
 
 #include "glint/audit/findings.h"
 #include "glint/base/error.h"
+#include "glint/metrics/median.h"
 
 namespace glint {
 namespace {
@@ -179,10 +180,10 @@ std::vector<MaskSummary> mask_summaries(const std::vector<AuditedImage>& images)
       s.share_mean += areas.back() / (static_cast<double>(image->sample.width) * image->sample.height);
     }
     if (!areas.empty()) {
-      std::sort(areas.begin(), areas.end());
-      s.area_least = areas.front();
-      s.area_most = areas.back();
-      s.area_median = areas[areas.size() / 2];
+      const auto [least, most] = std::minmax_element(areas.begin(), areas.end());
+      s.area_least = *least;
+      s.area_most = *most;
+      s.area_median = median(areas);
       s.area_mean = std::accumulate(areas.begin(), areas.end(), 0.0) / static_cast<double>(areas.size());
       s.share_mean /= static_cast<double>(areas.size());
     }

@@ -15,7 +15,7 @@ namespace glint {
 namespace {
 
 struct Arguments {
-  std::vector<std::string> datasets, methods = {"patchcore", "simplenet", "inp_former", "hybrid"};
+  std::vector<std::string> datasets, methods = study_methods();
   std::string out;
   int seeds = 3;
   TrainArguments train;

@@ -9,6 +9,7 @@
 #include "glint/evaluate/evaluate.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
+#include "glint/inspect/open_detector.h"
 #include "glint/inspect/picture_names.h"
 #include "glint/report/evaluation_report.h"
 
@@ -57,18 +58,20 @@ int run(const Arguments& args) {
   const fs::path out = args.out;
   for (const char* file : {"results.json", "scores.csv", "report.html"}) check_output_file(out / file);
   const auto progress = make_terminal_progress();
-  const Model model = load_model(args.model);
+  const OpenedDetector detector =
+      open_detector(args.model, {parse_enum<DeviceChoice>(args.device, "--device"),
+                                 parse_enum<Precision>(args.precision, "--precision")});
+  const Model& model = detector.model;
+  const Inspector& inspector = detector.inspector;
   const Dataset dataset = scan_dataset(args.dataset, {DatasetUse::kEvaluate, args.allow_leakage}, *progress);
   if (!args.no_maps) check_maps(dataset, out / "maps");
-  const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
-                            parse_enum<Precision>(args.precision, "--precision"), name_line(args.model));
   EvaluateOptions options;
   options.scoring = model.scoring;
   OptionTable table;
   options.scoring.describe(table);
   if (!args.image_score.empty()) table.set("scoring.image_score", args.image_score);
   for (const std::string& assignment : args.set) table.set_assignment(assignment);
-  options.false_reject = args.false_reject ? *args.false_reject : make_decision(model).conformal.wished_rate;
+  options.false_reject = args.false_reject.value_or(detector.decision.conformal.wished_rate);
 
   const Evaluation evaluation =
       evaluate_model(model, inspector, dataset, options, args.allow_leakage, *progress);

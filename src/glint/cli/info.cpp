@@ -19,8 +19,9 @@ Action add_info(CLI::App& verb) {
   verb.add_flag("--images", args->images, "also list the training and calibration images with their hashes");
   return [args] {
     const Model model = load_model(args->model);
+    // Not open_detector: the file explains itself where its backbone is absent too.
     make_decision(model);  // the threshold that is shown is the one that decides
-    nlohmann::json record = model.record;
+    nlohmann::json record = full_record(model);
     if (!args->images) record.at("dataset").erase("images");
     record["fingerprint"] = model_fingerprint(model);
     std::printf("%s\n", record.dump(2).c_str());

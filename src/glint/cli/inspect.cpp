@@ -9,8 +9,8 @@
 #include "glint/cli/verbs.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
-#include "glint/inspect/decision.h"
 #include "glint/inspect/inspect_inputs.h"
+#include "glint/inspect/open_detector.h"
 #include "glint/inspect/picture_names.h"
 #include "glint/journal/record.h"
 
@@ -85,15 +85,10 @@ void tell(const std::string& notice) {
 }
 
 int run(const Arguments& args) {
-  const Model model = load_model(args.model);
-  Decision decision = make_decision(model);
-  if (args.any_size) decision.photographs.reset();
-  const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
-                            parse_enum<Precision>(args.precision, "--precision"), name_line(args.model));
-  if (model.precision && *model.precision != inspector.precision()) {
-    tell(fmt::format("scores are computed in {}, the threshold was set in {}",
-                     enum_name(inspector.precision()), enum_name(*model.precision)));
-  }
+  const OpenedDetector detector =
+      open_detector(args.model, {parse_enum<DeviceChoice>(args.device, "--device"),
+                                 parse_enum<Precision>(args.precision, "--precision"), args.any_size});
+  for (const std::string& notice : detector.notices) tell(notice);
   const InspectInputs found = collect_inputs({args.paths.begin(), args.paths.end()});
   for (const std::string& notice : found.notices) tell(notice);
 
@@ -106,7 +101,7 @@ int run(const Arguments& args) {
     check_pictures(out, pictures, photographs);
     for (const fs::path& picture : pictures) check_output_file(out / picture);
   }
-  const ColourScale scale = decision.colour_scale();
+  const ColourScale scale = detector.decision.colour_scale();
   std::string problem;  // of the first overlay that cannot be written: the verdicts go on
   const auto inspect = [&](const InspectInput& input, std::size_t index) {
     Line line{input.path, {}, input.refusal};
@@ -114,7 +109,7 @@ int run(const Arguments& args) {
     RgbImage image;
     try {
       image = read_image(input.path);
-      line.result = inspect_image(inspector, decision, image, name_text(input.path));
+      line.result = detector.inspect(image, name_text(input.path));
     } catch (const std::exception& e) {
       const std::string text = e.what();
       line.refusal = text.substr(0, text.find('\n'));  // libtorch's errors go on with a trace

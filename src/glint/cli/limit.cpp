@@ -5,8 +5,8 @@
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/cli/verbs.h"
+#include "glint/inspect/open_detector.h"
 #include "glint/limit/limit.h"
-#include "glint/nn/tensors.h"
 #include "glint/report/limit_report.h"
 
 namespace fs = std::filesystem;
@@ -25,21 +25,21 @@ int run(Arguments args) {
   const fs::path out = args.out;
   for (const char* file : {"limit.json", "limit.html"}) check_output_file(out / file);
   const auto progress = make_terminal_progress();
-  const Model model = load_model(args.model);
-  const Inspector inspector(model, resolve_device(parse_enum<DeviceChoice>(args.device, "--device")),
-                            parse_enum<Precision>(args.precision, "--precision"), args.model);
+  const OpenedDetector detector =
+      open_detector(args.model, {parse_enum<DeviceChoice>(args.device, "--device"),
+                                 parse_enum<Precision>(args.precision, "--precision")});
+  for (const std::string& notice : detector.notices) progress->message("notice: " + notice);
   const Dataset dataset = scan_dataset(args.dataset, {DatasetUse::kEvaluate, false}, *progress);
   for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
   LimitOptions& options = args.options;
   if (!args.kinds.empty()) options.kinds.clear();
   for (const std::string& kind : args.kinds)
     options.kinds.push_back(parse_enum<SyntheticDefect>(kind, "--defects"));
-  options.false_reject = args.false_reject.value_or(
-      model.record.value(nlohmann::json::json_pointer("/decision/wished_rate"), options.false_reject));
+  options.false_reject = args.false_reject.value_or(detector.decision.conformal.wished_rate);
   if (options.largest_px <= options.smallest_px)
     fail(ErrorCode::kConfig, "--largest {} must be above --smallest {}", options.largest_px,
          options.smallest_px);
-  const LimitStudy study = measure_limit(model, inspector, dataset, options, *progress);
+  const LimitStudy study = measure_limit(detector.model, detector.inspector, dataset, options, *progress);
   write_text(out / "limit.json", limit_json(study).dump(2) + "\n");
   write_text(out / "limit.html", limit_report(study, dataset, args.model));
   std::printf("%swrote %s, limit.json\n", limit_text(study).c_str(), (out / "limit.html").c_str());

@@ -15,7 +15,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> datasets;
-  std::string out, exclude, method = kDefaultMethod;
+  std::string out, exclude, method = default_method();
   TrainArguments train;
   std::optional<std::int64_t> seed;
   bool resume = false, allow_leakage = false, without_backbone = false, keep_epochs = false,
@@ -23,16 +23,13 @@ struct Arguments {
 };
 
 /// The tracker's readings of every tenth meta-epoch, by the names that model file and report use.
-void print_series(const nlohmann::json& training) {
-  if (training.contains("decision")) print_series(training["decision"]);
-  const auto& series = training.at("series");
-  for (const auto& reading : series) {
-    const int epoch = reading.at("meta_epoch").get<int>();
-    if (epoch % 10 != 0 && epoch != std::ssize(series) && epoch != 1) continue;
+void print_series(const TrainingRecord& training) {
+  for (const TrainingRecord& part : training.parts) print_series(part);
+  for (const EpochReading& reading : training.series) {
+    const int epoch = reading.meta_epoch;
+    if (epoch % 10 != 0 && epoch != std::ssize(training.series) && epoch != 1) continue;
     std::printf("meta-epoch %3d", epoch);
-    for (const auto& [key, value] : reading.items()) {
-      if (key != "meta_epoch") std::printf("  %s %.4f", key.c_str(), value.get<double>());
-    }
+    for (const auto& [key, value] : reading.values) std::printf("  %s %.4f", key.c_str(), value);
     std::printf("\n");
   }
 }
@@ -77,13 +74,13 @@ int run(const Arguments& args) {
   const Model model = fit_model(*config, dataset, options, *progress);
   save_trained(model, options);
 
-  print_series(model.record.at("training"));
+  print_series(model.training);
   std::printf("calibration: %s\n", model.record.at("decision").at("guarantee").get<std::string>().c_str());
-  const bool saturated = model.record.at("training").value("saturated", false);
-  std::printf(
-      "wrote %s  threshold %.4f%s\n", name_line(args.out).c_str(),
-      model.record.at("decision").at("threshold").get<double>(),
-      saturated ? "  SATURATED: real and fake are fully separated, the scores may carry no information" : "");
+  std::printf("wrote %s  threshold %.4f%s\n", name_line(args.out).c_str(),
+              model.record.at("decision").at("threshold").get<double>(),
+              model.training.saturated
+                  ? "  SATURATED: real and fake are fully separated, the scores may carry no information"
+                  : "");
   return kExitOk;
 }
 

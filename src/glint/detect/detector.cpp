@@ -16,14 +16,15 @@ namespace {
 struct MethodEntry {
   const char* name;
   std::unique_ptr<Method> (*make)();
+  bool in_study = false;  ///< study_methods
 };
 
-// The visible list of methods.
+// The visible list of methods; the first is the default.
 const MethodEntry kMethods[] = {
     {"patchcore", &make_patchcore},
-    {"simplenet", &make_simplenet},
-    {"inp_former", &make_inp_former},
-    {"hybrid", &make_hybrid},
+    {"simplenet", &make_simplenet, true},
+    {"inp_former", &make_inp_former, true},
+    {"hybrid", &make_hybrid, true},
     {"padim", &make_padim},
     {"spade", &make_spade},
     {"dfm", &make_dfm},
@@ -31,6 +32,44 @@ const MethodEntry kMethods[] = {
 };
 
 }  // namespace
+
+void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input) {
+  const FeatureKind kind = method.needs().features;
+  if (kind == FeatureKind::kMaps && backbone.transformer) {
+    fail(ErrorCode::kConfig,
+         "{} compares maps of a convolutional backbone, and {} is a transformer; choose another --backbone",
+         method.name(), backbone.name);
+  }
+  if (kind == FeatureKind::kTokens && !backbone.transformer) {
+    fail(ErrorCode::kConfig,
+         "{} reads tokens of a transformer, and {} is a convolutional backbone; choose another --backbone",
+         method.name(), backbone.name);
+  }
+  method.validate(backbone, input);
+}
+
+void check_training_needs(const Method& method) {
+  const MethodNeeds needs = method.needs();
+  const char* missing = needs.textures                  ? "auxiliary textures"
+                        : needs.synthetic_defects       ? "synthetic defects"
+                        : needs.normalisation_share > 0 ? "good parts of its own for normalisation"
+                                                        : nullptr;
+  if (missing != nullptr)
+    fail(ErrorCode::kConfig, "{} trains from {}, which `glint train` does not give; choose another --method",
+         method.name(), missing);
+}
+
+std::string default_method() {
+  return kMethods[0].name;
+}
+
+std::vector<std::string> study_methods() {
+  std::vector<std::string> names;
+  for (const MethodEntry& entry : kMethods) {
+    if (entry.in_study) names.emplace_back(entry.name);
+  }
+  return names;
+}
 
 std::vector<std::string> method_names() {
   std::vector<std::string> names;

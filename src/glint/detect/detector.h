@@ -1,10 +1,10 @@
 // The contract of a detection method, and the visible list of methods. A method is one folder below this one;
-// adding one means that folder and one line in detector.cpp.
+// adding one means that folder and one line in detector.cpp. Free of libtorch: features come through a
+// FeatureExtractor, weights are host tensors; a method may compute with libtorch in its own files.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +12,9 @@
 #include "glint/base/progress.h"
 #include "glint/detect/input.h"
 #include "glint/detect/scoring.h"
+#include "glint/detect/training_record.h"
 #include "glint/image/image.h"
-#include "glint/nn/backbone.h"
+#include "glint/nn/feature_extractor.h"
 #include "glint/nn/tensor_dict.h"
 
 namespace glint {
@@ -34,11 +35,34 @@ struct RecipeDefaults {
   bool mild_augmentation = false;
 };
 
+/// What a method reads of the backbone.
+enum class FeatureKind { kNone, kMaps, kTokens, kMapsOrTokens };
+
+/// In one pass over the images, with nothing to resume in between; or in meta-epochs, each of which leaves a
+/// TrainingState.
+enum class TrainingKind { kOnePass, kMetaEpochs };
+
+/// What a method asks for, so that whoever trains it can check and give it before the first image is read.
+struct MethodNeeds {
+  FeatureKind features = FeatureKind::kMaps;
+  std::vector<int> layers;  ///< which maps, 1 to 3; empty where it reads none
+  TrainingKind training = TrainingKind::kMetaEpochs;
+  bool augmentation_draws = true;  ///< trains from several augmented versions of each image
+  /// The score of a place rests on what good parts show at that place of the input, so that the input must
+  /// show the part as a whole: tiles are refused.
+  bool position_bound = false;
+  bool textures = false;           ///< pictures of other things, to make defects of
+  bool synthetic_defects = false;  ///< good parts with a rendered defect and its mask
+  /// Share of the training images that it takes for its own normalisation and does not train from; they are
+  /// neither calibration nor diagnostics.
+  double normalisation_share = 0;
+};
+
 /// Resumable state after a meta-epoch.
 struct TrainingState {
   int meta_epoch = 0;  ///< finished ones
   TensorDict tensors;
-  nlohmann::json record;  ///< as FitResult::record so far
+  TrainingRecord record;  ///< series so far, and the parts that are finished
   bool usable = true;     ///< the tensors already make a detector; false while only a part of it has trained
 };
 
@@ -60,7 +84,6 @@ struct FitInput {
   std::vector<RgbImage> held_out;                      ///< good parts for diagnostics only
   std::uint64_t seed = 0;
   Precision precision = Precision::kAuto;
-  torch::Device device = torch::kCPU;
   std::int64_t cache_bytes = std::int64_t{4} << 30;  ///< features kept in memory; the rest goes to disk
   FeatureLibrary* library = nullptr;  ///< shares features between trainings; nullptr = each computes its own
   FeaturePool pool;                   ///< for the library
@@ -71,10 +94,8 @@ struct FitInput {
 };
 
 struct FitResult {
-  TensorDict weights;  ///< of the method's own parts, without the backbone
-  /// Goes into model file and report: "series" (one object of numbers per meta-epoch), "curves" (what of it
-  /// to draw together: title and keys), "saturated", timings.
-  nlohmann::json record;
+  TensorDict weights;     ///< of the method's own parts, without the backbone
+  TrainingRecord record;  ///< goes into model file and report
 };
 
 /// What a training will need on disk, in bytes; an estimate before it starts.
@@ -99,10 +120,12 @@ class Method {
   virtual void describe(OptionTable& table) = 0;
   /// Sets the options that a recipe and a backbone fix; the user's own settings come after.
   virtual RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) = 0;
-  /// True when the score of a place rests on what good parts show at that place of the input, so that the
-  /// input must show the part as a whole: tiles are refused.
-  virtual bool position_bound() const { return false; }
-  virtual FitResult fit(const Backbone& backbone, const FitInput& input) const = 0;
+  /// Under the options that are set.
+  virtual MethodNeeds needs() const = 0;
+  /// Rules between options, and between options and backbone or input: Error(kConfig) names the options. Does
+  /// not repeat needs(). Called once, by check_method.
+  virtual void validate(const BackboneSpec& backbone, const InputOptions& input) const = 0;
+  virtual FitResult fit(const FeatureExtractor& features, const FitInput& input) const = 0;
   /// For `images` training images (with their draws) of side `input_size`.
   virtual FitSize fit_size(const BackboneSpec& backbone, std::int64_t images, int input_size) const = 0;
   /// The tensors of a training state that load() needs: without what only training does, such as an
@@ -110,12 +133,21 @@ class Method {
   virtual TensorDict weights_of(const TensorDict& state) const = 0;
   /// Error(kBadInput) naming `file` when a tensor is missing, has the wrong shape, or holds what no training
   /// gives (a value that is not finite, a negative variance).
-  virtual std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
-                                         const std::string& file) const = 0;
+  virtual std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features,
+                                         const TensorDict& weights, const std::string& file) const = 0;
 };
 
-/// What trains when the user names no method; chosen by the figures in README.md.
-inline constexpr const char* kDefaultMethod = "patchcore";
+/// Whether the method can work with this backbone and input, before any image is read: its needs and its own
+/// rules. Error(kConfig) says what to choose instead.
+void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input);
+/// Whether fit_model can give what the method trains from; Error(kConfig) names what it cannot.
+void check_training_needs(const Method& method);
+
+/// What a training uses that names no method; chosen by the figures in README.md.
+std::string default_method();
+/// Those that the industrial study compared and whose recipes it gave, the one that its experiments vary
+/// first.
+std::vector<std::string> study_methods();
 std::vector<std::string> method_names();
 /// Error(kConfig) with the nearest name when unknown.
 std::unique_ptr<Method> make_method(const std::string& name);

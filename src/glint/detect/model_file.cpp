@@ -7,6 +7,7 @@
 #include "glint/base/error.h"
 #include "glint/base/names.h"
 #include "glint/detect/model_record.h"
+#include "glint/nn/backbone.h"
 #include "glint/nn/backbone_store.h"
 
 namespace glint {
@@ -67,11 +68,7 @@ void read_method_options(Method& method, const json& config, const std::string& 
 
 }  // namespace
 
-SafetensorsFile model_to_file(const Model& model) {
-  SafetensorsFile file;
-  add_prefixed(file.tensors, kBackbonePrefix, model.backbone_weights);
-  add_prefixed(file.tensors, kMethodPrefix, model.method_weights);
-  add_prefixed(file.tensors, kCalibrationPrefix, model.calibration_patches);
+json full_record(const Model& model) {
   json record = model.record;
   record["schema_version"] = kModelSchemaVersion;
   record["method"] = model.method;
@@ -84,15 +81,26 @@ SafetensorsFile model_to_file(const Model& model) {
   if (model.precision) record["precision"] = enum_name(*model.precision);
   if (model.photographs) record["photographs"] = model.photographs->to_json();
   if (model.registration) {
+    record["alignment"]["quality_bound"] = model.registration->quality_bound();
+    record["alignment"]["margin_bound"] = model.registration->margin_bound();
+  }
+  record["training"] = model.training.to_json();
+  return record;
+}
+
+SafetensorsFile model_to_file(const Model& model) {
+  SafetensorsFile file;
+  add_prefixed(file.tensors, kBackbonePrefix, model.backbone_weights);
+  add_prefixed(file.tensors, kMethodPrefix, model.method_weights);
+  add_prefixed(file.tensors, kCalibrationPrefix, model.calibration_patches);
+  if (model.registration) {
     const GreyImage& reference = model.registration->reference();
     const std::span bytes = std::as_bytes(std::span(reference.pixels));
     file.tensors[kReference] = {
         DType::kU8, {reference.height, reference.width}, {bytes.begin(), bytes.end()}};
-    record["alignment"]["quality_bound"] = model.registration->quality_bound();
-    record["alignment"]["margin_bound"] = model.registration->margin_bound();
   }
   try {
-    file.metadata[kRecordKey] = record.dump();
+    file.metadata[kRecordKey] = full_record(model).dump();
   } catch (const json::type_error& e) {
     fail(ErrorCode::kBadInput, "the model's record holds text that is not UTF-8 ({})", e.what());
   }
@@ -173,6 +181,8 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   if (!verify_checksum(file, name) && version.get<std::int64_t>() > kOldestModelSchema)
     fail(ErrorCode::kBadInput, "{}: its checksum is missing: the file was damaged or changed", name);
   check_record(model.record, name);
+  model.training = read_training(model.record, name);
+  model.record.erase("training");
   model.method = text_at(model.record, "method", name);
   const json backbone = model.record.value("backbone", json());
   model.backbone = {text_at(backbone, "name", name), text_at(backbone, "sha256", name),
@@ -227,16 +237,18 @@ Inspector::Inspector(const Model& model, const torch::Device& device, Precision 
 
 std::unique_ptr<Detector> Inspector::open(const Model& model, const torch::Device& device,
                                           const std::string& name) {
-  Backbone backbone = model.backbone_weights.empty() ? open_backbone(model.backbone.name)
-                                                     : Backbone(model.backbone, model.backbone_weights);
-  const std::string hash = weights_sha256(backbone.weights());
+  const auto backbone = std::make_shared<Backbone>(model.backbone_weights.empty()
+                                                       ? open_backbone(model.backbone.name)
+                                                       : Backbone(model.backbone, model.backbone_weights));
+  const std::string hash = weights_sha256(backbone->weights());
   if (hash != model.backbone.sha256) {
     fail(ErrorCode::kBadInput,
          "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
          model.backbone.name, model.backbone.sha256, hash);
   }
-  backbone.to(device, precision_);
+  backbone->to(device, precision_);
   read_method_options(*method_, model.record.value("config", json()), name);
+  check_method(*method_, backbone->spec(), model.input);
   return method_->load(backbone, model.method_weights, name);
 }
 

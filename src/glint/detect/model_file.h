@@ -15,6 +15,7 @@
 #include "glint/detect/scoring.h"
 #include "glint/detect/view.h"
 #include "glint/nn/safetensors.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 
@@ -34,9 +35,13 @@ struct Model {
   /// In which the calibration scores were computed, and so in which parts must be; absent in old files.
   std::optional<Precision> precision;
   std::optional<PhotographSizes> photographs;  ///< absent in old files
-  /// Configuration, decision, calibration, dataset, training record, versions: see docs/model-file.md.
+  TrainingRecord training;
+  /// Configuration, decision, calibration, dataset, versions: see docs/model-file.md.
   nlohmann::json record;
 };
+
+/// Everything that the file's metadata says, with the fields above.
+nlohmann::json full_record(const Model& model);
 
 /// Error(kBadInput) when the record holds text that is not UTF-8.
 SafetensorsFile model_to_file(const Model& model);

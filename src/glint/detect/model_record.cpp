@@ -1,7 +1,5 @@
 #include "glint/detect/model_record.h"
 
-#include <iterator>
-
 #include "glint/base/error.h"
 
 namespace glint {
@@ -53,47 +51,21 @@ class Checker {
   const std::string& name_;
 };
 
-void check_training(const Checker& check, const json& training, const std::string& at) {
-  check.list(training, at, "series", [&](const json& reading, const std::string& where) {
-    if (!reading.is_object()) check.refuse(where, "holds something that is no object");
-    if (!reading.contains("meta_epoch") || !reading["meta_epoch"].is_number_integer())
-      check.refuse(where, "lacks a meta_epoch");
-    for (const json& value : reading) {
-      if (!value.is_number() && !value.is_null()) check.refuse(where, "holds something that is no number");
-    }
-  });
-  check.list(training, at, "curves", [&](const json& curve, const std::string& where) {
-    if (!curve.is_object() || !curve.contains("title") || !curve["title"].is_string() ||
-        !curve.contains("keys") || !curve["keys"].is_array())
-      check.refuse(where, "lacks titles or keys");
-    for (const json& key : curve["keys"]) {
-      if (!key.is_string()) check.refuse(where, "has a key that is no text");
-    }
-  });
-  check.boolean(training, at, "saturated");
-  for (const char* key : {"feature_seconds", "training_seconds", "peak_mib"}) check.number(training, at, key);
-}
+}  // namespace
 
-void drop_unmeasured(json& training) {
-  if (!training.contains("series")) return;
-  for (json& reading : training["series"]) {
-    for (auto it = reading.begin(); it != reading.end();)
-      it = it->is_null() ? reading.erase(it) : std::next(it);
+TrainingRecord read_training(const json& record, const std::string& name) {
+  constexpr const char* kTraining = "training";
+  const json& training = Checker(name).object(record, "", kTraining);
+  try {
+    return TrainingRecord::from_json(training, kTraining);
+  } catch (const Error& e) {
+    fail(ErrorCode::kBadInput, "{}: not a usable glint model (its record's {}); train it again", name,
+         e.what());
   }
 }
 
-}  // namespace
-
-void check_record(json& record, const std::string& name) {
+void check_record(const json& record, const std::string& name) {
   const Checker check(name);
-  check.object(record, "", "training");
-  json& training = record["training"];
-  check_training(check, training, "training.");
-  if (training.contains("decision"))
-    check_training(check, check.object(training, "training.", "decision"), "training.decision.");
-  drop_unmeasured(training);
-  if (training.contains("decision")) drop_unmeasured(training["decision"]);
-
   const json& decision = check.object(record, "", "decision");
   for (const char* key : {"mode", "guarantee"}) check.text(decision, "decision.", key);
   for (const char* key : {"wished_rate", "threshold", "smallest_rate", "good_images"})

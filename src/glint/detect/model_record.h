@@ -5,11 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "glint/detect/training_record.h"
+
 namespace glint {
 
-/// Error(kBadInput) naming `name` and the entry that is missing or of the wrong type. Checked: every entry of
-/// docs/model-file.md that the program reads again, with the training record's series and curves and the data
-/// set's images down to their values. Readings of null, which were not measured, are taken out of the series.
-void check_record(nlohmann::json& record, const std::string& name);
+/// The record's "training". Error(kBadInput) naming `name` and the entry that is missing or of the wrong
+/// type.
+TrainingRecord read_training(const nlohmann::json& record, const std::string& name);
+
+/// Error(kBadInput) in the same way, of every other entry of docs/model-file.md that the program reads again,
+/// with the data set's images down to their values.
+void check_record(const nlohmann::json& record, const std::string& name);
 
 }  // namespace glint

@@ -5,12 +5,15 @@
 #include <algorithm>
 
 #include "glint/base/error.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 
-const torch::Tensor& layer_of(const FeatureMaps& maps, int layer) {
-  GLINT_CHECK(layer >= 1 && layer <= 3);
-  return layer == 1 ? maps.layer1 : layer == 2 ? maps.layer2 : maps.layer3;
+std::vector<torch::Tensor> map_tensors(const FeatureExtractor& features, const std::vector<RgbImage>& images,
+                                       const std::vector<int>& layers) {
+  std::vector<torch::Tensor> out;
+  for (const HostBuffer& map : features.maps(images, layers)) out.push_back(share_tensor(map));
+  return out;
 }
 
 torch::Tensor average_neighbourhoods(const torch::Tensor& maps) {
@@ -44,13 +47,6 @@ std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int wi
     out.push_back({std::move(map), {}});
   }
   return out;
-}
-
-void require_maps(const BackboneSpec& backbone, std::string_view method) {
-  if (!backbone.transformer) return;
-  fail(ErrorCode::kConfig,
-       "{} compares maps of a convolutional backbone, and {} is a transformer; choose another --backbone",
-       method, backbone.name);
 }
 
 }  // namespace glint

@@ -4,11 +4,10 @@
 
 #include <torch/types.h>
 
-#include <string_view>
 #include <vector>
 
 #include "glint/detect/scoring.h"
-#include "glint/nn/backbone.h"
+#include "glint/nn/feature_extractor.h"
 
 namespace glint {
 
@@ -18,8 +17,9 @@ enum class Alignment {
   kNearest,   ///< replicated (PaDiM)
 };
 
-/// The map of layer 1, 2 or 3.
-const torch::Tensor& layer_of(const FeatureMaps& maps, int layer);
+/// The maps of `layers` as libtorch tensors on the CPU, [B, C, H, W] float32, in the buffers' memory.
+std::vector<torch::Tensor> map_tensors(const FeatureExtractor& features, const std::vector<RgbImage>& images,
+                                       const std::vector<int>& layers);
 
 /// Mean over 3x3, stride 1, zeros beyond the border counted in the divisor 9 (anomalib's PatchCore).
 /// maps [B, C, H, W] float32.
@@ -33,8 +33,5 @@ torch::Tensor positions_of(const torch::Tensor& maps);
 
 /// Scores [B, h*w] of any floating type as one map per image.
 std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width);
-
-/// Error(kConfig) for a transformer: `method` compares maps of a convolutional network.
-void require_maps(const BackboneSpec& backbone, std::string_view method);
 
 }  // namespace glint

@@ -2,19 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
 
 namespace glint {
+namespace {
 
-nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
-                             const LoopCallbacks& callbacks) {
-  nlohmann::json series = nlohmann::json::array();
+constexpr const char* kLoss = "loss";  // every method's
+
+}  // namespace
+
+std::vector<EpochReading> training_loop(const FitInput& input, const LoopOptions& options,
+                                        const LoopCallbacks& callbacks) {
+  std::vector<EpochReading> series;
   int first_epoch = 0;
   if (input.resume) {
-    series = input.resume->record.at("series");
+    series = input.resume->record.series;
     first_epoch = input.resume->meta_epoch;
   }
   const int batch = std::min(options.batch, input.images);
@@ -23,7 +27,7 @@ nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
   at.total = static_cast<std::int64_t>(options.meta_epochs) * options.passes * steps;
   input.progress->begin("training", at.total);
   for (at.meta_epoch = first_epoch; at.meta_epoch < options.meta_epochs; ++at.meta_epoch) {
-    nlohmann::json reading = nlohmann::json::object();
+    Readings sums;
     for (int p = 0; p < options.passes; ++p) {
       at.pass = at.meta_epoch * options.passes + p;
       at.draw = at.pass % input.draws;
@@ -34,28 +38,29 @@ nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
         at.global = static_cast<std::int64_t>(at.pass) * steps + at.step;
         const auto begin = order.begin() + static_cast<std::ptrdiff_t>(at.step) * batch;
         at.images.assign(begin, begin + std::min<std::ptrdiff_t>(batch, order.end() - begin));
-        const nlohmann::json values = callbacks.train(at);
-        if (!std::isfinite(values.at("loss").get<double>())) {
+        const Readings values = callbacks.train(at);
+        const double loss = values.at(kLoss);
+        if (!std::isfinite(loss)) {
           fail(ErrorCode::kBadInput,
                "the training diverged in meta-epoch {} (the loss is not a finite number); lower the learning "
                "rate, or look for damaged training images with `glint audit`",
                at.meta_epoch + 1);
         }
-        for (const auto& [name, value] : values.items())
-          reading[name] = reading.value(name, 0.0) + value.get<double>();
-        input.progress->advance(at.global + 1, fmt::format("epoch {} loss {:.4f}", at.meta_epoch + 1,
-                                                           values.at("loss").get<double>()));
+        for (const auto& [name, value] : values) sums[name] += value;
+        input.progress->advance(at.global + 1, fmt::format("epoch {} loss {:.4f}", at.meta_epoch + 1, loss));
       }
     }
-    for (auto& value : reading) value = value.get<double>() / (options.passes * steps);
-    reading.update(callbacks.track(at.meta_epoch));
-    for (auto it = reading.begin();
-         it != reading.end();)  // JSON has no NaN: what was not measured is left out
-      it = std::isfinite(it->get<double>()) ? std::next(it) : reading.erase(it);
-    reading["meta_epoch"] = at.meta_epoch + 1;
+    EpochReading reading{at.meta_epoch + 1, std::move(sums)};
+    for (auto& [name, value] : reading.values) value /= options.passes * steps;
+    for (const auto& [name, value] : callbacks.track(at.meta_epoch)) reading.values[name] = value;
+    // JSON has no NaN: what was not measured is left out.
+    std::erase_if(reading.values, [](const auto& entry) { return !std::isfinite(entry.second); });
     series.push_back(std::move(reading));
-    if (input.on_meta_epoch)
-      input.on_meta_epoch({at.meta_epoch + 1, callbacks.state(), {{"series", series}}});
+    if (input.on_meta_epoch) {
+      TrainingState state{at.meta_epoch + 1, callbacks.state(), {}};
+      state.record.series = series;
+      input.on_meta_epoch(state);
+    }
   }
   input.progress->end();
   return series;
@@ -83,12 +88,10 @@ void for_each_batch(const FitInput& input, const std::string& label,
   input.progress->end();
 }
 
-nlohmann::json one_pass_record(double feature_seconds, double training_seconds) {
-  return {{"series", nlohmann::json::array()},
-          {"curves", nlohmann::json::array()},
-          {"saturated", false},
-          {"feature_seconds", feature_seconds},
-          {"training_seconds", training_seconds}};
+TrainingRecord one_pass_record(double feature_seconds, double training_seconds) {
+  TrainingRecord out;
+  out.times = {feature_seconds, training_seconds};
+  return out;
 }
 
 }  // namespace glint

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,19 +28,21 @@ struct LoopStep {
   std::int64_t global = 0, total = 0;  ///< step over the whole training, and how many there are
 };
 
+/// Numbers by name.
+using Readings = std::map<std::string, double>;
+
 struct LoopCallbacks {
   /// Trains one step; returns named numbers, averaged over the meta-epoch. "loss" is shown while training.
-  std::function<nlohmann::json(const LoopStep&)> train;
+  std::function<Readings(const LoopStep&)> train;
   /// Further readings after a meta-epoch (from 0).
-  std::function<nlohmann::json(int meta_epoch)> track;
+  std::function<Readings(int meta_epoch)> track;
   /// Everything that goes on after an interruption.
   std::function<TensorDict()> state;
 };
 
-/// Runs from input.resume's meta-epoch, or from the start. Returns the series: one object of numbers per
-/// meta-epoch, with "meta_epoch" from 1.
-nlohmann::json training_loop(const FitInput& input, const LoopOptions& options,
-                             const LoopCallbacks& callbacks);
+/// Runs from input.resume's meta-epoch, or from the start. Returns the readings of all meta-epochs.
+std::vector<EpochReading> training_loop(const FitInput& input, const LoopOptions& options,
+                                        const LoopCallbacks& callbacks);
 
 /// Every training image in every draw, a few at a time, with a bar called `label`: what a method that trains
 /// in one pass goes over.
@@ -47,7 +50,7 @@ void for_each_batch(const FitInput& input, const std::string& label,
                     const std::function<void(const std::vector<RgbImage>&)>& take);
 
 /// The record of a method that trains in one pass: no series, no curves.
-nlohmann::json one_pass_record(double feature_seconds, double training_seconds);
+TrainingRecord one_pass_record(double feature_seconds, double training_seconds);
 
 /// The few held-out images that a tracker looks at.
 std::vector<RgbImage> tracker_images(const FitInput& input);

@@ -11,6 +11,8 @@
 #include "glint/base/names.h"
 #include "glint/image/codec.h"
 #include "glint/image/regions.h"
+#include "glint/metrics/estimate_json.h"
+#include "glint/metrics/median.h"
 #include "glint/metrics/ranking.h"
 #include "glint/nn/backbone_store.h"
 
@@ -24,13 +26,6 @@ using nlohmann::json;
 constexpr int kLeastGoodTest = 30, kLeastAnomalousTest = 60;  // recommendation 6 of the study
 constexpr int kImageBootstrap = 2000;
 constexpr int kScoreBatch = 4;
-
-json number(double v) {
-  return std::isfinite(v) ? json(v) : json(nullptr);
-}
-json estimate_json(const Estimate& e) {
-  return {{"value", number(e.value)}, {"ci_low", number(e.ci_low)}, {"ci_high", number(e.ci_high)}};
-}
 
 void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow, Evaluation& out) {
   std::map<std::string, std::string> known;
@@ -156,9 +151,8 @@ std::vector<ClassResult> class_results(const Evaluation& evaluation, const Inspe
       if (!good.empty()) result.image_auroc = auroc_interval(scores, labels);
       if (!areas.empty()) {
         const auto n = static_cast<double>(areas.size());
-        std::sort(areas.begin(), areas.end());
         result.mean_area_px = std::accumulate(areas.begin(), areas.end(), 0.0) / n;
-        result.median_area_px = areas[areas.size() / 2];
+        result.median_area_px = median(areas);
         result.mean_area_share /= n;
         result.mean_regions /= n;
         PixelMetricOptions pixel = options.pixel;
@@ -272,7 +266,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
   Evaluation out{make_decision(model, options.scoring, options.false_reject), options.scoring};
   out.warnings = dataset.warnings;
   check_not_trained_on(model, dataset, allow_leakage, out);
-  if (model.record.value(json::json_pointer("/training/saturated"), false)) {
+  if (model.training.saturated) {
     out.warnings.emplace_back(
         "the training saturated: real and fake features are fully separated, scores may carry no "
         "information");
@@ -340,8 +334,8 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
       entry["defect_area_share"] = c.mean_area_share;
       entry["regions_per_image"] = c.mean_regions;
       if (c.pixel) {
-        entry["pixel_auroc"] = number(c.pixel->auroc.value);
-        entry["aupro"] = number(c.pixel->aupro.value);
+        entry["pixel_auroc"] = number_json(c.pixel->auroc.value);
+        entry["aupro"] = number_json(c.pixel->aupro.value);
       }
     }
     per_class[utf8_text(c.label)] = std::move(entry);
@@ -360,7 +354,7 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
   OptionTable scoring;
   ScoringOptions copy = e.scoring;
   copy.describe(scoring);
-  json record = model.record;
+  json record = full_record(model);
   if (record.contains("dataset")) record["dataset"].erase("images");
   json leaked = json::array(), warnings = json::array();
   for (const std::string& pair : e.leaked) leaked.push_back(utf8_text(pair));

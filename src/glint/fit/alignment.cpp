@@ -45,7 +45,8 @@ double spread(std::vector<double> scores) {
 
 /// Mean spread of both halves, each scored by a detector of the other.
 double held_out_spread(const Method& method, const ScoringOptions& scoring, const TrainConfig& config,
-                       const Backbone& backbone, const ViewMaker& maker, const std::vector<Views>& views) {
+                       const std::shared_ptr<const FeatureExtractor>& features, const ViewMaker& maker,
+                       const std::vector<Views>& views) {
   double sum = 0;
   for (const std::size_t tested : {0, 1}) {
     std::vector<const Views*> taught, scored;
@@ -61,9 +62,8 @@ double held_out_spread(const Method& method, const ScoringOptions& scoring, cons
     input.image = [&inputs](int image, int) { return *inputs[static_cast<std::size_t>(image)]; };
     input.seed = static_cast<std::uint64_t>(config.seed);
     input.precision = config.precision;
-    input.device = backbone.device();
     const auto detector =
-        method.load(backbone, method.fit(backbone, input).weights, "the detector that tries the alignment");
+        method.load(features, method.fit(*features, input).weights, "the detector that tries the alignment");
     std::vector<PatchScores> patches;
     for (PhotographScores& one : score_views(*detector, maker, scored)) patches.push_back(std::move(one));
     const Scorer scorer(scoring, maker.options().canvas(), patches);
@@ -76,7 +76,8 @@ double held_out_spread(const Method& method, const ScoringOptions& scoring, cons
 
 }  // namespace
 
-AlignmentChoice choose_alignment(const TrainConfig& config, const Backbone& backbone,
+AlignmentChoice choose_alignment(const TrainConfig& config,
+                                 const std::shared_ptr<const FeatureExtractor>& features,
                                  const std::vector<Sample>& samples, const std::vector<int>& training,
                                  ProgressSink& progress) {
   AlignmentChoice out;
@@ -104,11 +105,11 @@ AlignmentChoice choose_alignment(const TrainConfig& config, const Backbone& back
     return because(study.reason);
   }
   if (asked == Align::kAuto) {
-    const bool own = config.method->fit_size(backbone.spec(), 1, config.input.size).meta_epochs == 0;
+    const bool own = config.method->needs().training == TrainingKind::kOnePass;
     const TrainConfig probe(own ? config.method_name : "padim", config.backbone, config.recipe);
     const Method& method = own ? *config.method : *probe.method;
     const ScoringOptions& scoring = own ? config.scoring : probe.scoring;
-    if (!own && backbone.spec().transformer)
+    if (!own && features->spec().transformer)
       return because("it is tried with padim, which needs a convolutional backbone");
     InputOptions input = config.input;
     if (!own) input.tiles = 1;
@@ -119,7 +120,7 @@ AlignmentChoice choose_alignment(const TrainConfig& config, const Backbone& back
       const ViewMaker maker(input, aligned ? study.registration : std::nullopt);
       const auto views =
           of_parts<Views>(samples, parts, [&](const RgbImage& photograph) { return maker.make(photograph); });
-      spreads[aligned ? 1 : 0] = held_out_spread(method, scoring, config, backbone, maker, views);
+      spreads[aligned ? 1 : 0] = held_out_spread(method, scoring, config, features, maker, views);
     }
     out.record.update({{"tried_with", method.name()},
                        {"tried_parts", parts.size()},

@@ -21,7 +21,8 @@ struct AlignmentChoice {
 /// (the configured method when it trains in one pass, else `padim`; `padim` needs a convolutional backbone).
 /// The spread is the range from the 10 % to the 90 % quantile over the median of the scores; alignment is
 /// used when its spread, the mean of both halves, is at most 0.9 of the other.
-AlignmentChoice choose_alignment(const TrainConfig& config, const Backbone& backbone,
+AlignmentChoice choose_alignment(const TrainConfig& config,
+                                 const std::shared_ptr<const FeatureExtractor>& features,
                                  const std::vector<Sample>& samples, const std::vector<int>& training,
                                  ProgressSink& progress);
 

@@ -47,7 +47,7 @@ OptionTable TrainConfig::table() {
 
 void TrainConfig::validate() const {
   input.validate();
-  if (input.tiles > 1 && method->position_bound()) {
+  if (input.tiles > 1 && method->needs().position_bound) {
     fail(ErrorCode::kConfig,
          "input.tiles = {}: {} compares each place of the input with the same place of good parts, tiles "
          "have no "

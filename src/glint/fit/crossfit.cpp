@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kRecord = "crossfit";
+constexpr const char* kPrefix = "crossfit.";
 constexpr const char* kRunning = "crossfit.running.";
 
 std::string fold_prefix(std::size_t fold) {
@@ -21,29 +21,25 @@ std::string fold_prefix(std::size_t fold) {
 
 }  // namespace
 
-TrainingState join_crossfit(const TrainingState& final_detector, const CrossfitState& folds) {
-  TrainingState out = final_detector;
+json pack_crossfit(const CrossfitState& folds, TensorDict& tensors) {
   for (std::size_t f = 0; f < folds.finished.size(); ++f)
-    add_prefixed(out.tensors, fold_prefix(f), pack_calibration(folds.finished[f]));
+    add_prefixed(tensors, fold_prefix(f), pack_calibration(folds.finished[f]));
   json record = {{"finished", folds.finished.size()}};
   if (folds.running) {
-    add_prefixed(out.tensors, kRunning, folds.running->tensors);
-    record["running"] = {{"meta_epoch", folds.running->meta_epoch}, {"record", folds.running->record}};
+    add_prefixed(tensors, kRunning, folds.running->tensors);
+    record["running"] = {{"meta_epoch", folds.running->meta_epoch},
+                         {"record", folds.running->record.to_json()}};
   }
-  out.record[kRecord] = std::move(record);
-  return out;
+  return record;
 }
 
-CrossfitState split_crossfit(TrainingState& joined) {
+CrossfitState unpack_crossfit(const json& record, TensorDict& tensors) {
   CrossfitState out;
-  if (!joined.record.is_object() || !joined.record.contains(kRecord)) return out;
-  const json record = joined.record[kRecord];
-  joined.record.erase(kRecord);
   if (!record.is_object() || !record.contains("finished") || !record["finished"].is_number_unsigned())
     damaged();
   for (std::size_t f = 0; f < record["finished"].get<std::size_t>(); ++f) {
     Model scores;
-    scores.calibration_patches = take_prefixed(joined.tensors, fold_prefix(f));
+    scores.calibration_patches = take_prefixed(tensors, fold_prefix(f));
     out.finished.push_back(calibration_scores(scores));
     if (out.finished.back().empty()) damaged();
   }
@@ -52,10 +48,10 @@ CrossfitState split_crossfit(TrainingState& joined) {
     if (!running.is_object() || !running.contains("record") || !running.contains("meta_epoch") ||
         !running["meta_epoch"].is_number_integer())
       damaged();
-    out.running = TrainingState{running["meta_epoch"].get<int>(), take_prefixed(joined.tensors, kRunning),
-                                running["record"]};
+    out.running = TrainingState{running["meta_epoch"].get<int>(), take_prefixed(tensors, kRunning),
+                                TrainingRecord::from_json(running["record"], "crossfit.running")};
   }
-  std::erase_if(joined.tensors, [](const auto& entry) { return entry.first.starts_with("crossfit."); });
+  std::erase_if(tensors, [](const auto& entry) { return entry.first.starts_with(kPrefix); });
   return out;
 }
 

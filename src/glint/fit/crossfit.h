@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -25,11 +26,11 @@ struct CrossfitState {
   std::optional<TrainingState> running;  ///< the next fold's training, when it has begun
 };
 
-/// The final detector's last state with the folds' beside it, as one state to save.
-TrainingState join_crossfit(const TrainingState& final_detector, const CrossfitState& folds);
-/// Takes the folds' part out of a state that was joined; empty when it has none. Error(kBadInput) when that
-/// part is damaged.
-CrossfitState split_crossfit(TrainingState& joined);
+/// The folds' part of a resume file: returns its record and adds its tensors to those of the final detector's
+/// state.
+nlohmann::json pack_crossfit(const CrossfitState& folds, TensorDict& tensors);
+/// Takes it out again. Error(kBadInput) when it is damaged.
+CrossfitState unpack_crossfit(const nlohmann::json& record, TensorDict& tensors);
 
 struct CrossfitSteps {
   /// Trains on the `train` of a fold (its index), from `resume` on when there is one; calls the function

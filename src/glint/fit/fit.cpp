@@ -103,7 +103,10 @@ class Trainer {
       };
     };
     input.images = static_cast<int>(which.size()) * each;
-    input.draws = offline || config_.augment == AugmentRegime::kNone ? 1 : config_.augment_draws;
+    input.draws =
+        !config_.method->needs().augmentation_draws || offline || config_.augment == AugmentRegime::kNone
+            ? 1
+            : config_.augment_draws;
     input.image = made_of(which);
     input.library = &library_;
     input.pool = {static_cast<int>(pool_.size()) * each, made_of(pool_), images_key(pool_, seed)};
@@ -114,7 +117,6 @@ class Trainer {
     input.held_out = std::move(held_out);
     input.seed = seed;
     input.precision = config_.precision;
-    input.device = backbone_.device();
     input.cache_bytes = static_cast<std::int64_t>(config_.cache_gib * (1 << 30));
     input.resume = std::move(resume);
     input.on_meta_epoch = std::move(on_meta_epoch);
@@ -245,6 +247,7 @@ std::string run_identity(TrainConfig& config, const Dataset& dataset) {
 Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
                 ProgressSink& progress) {
   config.validate();
+  check_training_needs(*config.method);
   const CalibrationPlan plan = plan_calibration(config, dataset);
   if (config.false_reject == 0) {
     config.false_reject = plan.false_reject;
@@ -253,11 +256,13 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                     "(--false-reject wishes another)",
                     plan.images, plan.false_reject));
   }
-  Backbone backbone = open_backbone(config.backbone);
+  const auto opened = std::make_shared<Backbone>(open_backbone(config.backbone));
+  Backbone& backbone = *opened;
   const torch::Device device = resolve_device(config.device);
   const Precision precision = effective_precision(config);
   backbone.to(device, precision);
   fit_input_size(config, backbone.spec(), progress);
+  check_method(*config.method, backbone.spec(), config.input);
   const auto seed = static_cast<std::uint64_t>(config.seed);
   const std::string identity = identity_of(config, dataset, backbone.identity());
   check_outputs(config, dataset, options, backbone, plan.images);
@@ -273,7 +278,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   } else if (plan.mode == CalibrationMode::kHoldout) {
     split = holdout_split(good, config.holdout_share, std::min(config.holdout_least, good - 2), seed);
   }
-  AlignmentChoice alignment = choose_alignment(config, backbone, dataset.train, split.train, progress);
+  AlignmentChoice alignment = choose_alignment(config, opened, dataset.train, split.train, progress);
   InputOptions used_input = config.input;
   used_input.align = alignment.registration ? Align::kRigid : Align::kNone;
   const ViewMaker maker(used_input, alignment.registration);
@@ -301,9 +306,9 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   CrossfitState folds_done;
   std::error_code ec;
   if (options.resume && !options.state.empty() && fs::exists(options.state, ec)) {
-    resume = load_state(options.state, identity);
-    folds_done = split_crossfit(*resume);
-    if (!resume->record.contains("series")) resume.reset();  // trains in one pass: only folds are kept
+    SavedTraining saved = load_state(options.state, identity);
+    folds_done = std::move(saved.folds);
+    if (config.method->needs().training == TrainingKind::kMetaEpochs) resume = std::move(saved.training);
     progress.message(fmt::format("resuming after meta-epoch {}{}", resume ? resume->meta_epoch : 0,
                                  folds_done.finished.empty() ? ""
                                                              : fmt::format(" and {} folds of cross-fitting",
@@ -323,11 +328,12 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
         // The epoch first: a resumed training starts behind the state.
         if (!options.epochs.empty() && state.usable)
           save_epoch(options.epochs, state, *config.method, identity);
-        if (!options.state.empty()) save_state(options.state, state, identity);
+        if (!options.state.empty()) save_state(options.state, {state, {}}, identity);
       });
 
   Model model;
   model.method = config.method_name;
+  model.training = fitted.record;
   model.backbone = backbone.identity();
   model.method_weights = fitted.weights;
   model.input = used_input;
@@ -351,17 +357,17 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
       return trainer.train(folds[fold].train, {}, seed, std::move(from), on_meta_epoch).weights;
     };
     steps.score = [&](const TensorDict& weights, std::size_t fold) {
-      return score_prepared(*config.method->load(backbone, weights, "crossfit"), maker, photographs,
+      return score_prepared(*config.method->load(opened, weights, "crossfit"), maker, photographs,
                             folds[fold].held_out);
     };
     if (!options.state.empty()) {
       steps.on_state = [&](const CrossfitState& state) {
-        save_state(options.state, join_crossfit(last, state), identity);
+        save_state(options.state, {last, state}, identity);
       };
     }
     calibration = crossfit_scores(folds, std::move(folds_done), steps);
   } else {
-    const auto detector = config.method->load(backbone, fitted.weights, "trained weights");
+    const auto detector = config.method->load(opened, fitted.weights, "trained weights");
     calibration = plan.mode == CalibrationMode::kFolder
                       ? score_prepared(*detector, maker, folder, folder_parts)
                       : score_prepared(*detector, maker, photographs, split.held_out);
@@ -371,7 +377,6 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   if (options.include_backbone) model.backbone_weights = backbone.weights();
   model.record = {{"config", config.table().to_json()},
                   {"recipe", enum_name(config.recipe)},
-                  {"training", fitted.record},
                   {"dataset", dataset_record(dataset, calibrating)},
                   {"decision", {{"mode", enum_name(plan.mode)}, {"wished_rate", config.false_reject}}},
                   {"versions", {{"glint", GLINT_VERSION}, {"libtorch", TORCH_VERSION}}},
@@ -383,11 +388,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
 
 std::string model_fingerprint(const Model& model) {
   Model copy = model;
-  for (const char* part : {"/training", "/training/decision"}) {
-    const json::json_pointer at(part);
-    if (!copy.record.contains(at)) continue;
-    for (const char* key : {"feature_seconds", "training_seconds"}) copy.record[at].erase(key);
-  }
+  copy.training.times.reset();
+  for (TrainingRecord& part : copy.training.parts) part.times.reset();
   return sha256_hex(serialize_safetensors(model_to_file(copy)));
 }
 

@@ -12,20 +12,21 @@ namespace glint {
 
 using nlohmann::json;
 
-void save_state(const fs::path& path, const TrainingState& state, const std::string& identity) {
-  SafetensorsFile file{state.tensors, {}};
+void save_state(const fs::path& path, const SavedTraining& saved, const std::string& identity) {
+  SafetensorsFile file{saved.training.tensors, {}};
   file.metadata["identity"] = identity;
-  file.metadata["meta_epoch"] = std::to_string(state.meta_epoch);
-  file.metadata["record"] = state.record.dump();
+  file.metadata["meta_epoch"] = std::to_string(saved.training.meta_epoch);
+  file.metadata["record"] = saved.training.record.to_json().dump();
+  file.metadata["crossfit"] = pack_crossfit(saved.folds, file.tensors).dump();
   add_checksum(file);
   write_safetensors(path, file);
 }
 
-TrainingState load_state(const fs::path& path, const std::string& identity) {
-  const SafetensorsFile file = read_safetensors(path);
+SavedTraining load_state(const fs::path& path, const std::string& identity) {
+  SafetensorsFile file = read_safetensors(path);
   const std::string name = name_line(path);
   const bool sealed = verify_checksum(file, name);
-  for (const char* key : {"identity", "meta_epoch", "record"}) {
+  for (const char* key : {"identity", "meta_epoch", "record", "crossfit"}) {
     if (!sealed || !file.metadata.count(key))
       fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", name);
   }
@@ -36,13 +37,18 @@ TrainingState load_state(const fs::path& path, const std::string& identity) {
          name);
   }
   const json meta_epoch = parse_bounded_json(file.metadata.at("meta_epoch"));
-  TrainingState state;
-  state.tensors = file.tensors;
-  state.record = parse_bounded_json(file.metadata.at("record"));
-  if (!meta_epoch.is_number_unsigned() || !state.record.is_object())
-    fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", name);
-  state.meta_epoch = meta_epoch.get<int>();
-  return state;
+  if (!meta_epoch.is_number_unsigned()) fail(ErrorCode::kBadInput, "{}: not a resume file; remove it", name);
+  SavedTraining saved;
+  try {
+    saved.training.record =
+        TrainingRecord::from_json(parse_bounded_json(file.metadata.at("record")), "record");
+    saved.folds = unpack_crossfit(parse_bounded_json(file.metadata.at("crossfit")), file.tensors);
+  } catch (const Error& e) {
+    fail(e.code(), "{}: not a resume file ({}); remove it", name, e.what());
+  }
+  saved.training.meta_epoch = meta_epoch.get<int>();
+  saved.training.tensors = std::move(file.tensors);
+  return saved;
 }
 
 /// The weights of one meta-epoch, for `evaluate --oracle-epochs`.

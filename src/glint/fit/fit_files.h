@@ -2,13 +2,22 @@
 // training has ended is checked before it begins.
 #pragma once
 
+#include "glint/fit/crossfit.h"
 #include "glint/fit/fit.h"
+#include "glint/nn/backbone.h"
 
 namespace glint {
 
-void save_state(const std::filesystem::path& path, const TrainingState& state, const std::string& identity);
+/// What a resume file holds: the final detector's last state (of no meta-epoch when it has none, as with
+/// methods of one pass), and the folds' of cross-fitting.
+struct SavedTraining {
+  TrainingState training;
+  CrossfitState folds;
+};
+
+void save_state(const std::filesystem::path& path, const SavedTraining& saved, const std::string& identity);
 /// Error(kBadInput) when the file is damaged or belongs to another run.
-TrainingState load_state(const std::filesystem::path& path, const std::string& identity);
+SavedTraining load_state(const std::filesystem::path& path, const std::string& identity);
 
 /// The weights of one meta-epoch, for `evaluate --oracle-epochs`.
 void save_epoch(const std::filesystem::path& folder, const TrainingState& state, const Method& method,

@@ -5,16 +5,14 @@
 #include <limits>
 
 #include "glint/base/error.h"
+#include "glint/metrics/estimate_json.h"
+#include "glint/metrics/median.h"
 
 namespace glint {
 namespace {
 
 constexpr const char* kCrossfit = "crossfit";
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-nlohmann::json number(double v) {
-  return std::isfinite(v) ? nlohmann::json(v) : nlohmann::json(nullptr);
-}
 
 std::string guarantee_text(const std::string& mode, const ConformalThreshold& c, bool two_scores) {
   std::string text =
@@ -48,9 +46,9 @@ nlohmann::json Decision::to_json() const {
           {"guarantee", guarantee},
           {"threshold", conformal.threshold},
           {"wished_rate", conformal.wished_rate},
-          {"guaranteed_rate", number(conformal.guaranteed_rate)},
+          {"guaranteed_rate", number_json(conformal.guaranteed_rate)},
           {"smallest_rate", conformal.smallest_rate},
-          {"realised_rate_upper_95", number(conformal.realised_upper)},
+          {"realised_rate_upper_95", number_json(conformal.realised_upper)},
           {"good_images", conformal.good_images}};
 }
 
@@ -74,10 +72,9 @@ Decision decide(const Model& model, const ScoringOptions& scoring, double false_
     peaks.push_back(*std::max_element(map.values.begin(), map.values.end()));
   }
   std::sort(out.good_scores.begin(), out.good_scores.end());
-  std::sort(peaks.begin(), peaks.end());
   out.conformal = conformal_threshold(out.good_scores, false_reject);
   out.map_threshold = conformal_threshold(peaks, false_reject).threshold;
-  out.map_typical = peaks[peaks.size() / 2];
+  out.map_typical = median(peaks);
   out.guarantee = guarantee_text(out.mode, out.conformal, !scores[0].decision.values.empty());
   if (out.mode == kCrossfit) out.conformal.guaranteed_rate = out.conformal.realised_upper = kNaN;
   return out;

@@ -10,6 +10,7 @@
 #include "glint/image/codec.h"
 #include "glint/image/measure.h"
 #include "glint/inspect/decision.h"
+#include "glint/metrics/estimate_json.h"
 
 namespace glint {
 namespace {
@@ -204,10 +205,7 @@ json limit_json(const LimitStudy& study) {
           {"images", study.images},
           {"images_from", study.held_out ? "test/good" : "calibration"},
           {"wished_false_reject", study.false_reject},
-          {"false_rejects",
-           {{"value", study.false_rejects.value},
-            {"ci_low", study.false_rejects.ci_low},
-            {"ci_high", study.false_rejects.ci_high}}},
+          {"false_rejects", estimate_json(study.false_rejects)},
           {"pixel_pitch_um", study.pixel_pitch_um > 0 ? json(study.pixel_pitch_um) : json(nullptr)},
           {"series", series}};
 }

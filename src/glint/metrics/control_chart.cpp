@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "glint/base/error.h"
+#include "glint/metrics/median.h"
 
 namespace glint {
 namespace {
@@ -25,10 +26,8 @@ double deviation_of(std::span<const double> values, double mean) {
 /// From the values' own median, so that a shift of all of them is no spread.
 std::vector<double> absolute_deviations(std::span<const double> values) {
   std::vector<double> out(values.begin(), values.end());
-  const auto middle = out.begin() + std::ssize(out) / 2;
-  std::nth_element(out.begin(), middle, out.end());
-  const double median = *middle;
-  for (double& v : out) v = std::abs(v - median);
+  const double centre = median(out);
+  for (double& v : out) v = std::abs(v - centre);
   return out;
 }
 

@@ -54,9 +54,9 @@ const std::vector<BackboneSpec>& backbone_specs() {
   static const std::vector<BackboneSpec> specs = [] {
     const std::array<int, 3> small = {64, 128, 256}, wide = {128, 256, 512};
     auto torchvision = [&](const char* name, std::array<int, 3> blocks, std::array<int, 3> width,
-                           bool bottleneck, int dimension, const char* file) {
-      return BackboneSpec{name,      blocks, width,     bottleneck,          bottleneck ? 4 : 1, 0,
-                          dimension, file,   kTorchUrl, kTorchvisionLicence, std::nullopt};
+                           bool bottleneck, const char* file) {
+      return BackboneSpec{name, blocks, width,     bottleneck,          bottleneck ? 4 : 1,
+                          0,    file,   kTorchUrl, kTorchvisionLicence, std::nullopt};
     };
     auto dinov2 = [](const char* name, const TransformerShape& shape, const char* folder, const char* file) {
       BackboneSpec spec;
@@ -67,10 +67,7 @@ const std::vector<BackboneSpec>& backbone_specs() {
       spec.licence = "Apache-2.0 (DINOv2)";
       return spec;
     };
-    const std::vector<int> middle = {2, 3, 4, 5, 6, 7, 8, 9}, sparse = {4, 6, 8, 10, 12, 14, 16, 18};
-    TransformerShape vit_small{384, 6, 12}, vit_base{768, 12, 12}, vit_large{1024, 16, 24};
-    vit_small.target_blocks = vit_base.target_blocks = middle;
-    vit_large.target_blocks = sparse;
+    const TransformerShape vit_small{384, 6, 12}, vit_base{768, 12, 12}, vit_large{1024, 16, 24};
     return std::vector<BackboneSpec>{
         {"compact",
          {2, 2, 2},
@@ -78,14 +75,13 @@ const std::vector<BackboneSpec>& backbone_specs() {
          false,
          1,
          0.5,
-         384,
          "",
          "",
          "BSD-3-Clause (student of torchvision's ResNet-18)",
          std::nullopt},
-        torchvision("resnet18", {2, 2, 2}, small, false, 384, "resnet18-f37072fd.pth"),
-        torchvision("resnet50", {3, 4, 6}, small, true, 1536, "resnet50-0676ba61.pth"),
-        torchvision("wide_resnet50_2", {3, 4, 6}, wide, true, 1536, "wide_resnet50_2-95faca4d.pth"),
+        torchvision("resnet18", {2, 2, 2}, small, false, "resnet18-f37072fd.pth"),
+        torchvision("resnet50", {3, 4, 6}, small, true, "resnet50-0676ba61.pth"),
+        torchvision("wide_resnet50_2", {3, 4, 6}, wide, true, "wide_resnet50_2-95faca4d.pth"),
         dinov2("dinov2reg_vit_small_14", vit_small, "dinov2_vits14", "dinov2_vits14_reg4_pretrain.pth"),
         dinov2("dinov2reg_vit_base_14", vit_base, "dinov2_vitb14", "dinov2_vitb14_reg4_pretrain.pth"),
         dinov2("dinov2reg_vit_large_14", vit_large, "dinov2_vitl14", "dinov2_vitl14_reg4_pretrain.pth")};
@@ -238,8 +234,8 @@ FeatureMaps Backbone::features(const torch::Tensor& images) const {
   GLINT_CHECK(images.dim() == 4 && images.size(1) == 3);
   const auto* net = std::get_if<BackboneNet>(&net_);
   if (!net) {
-    fail(ErrorCode::kConfig,
-         "backbone '{}' has no layer2 and layer3; choose a convolutional one, or inp_former", spec_->name);
+    fail(ErrorCode::kConfig, "backbone '{}' has no layer2 and layer3; choose a convolutional one",
+         spec_->name);
   }
   torch::Tensor x = images.to(device_);
   if (precision_ == Precision::kBFloat16)
@@ -249,11 +245,34 @@ FeatureMaps Backbone::features(const torch::Tensor& images) const {
   return {back(maps.layer1), back(maps.layer2), back(maps.layer3)};
 }
 
-std::vector<torch::Tensor> Backbone::target_outputs(const torch::Tensor& images) const {
+std::vector<HostBuffer> Backbone::maps(const std::vector<RgbImage>& images,
+                                       const std::vector<int>& layers) const {
+  const torch::InferenceMode inference;
+  const FeatureMaps all = features(images_to_tensor(images, kImageNetMean, kImageNetStd));
+  std::vector<HostBuffer> out;
+  for (const int layer : layers) {
+    GLINT_CHECK(layer >= 1 && layer <= 3);
+    out.push_back(share_buffer(layer == 1 ? all.layer1 : layer == 2 ? all.layer2 : all.layer3));
+  }
+  return out;
+}
+
+std::vector<HostBuffer> Backbone::tokens(const std::vector<RgbImage>& images,
+                                         const std::vector<int>& blocks) const {
   const torch::InferenceMode inference;
   const auto* net = std::get_if<VisionTransformer>(&net_);
-  GLINT_CHECK(net);
-  return net->target_outputs(images.to(device_));
+  if (!net) {
+    fail(ErrorCode::kConfig, "backbone '{}' has no tokens; choose a transformer, dinov2reg_...", spec_->name);
+  }
+  const torch::Tensor input = images_to_tensor(images, kImageNetMean, kImageNetStd);
+  std::vector<HostBuffer> out;
+  for (const torch::Tensor& block : net->block_outputs(input.to(device_), blocks))
+    out.push_back(share_buffer(block));
+  return out;
+}
+
+DeviceChoice Backbone::place() const {
+  return device_.is_cuda() ? DeviceChoice::kCuda : DeviceChoice::kCpu;
 }
 
 TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, const std::string& file) {

@@ -7,41 +7,17 @@
 
 #include <array>
 #include <memory>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "glint/nn/backbone_spec.h"
+#include "glint/nn/feature_extractor.h"
 #include "glint/nn/tensor_dict.h"
 #include "glint/nn/tensors.h"
 #include "glint/nn/vision_transformer.h"
 
 namespace glint {
-
-/// What a network looks like. Stride 2 sits on the 3x3 convolution of each layer's first block ("V1.5").
-struct BackboneSpec {
-  std::string name;
-  std::array<int, 3> blocks;  ///< per layer1..3
-  std::array<int, 3> width;   ///< of the 3x3 convolutions
-  bool bottleneck = false;    ///< 1x1, 3x3, 1x1 instead of 3x3, 3x3
-  int expansion = 1;          ///< output channels = 64 * 2^layer * expansion
-  double rank_ratio = 0;      ///< > 0: 3x3 convolutions are a 3x3 to rank_ratio * output channels, then a 1x1
-  int simplenet_dimension = 0;  ///< default embedding dimension
-  std::string official_file;    ///< where the framework publishes it; empty for ours
-  std::string official_url;
-  std::string licence;
-  /// Set for a vision transformer; the convolutional fields above mean nothing then.
-  std::optional<TransformerShape> transformer;
-
-  int channels(int layer) const { return 64 * (1 << (layer - 1)) * expansion; }
-  /// Input sides must be multiples of this.
-  int input_multiple() const { return transformer ? transformer->patch : 1; }
-};
-
-/// The visible list of networks.
-const std::vector<BackboneSpec>& backbone_specs();
-/// Error(kConfig) with the nearest name when unknown.
-const BackboneSpec& backbone_spec(const std::string& name);
 
 /// ImageNet statistics of torchvision's preprocessing, RGB on [0, 1].
 inline constexpr std::array<double, 3> kImageNetMean = {0.485, 0.456, 0.406};
@@ -79,30 +55,24 @@ class BackboneNet {
   std::map<std::string, std::pair<torch::Tensor, torch::Tensor>> convs_;  // weight, bias (may be undefined)
 };
 
-/// Identity and origin of weights, kept in every file that holds them.
-struct BackboneIdentity {
-  std::string name;    ///< of the BackboneSpec
-  std::string sha256;  ///< over names, shapes and float32 values of the folded tensors
-  std::string source;  ///< file it came from, or how it was made
-  std::string licence;
-};
-
-/// A frozen network ready to run. Const methods may run from several threads.
-class Backbone {
+/// A frozen network ready to run, by libtorch. Const methods may run from several threads.
+class Backbone : public FeatureExtractor {
  public:
   Backbone(const BackboneIdentity& identity, const TensorDict& folded);
 
   void to(const torch::Device& device, Precision precision);
   /// Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient. Convolutional ones only.
   FeatureMaps features(const torch::Tensor& images) const;
-  /// Outputs of a transformer's target blocks, each float32 [B, positions, D]; no gradient.
-  std::vector<torch::Tensor> target_outputs(const torch::Tensor& images) const;
+  std::vector<HostBuffer> maps(const std::vector<RgbImage>& images,
+                               const std::vector<int>& layers) const override;
+  std::vector<HostBuffer> tokens(const std::vector<RgbImage>& images,
+                                 const std::vector<int>& blocks) const override;
 
   const BackboneIdentity& identity() const { return identity_; }
-  const BackboneSpec& spec() const { return *spec_; }
+  const BackboneSpec& spec() const override { return *spec_; }
+  Precision precision() const override { return precision_; }
+  DeviceChoice place() const override;
   const TensorDict& weights() const { return *weights_; }
-  torch::Device device() const { return device_; }
-  Precision precision() const { return precision_; }
 
  private:
   BackboneIdentity identity_;

@@ -12,6 +12,7 @@
 #include "glint/base/random.h"
 #include "glint/image/codec.h"
 #include "glint/image/resample.h"
+#include "glint/nn/adam.h"
 #include "glint/nn/safetensors.h"
 
 namespace fs = std::filesystem;
@@ -195,15 +196,11 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     const double progress_share = static_cast<double>(step) / options.steps;
     const double lr =
         options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * progress_share)));
-    constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;  // Adam's defaults
     const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const torch::Tensor& g = parameters[i].grad();
-      m[i].mul_(kBeta1).add_(g, 1 - kBeta1);
-      v[i].mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
-      const torch::Tensor denominator = (v[i] / (1 - std::pow(kBeta2, step + 1))).sqrt_().add_(kEps);
-      parameters[i].addcdiv_(m[i], denominator, -lr / (1 - std::pow(kBeta1, step + 1)));
-    }
+    std::vector<torch::Tensor> gradients;
+    for (const torch::Tensor& p : parameters) gradients.push_back(p.grad().contiguous());
+    AdamState adam_state{m, v, step};  // the same memory
+    adam_step(adam_state, {lr}, parameters, gradients);
     if ((step + 1) % options.state_every == 0 || step + 1 == options.steps) keep_state(step + 1);
     progress.advance(step + 1, fmt::format("loss {:.4f}", loss.item<double>()));
   }

@@ -96,6 +96,19 @@ HostTensor to_host_half(const torch::Tensor& tensor) {
   return to_host(tensor.detach().to(torch::kHalf));
 }
 
+HostBuffer share_buffer(const torch::Tensor& tensor) {
+  const auto owner = std::make_shared<const torch::Tensor>(tensor.detach().to(torch::kCPU));
+  return {owner, owner->data_ptr(), host_dtype(owner->scalar_type()), owner->sizes().vec(),
+          owner->strides().vec()};
+}
+
+torch::Tensor share_tensor(const HostBuffer& buffer) {
+  // libtorch has no read-only tensors; nobody writes into features.
+  return at::from_blob(
+      const_cast<void*>(buffer.data), buffer.shape, buffer.strides, [owner = buffer.owner](void*) {},
+      torch::TensorOptions().dtype(scalar_type(buffer.dtype)));
+}
+
 torch::Tensor images_to_tensor(const std::vector<RgbImage>& images, const std::array<double, 3>& mean,
                                const std::array<double, 3>& std) {
   GLINT_CHECK(!images.empty());

@@ -7,25 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "glint/base/options.h"
 #include "glint/image/image.h"
+#include "glint/nn/feature_extractor.h"
+#include "glint/nn/precision.h"
 #include "glint/nn/tensor_dict.h"
 
 namespace glint {
-
-enum class DeviceChoice { kAuto, kCpu, kCuda };
-template <>
-struct EnumNames<DeviceChoice> {
-  static constexpr std::pair<DeviceChoice, std::string_view> table[] = {
-      {DeviceChoice::kAuto, "auto"}, {DeviceChoice::kCpu, "cpu"}, {DeviceChoice::kCuda, "cuda"}};
-};
-
-enum class Precision { kAuto, kFloat32, kBFloat16 };
-template <>
-struct EnumNames<Precision> {
-  static constexpr std::pair<Precision, std::string_view> table[] = {
-      {Precision::kAuto, "auto"}, {Precision::kFloat32, "float32"}, {Precision::kBFloat16, "bfloat16"}};
-};
 
 /// True when the CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
 bool cpu_has_bfloat16();
@@ -48,6 +35,10 @@ torch::Tensor to_tensor(const HostTensor& tensor);
 /// Any device, any layout; float types keep their type unless `dtype` asks for half.
 HostTensor to_host(const torch::Tensor& tensor);
 HostTensor to_host_half(const torch::Tensor& tensor);
+
+/// The same memory as a buffer, and back: nothing is copied (a tensor of another device first comes here).
+HostBuffer share_buffer(const torch::Tensor& tensor);
+torch::Tensor share_tensor(const HostBuffer& buffer);
 
 /// Normalised network input [B, 3, H, W] float32 from images of one size. mean, std per RGB channel on the
 /// [0, 1] scale.

@@ -100,16 +100,16 @@ torch::Tensor VisionTransformer::block(const torch::Tensor& x, int index) const 
   return middle + linear(hidden, "mlp.fc2") * at(name + "ls2.gamma");
 }
 
-std::vector<torch::Tensor> VisionTransformer::target_outputs(const torch::Tensor& images) const {
+std::vector<torch::Tensor> VisionTransformer::block_outputs(const torch::Tensor& images,
+                                                            const std::vector<int>& blocks) const {
+  GLINT_CHECK(!blocks.empty() && std::is_sorted(blocks.begin(), blocks.end()) && blocks.front() >= 0 &&
+              blocks.back() < shape_.depth);
   torch::Tensor x = embed(images);
   std::vector<torch::Tensor> out;
-  const auto& targets = shape_.target_blocks;
-  const int last = *std::max_element(targets.begin(), targets.end());  // blocks behind it are never read
-  for (int i = 0; i <= last; ++i) {
+  for (int i = 0; i <= blocks.back(); ++i) {
     x = block(x, i);
-    if (std::find(targets.begin(), targets.end(), i) != targets.end()) {
+    if (std::binary_search(blocks.begin(), blocks.end(), i))
       out.push_back(x.slice(1, 1 + shape_.registers).to(torch::kFloat));
-    }
   }
   return out;
 }

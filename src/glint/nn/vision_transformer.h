@@ -7,19 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "glint/nn/backbone_spec.h"
 #include "glint/nn/tensor_dict.h"
 
 namespace glint {
-
-/// What a transformer looks like. Blocks are counted from 0.
-struct TransformerShape {
-  int dimension = 0, heads = 0, depth = 0;
-  int patch = 14;          ///< pixels per token side
-  int registers = 4;       ///< register tokens, inserted behind the class token without a position
-  int position_grid = 37;  ///< side of the trained position table: 518 pixels
-  int mlp_ratio = 4;
-  std::vector<int> target_blocks;  ///< whose outputs INP-Former reads
-};
 
 /// One tensor of a network: name and the shape it must have.
 struct TensorShape {
@@ -38,8 +29,9 @@ class VisionTransformer {
   /// [B, 1 + registers + H/14 * W/14, D] with positions.
   torch::Tensor embed(const torch::Tensor& images) const;
 
-  /// Outputs of the target blocks, patch tokens only: each [B, H/14 * W/14, D], row-major positions.
-  std::vector<torch::Tensor> target_outputs(const torch::Tensor& images) const;
+  /// Outputs of `blocks` (ascending), patch tokens only: each float32 [B, H/14 * W/14, D], row-major
+  /// positions. Blocks behind the last one are not run.
+  std::vector<torch::Tensor> block_outputs(const torch::Tensor& images, const std::vector<int>& blocks) const;
 
   const TransformerShape& shape() const { return shape_; }
   void to(const torch::Device& device, torch::ScalarType type);

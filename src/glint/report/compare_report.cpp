@@ -7,6 +7,7 @@
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
 #include "glint/image/resample.h"
+#include "glint/metrics/median.h"
 #include "glint/report/evaluation_report.h"
 #include "glint/report/figures.h"
 #include "glint/report/page.h"
@@ -80,10 +81,6 @@ std::string cost_table(const Comparison& comparison) {
       memory.push_back(run->peak_mib);
       image.push_back(run->milliseconds_image);
     }
-    auto median = [](std::vector<double> v) {
-      std::sort(v.begin(), v.end());
-      return v[v.size() / 2];
-    };
     out += fmt::format(
         "<tr><td>{}</td><td>{:.0f} s</td><td>{:.0f} MiB</td><td>{:.1f} ms</td><td>{:.1f} MiB</td></tr>",
         escape_html(method.name), median(seconds), median(memory), median(image), method.runs[0]->model_mib);

@@ -91,20 +91,19 @@ std::string curve_section(const Evaluation& e) {
 }
 
 /// The curves that the method's record names, over meta-epochs.
-std::string training_figures(const nlohmann::json& training) {
-  const nlohmann::json series = training.value("series", nlohmann::json::array());
+std::string training_figures(const TrainingRecord& training) {
   std::string out;
-  for (const auto& group : training.value("curves", nlohmann::json::array())) {
-    const double epochs = std::max(2.0, static_cast<double>(series.size()));
+  for (const TrainingRecord& part : training.parts) out += training_figures(part);
+  for (const Curve& group : training.curves) {
+    const double epochs = std::max(2.0, static_cast<double>(training.series.size()));
     Axes axes{"meta-epoch", "", 1, epochs, 0, -1e9};
     std::vector<Series> curves;
-    for (const auto& key : group.at("keys")) {
-      const auto name = key.get<std::string>();
+    for (const std::string& name : group.keys) {
       Series curve{name, fmt::format("s{}", curves.size() + 1), {}};
-      for (const auto& reading : series) {
-        if (!reading.contains(name)) continue;
-        const double y = reading.at(name).get<double>();
-        curve.points.push_back({reading.at("meta_epoch").get<double>(), y});
+      for (const EpochReading& reading : training.series) {
+        const double y = reading.value(name);
+        if (!std::isfinite(y)) continue;
+        curve.points.push_back({static_cast<double>(reading.meta_epoch), y});
         axes.y_min = std::min(axes.y_min, y);
         axes.y_max = std::max(axes.y_max, y);
       }
@@ -113,15 +112,13 @@ std::string training_figures(const nlohmann::json& training) {
     if (curves.empty()) continue;
     if (!(axes.y_max > axes.y_min)) axes.y_max = axes.y_min + 1;
     if (curves.size() > 1) axes.y_max += 0.45 * (axes.y_max - axes.y_min);  // room for the legend
-    out += figure(group.at("title").get<std::string>(), line_chart(axes, curves));
+    out += figure(group.title, line_chart(axes, curves));
   }
   return out;
 }
 
 std::string training_section(const Model& model) {
-  const nlohmann::json training = model.record.value("training", nlohmann::json::object());
-  std::string figures = training_figures(training);
-  if (training.contains("decision")) figures = training_figures(training["decision"]) + figures;
+  const std::string figures = training_figures(model.training);
   return figures.empty() ? "" : "<h2>Training</h2><div class='figures'>" + figures + "</div>";
 }
 
@@ -214,14 +211,15 @@ std::string evaluation_report(const Evaluation& e, const Model& model, const Dat
       "threshold. One colour scale for all; worst mistakes first.</p>";
   const ColourScale scale = colour_scale(e);
   for (const ScoredImage* image : gallery_order(e)) html += gallery_row(*image, e, inspector, scale);
-  nlohmann::json record = model.record;
-  if (record.contains("dataset")) record["dataset"].erase("images");
-  for (const char* part : {"/training", "/training/decision"}) {
-    const nlohmann::json::json_pointer at(part);
-    if (!record.contains(at)) continue;
-    record[at].erase("series");
-    record[at].erase("curves");
+  Model shown = model;  // curves are drawn above
+  shown.training.series.clear();
+  shown.training.curves.clear();
+  for (TrainingRecord& part : shown.training.parts) {
+    part.series.clear();
+    part.curves.clear();
   }
+  nlohmann::json record = full_record(shown);
+  if (record.contains("dataset")) record["dataset"].erase("images");
   html += fmt::format(
       "<h2>Provenance</h2><p>Dataset fingerprint <code>{}</code>, {:.1f} ms per image with "
       "decoding.</p><details open><summary>Configuration and model "

@@ -1,19 +1,18 @@
 #include "glint/station/model_judge.h"
 
 #include "glint/base/files.h"
-#include "glint/inspect/decision.h"
+#include "glint/inspect/open_detector.h"
 
 namespace glint {
 namespace {
 
 class ModelJudge : public Judge {
  public:
-  ModelJudge(const Model& model, std::string file_sha256, const torch::Device& device,
-             const std::string& name, bool any_size)
-      : inspector_(model, device, Precision::kAuto, name), decision_(make_decision(model)) {
+  ModelJudge(OpenedDetector opened, std::string file_sha256, bool any_size)
+      : inspector_(std::move(opened.inspector)), decision_(std::move(opened.decision)) {
     facts_ = {std::move(file_sha256),
-              model.method,
-              model.backbone.name,
+              opened.model.method,
+              opened.model.backbone.name,
               decision_.conformal.threshold,
               decision_.colour_scale(),
               decision_.good_scores,
@@ -23,7 +22,8 @@ class ModelJudge : public Judge {
               decision_.conformal.guaranteed_rate,
               decision_.conformal.realised_upper};
     // A blank image is no part of any shape or pose: only that the model can score is tried.
-    decision_.scorer.score(inspector_.patch_scores({RgbImage(model.input.size, model.input.size)})[0]);
+    decision_.scorer.score(
+        inspector_.patch_scores({RgbImage(opened.model.input.size, opened.model.input.size)})[0]);
     if (any_size) decision_.photographs.reset();
   }
   const JudgeFacts& facts() const override { return facts_; }
@@ -40,11 +40,14 @@ class ModelJudge : public Judge {
 }  // namespace
 
 JudgeLoader model_judge_loader(const std::string& device, bool any_size) {
-  const torch::Device where = resolve_device(parse_enum<DeviceChoice>(device, "--device"));
+  const auto where = parse_enum<DeviceChoice>(device, "--device");
+  resolve_device(where);  // an absent one is refused before any file is read
   return [where, any_size](const std::vector<std::byte>& file,
                            const std::string& name) -> std::shared_ptr<const Judge> {
-    const Model model = model_from_file(parse_safetensors(file, name), name);
-    return std::make_shared<ModelJudge>(model, sha256_hex(file), where, name, any_size);
+    // Any size first: the blank image has the network's own.
+    OpenedDetector opened =
+        open_detector(parse_safetensors(file, name), name, {where, Precision::kAuto, /*any_size=*/true});
+    return std::make_shared<ModelJudge>(std::move(opened), sha256_hex(file), any_size);
   };
 }
 

@@ -98,7 +98,7 @@ Model ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
       return fit_model(*place.config, *arm.dataset, fit, progress_);
     }
   }();
-  model.record["training"]["peak_mib"] = peak_memory_mib();
+  model.training.peak_mib = peak_memory_mib();
   save_trained(model, fit);
   return model;
 }
@@ -135,10 +135,10 @@ std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
             evaluate_model(model, *inspector, *arm.dataset, evaluate, /*allow_leakage=*/false, progress_);
         auto run = std::make_shared<ArmRun>(
             ArmRun{seed, std::move(model), std::move(inspector), std::move(evaluation), place.epochs});
-        const nlohmann::json& training = run->model.record["training"];
-        run->training_seconds =
-            training.value("feature_seconds", 0.0) + training.value("training_seconds", 0.0);
-        run->peak_mib = training.value("peak_mib", 0.0);
+        const TrainingRecord& training = run->model.training;
+        const TrainingTimes times = training.times.value_or(TrainingTimes{});
+        run->training_seconds = times.features + times.training;
+        run->peak_mib = training.peak_mib.value_or(0);
         run->model_mib = static_cast<double>(fs::file_size(place.model)) / (1 << 20);
         run->milliseconds_image = 1000 * run->evaluation.seconds_per_image;
         known = std::move(run);

@@ -4,15 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "glint/metrics/estimate_json.h"
+
 namespace glint {
 namespace {
 
 using nlohmann::json;
-
-json estimate_json(const Estimate& e) {
-  auto number = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
-  return {{"value", number(e.value)}, {"ci_low", number(e.ci_low)}, {"ci_high", number(e.ci_high)}};
-}
 
 struct NamedFigure {
   const char* key;
@@ -56,8 +53,8 @@ json comparison_json(const Comparison& comparison, const Dataset& dataset) {
     for (const NamedFigure& f : kFigures) {
       const MeanFigure m = mean_figure(method, f.figure);
       entry[f.key] = estimate_json(m.estimate);
-      entry[f.key]["lowest_seed"] = std::isfinite(m.lowest) ? json(m.lowest) : json(nullptr);
-      entry[f.key]["highest_seed"] = std::isfinite(m.highest) ? json(m.highest) : json(nullptr);
+      entry[f.key]["lowest_seed"] = number_json(m.lowest);
+      entry[f.key]["highest_seed"] = number_json(m.highest);
     }
     methods.push_back(std::move(entry));
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "glint/base/error.h"
+#include "glint/metrics/estimate_json.h"
 #include "glint/study/study_list.h"
 
 namespace glint {
@@ -11,15 +12,10 @@ namespace {
 
 using nlohmann::json;
 
-json number(double v) {
-  return std::isfinite(v) ? json(v) : json(nullptr);
-}
-
 json cell_json(const StudyCell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
-  if (const auto* value = std::get_if<double>(&cell)) return number(*value);
-  const auto& e = std::get<Estimate>(cell);
-  return {{"value", number(e.value)}, {"ci_low", number(e.ci_low)}, {"ci_high", number(e.ci_high)}};
+  if (const auto* value = std::get_if<double>(&cell)) return number_json(*value);
+  return estimate_json(std::get<Estimate>(cell));
 }
 
 std::string cell_text(const StudyCell& cell) {
@@ -42,9 +38,13 @@ Arm StudyInput::refined() const {
 
 Arm StudyInput::refined_with(const std::string& name, const std::vector<std::string>& settings) const {
   return {name, dataset, [configure = options.configure, settings](int seed) {
-            auto config = configure("simplenet", Recipe::kRefined, seed);
+            const std::string method = study_methods().front();
+            auto config = configure(method, Recipe::kRefined, seed);
             OptionTable table = config->table();
-            for (const std::string& setting : settings) table.set_assignment(setting);
+            for (const std::string& setting : settings) {
+              const bool own = setting.substr(0, setting.find('=')).find('.') == std::string::npos;
+              table.set_assignment(own ? method + "." + setting : setting);
+            }
             return config;
           }};
 }
@@ -139,7 +139,7 @@ json study_json(const StudyReport& report, const Dataset& dataset) {
     json curves = json::object();
     for (const StudyCurve& curve : chart.curves) {
       json points = json::array();
-      for (const CurvePoint& p : curve.points) points.push_back({number(p.x), number(p.y)});
+      for (const CurvePoint& p : curve.points) points.push_back({number_json(p.x), number_json(p.y)});
       curves[curve.name] = std::move(points);
     }
     charts.push_back(

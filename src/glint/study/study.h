@@ -70,9 +70,9 @@ struct StudyInput {
   StudyOptions options;
   ProgressSink* progress = &silent_progress();
 
-  /// The refined SimpleNet that every study starts from; its meta-epochs are kept.
+  /// The first of study_methods(), refined: what every study starts from; its meta-epochs are kept.
   Arm refined() const;
-  /// SimpleNet, refined, with options set afterwards ("key=value").
+  /// The same with options set afterwards ("key=value"; a key without a dot is the method's own).
   Arm refined_with(const std::string& name, const std::vector<std::string>& settings) const;
 };
 

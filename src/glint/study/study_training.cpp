@@ -45,8 +45,8 @@ void add_differences(StudyReport& report, const std::vector<ArmResult>& arms) {
 }
 
 double last_reading(const ArmRun& run, const char* key) {
-  const json& series = run.model.record["training"]["series"];
-  return series.empty() ? NAN : series.back().value(key, NAN);
+  const std::vector<EpochReading>& series = run.model.training.series;
+  return series.empty() ? NAN : series.back().value(key);
 }
 
 double mean_last(const ArmResult& arm, const char* key) {
@@ -57,7 +57,7 @@ double mean_last(const ArmResult& arm, const char* key) {
 
 int saturated_runs(const ArmResult& arm) {
   int out = 0;
-  for (const auto& run : arm.runs) out += run->model.record["training"].value("saturated", false) ? 1 : 0;
+  for (const auto& run : arm.runs) out += run->model.training.saturated ? 1 : 0;
   return out;
 }
 
@@ -67,8 +67,8 @@ StudyChart tracker_chart(const std::vector<const ArmResult*>& arms, const char* 
   StudyChart chart{title, "meta-epoch", "", {}, false};
   for (const ArmResult* arm : arms) {
     StudyCurve curve{arm->name, {}};
-    for (const json& reading : arm->runs[0]->model.record["training"]["series"])
-      curve.points.push_back({reading.value("meta_epoch", 0.0), reading.value(key, NAN)});
+    for (const EpochReading& reading : arm->runs[0]->model.training.series)
+      curve.points.push_back({static_cast<double>(reading.meta_epoch), reading.value(key)});
     chart.curves.push_back(std::move(curve));
   }
   return chart;
@@ -114,7 +114,7 @@ std::vector<Arm> refined_only(const StudyInput& input) {
 
 std::vector<Arm> baseline_arms(const StudyInput& input) {
   Arm baseline{"baseline", input.dataset, [configure = input.options.configure](int seed) {
-                 return configure("simplenet", Recipe::kBaseline, seed);
+                 return configure(study_methods().front(), Recipe::kBaseline, seed);
                }};
   return {baseline, input.refined()};
 }
@@ -138,16 +138,16 @@ StudyReport baseline_report(const StudyInput&, const std::vector<ArmResult>& arm
 std::vector<Arm> augmentation_arms(const StudyInput& input) {
   // Offline passes are longer by the copies, so that all arms take about the same number of steps.
   const int passes = [&] {
-    const auto config = input.options.configure("simplenet", Recipe::kRefined, 0);
-    return config->table().to_json()["simplenet"].value("passes", 4);
+    const std::string method = study_methods().front();
+    return input.options.configure(method, Recipe::kRefined, 0)->table().to_json()[method].value("passes", 4);
   }();
   Arm mild = input.refined();
   mild.name = "mild";
-  return {input.refined_with("none", {"augment.regime=none"}), mild,
-          input.refined_with("strong", {"augment.regime=strong"}),
-          input.refined_with(
-              "offline", {"augment.regime=offline",
-                          fmt::format("simplenet.passes={}", std::max(1, passes / (1 + kOfflineCopies)))})};
+  return {
+      input.refined_with("none", {"augment.regime=none"}), mild,
+      input.refined_with("strong", {"augment.regime=strong"}),
+      input.refined_with("offline", {"augment.regime=offline",
+                                     fmt::format("passes={}", std::max(1, passes / (1 + kOfflineCopies)))})};
 }
 
 StudyReport augmentation_report(const StudyInput&, const std::vector<ArmResult>& arms) {
@@ -169,9 +169,9 @@ std::vector<Arm> saturation_arms(const StudyInput& input) {
   std::vector<Arm> out;
   for (const bool clipped : {true, false}) {
     for (const double sigma : kSigmas) {
-      out.push_back(input.refined_with(saturation_name(sigma, clipped),
-                                       {fmt::format("simplenet.noise_std={}", sigma),
-                                        fmt::format("simplenet.clip_norm={}", clipped ? 1.0 : 0.0)}));
+      out.push_back(input.refined_with(
+          saturation_name(sigma, clipped),
+          {fmt::format("noise_std={}", sigma), fmt::format("clip_norm={}", clipped ? 1.0 : 0.0)}));
     }
   }
   return out;
@@ -281,11 +281,11 @@ StudyReport noise_clean_report(const StudyInput& input, const std::vector<ArmRes
 
 std::vector<Arm> methods_arms(const StudyInput& input) {
   std::vector<Arm> out;
-  for (const char* method : {"simplenet", "inp_former", "hybrid"}) {
+  for (const std::string& method : study_methods()) {
     Arm arm{method, input.dataset, [configure = input.options.configure, method](int seed) {
               return configure(method, Recipe::kRefined, seed);
             }};
-    if (method == std::string("simplenet")) {
+    if (out.empty()) {
       arm = input.refined();
       arm.name = method;
     }
@@ -305,10 +305,11 @@ StudyReport methods_report(const StudyInput&, const std::vector<ArmResult>& arms
   const bool localises = d.aupro.ci_low > 0, judges = d.image_auroc.ci_low > 0,
              worse = d.image_auroc.ci_high < 0;
   report.findings.push_back(
-      !localises ? "INP-Former is not clearly the stronger localiser here, so the question does not arise."
-      : judges   ? "INP-Former is the stronger localiser and the better judge here."
-      : worse    ? "INP-Former is the stronger localiser but the weaker judge here, as in the study."
-                 : "INP-Former is the stronger localiser; which is the better judge cannot be told.");
+      arms[1].name + (!localises
+                          ? " is not clearly the stronger localiser here, so the question does not arise."
+                      : judges ? " is the stronger localiser and the better judge here."
+                      : worse  ? " is the stronger localiser but the weaker judge here, as in the study."
+                               : " is the stronger localiser; which is the better judge cannot be told."));
   StudyTable table{"Cost",
                    {"method", "training, s", "one image, ms", "memory while training, MiB"},
                    {},

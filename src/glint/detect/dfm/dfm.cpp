@@ -7,10 +7,12 @@
 #include "glint/detect/dfm/subspace.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
 
+const std::vector<int> kLayers = {3};
 constexpr const char* kMean = "dfm.mean";
 constexpr const char* kComponents = "dfm.components";
 constexpr const char* kVariances = "dfm.variances";
@@ -42,25 +44,20 @@ struct DfmOptions {
 };
 
 /// Pooled layer3, [images, C, h, w].
-torch::Tensor encode(const Backbone& backbone, int pooling, const std::vector<RgbImage>& images) {
+torch::Tensor encode(const FeatureExtractor& extractor, int pooling, const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const torch::Tensor map =
-      backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd)).layer3.cpu();
-  if (map.size(2) < pooling || map.size(3) < pooling) {
-    fail(ErrorCode::kConfig, "dfm.pooling = {}: the feature map is only {} x {} cells; take a smaller one",
-         pooling, map.size(3), map.size(2));
-  }
+  const torch::Tensor map = map_tensors(extractor, images, kLayers)[0];
   return at::avg_pool2d(map, pooling, pooling);
 }
 
 class DfmDetector : public Detector {
  public:
-  DfmDetector(const Backbone& backbone, const DfmOptions& options, Subspace subspace)
-      : backbone_(backbone), options_(options), subspace_(std::move(subspace)) {}
+  DfmDetector(std::shared_ptr<const FeatureExtractor> features, const DfmOptions& options, Subspace subspace)
+      : features_(std::move(features)), options_(options), subspace_(std::move(subspace)) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const torch::Tensor pooled = encode(backbone_, options_.pooling, inputs), vectors = pooled.flatten(1);
+    const torch::Tensor pooled = encode(*features_, options_.pooling, inputs), vectors = pooled.flatten(1);
     if (vectors.size(1) != subspace_.mean.size(0)) {
       fail(ErrorCode::kBadInput,
            "the model explains vectors of {} features, the input gives {}; train it again",
@@ -79,7 +76,7 @@ class DfmDetector : public Detector {
   }
 
  private:
-  Backbone backbone_;
+  std::shared_ptr<const FeatureExtractor> features_;
   DfmOptions options_;
   Subspace subspace_;
 };
@@ -87,7 +84,6 @@ class DfmDetector : public Detector {
 class Dfm : public Method {
  public:
   std::string_view name() const override { return "dfm"; }
-  bool position_bound() const override { return true; }
   void describe(OptionTable& table) override { options_.describe(table); }
 
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override {
@@ -97,14 +93,28 @@ class Dfm : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
-    require_maps(backbone.spec(), name());
+  MethodNeeds needs() const override {
+    MethodNeeds needs;
+    needs.layers = kLayers;
+    needs.training = TrainingKind::kOnePass;
+    needs.position_bound = true;
+    return needs;
+  }
+  void validate(const BackboneSpec&, const InputOptions& input) const override {
+    const int cells = (input.size + 15) / 16;  // of layer3's map
+    if (cells < options_.pooling) {
+      fail(ErrorCode::kConfig, "dfm.pooling = {}: the feature map is only {} x {} cells; take a smaller one",
+           options_.pooling, cells, cells);
+    }
+  }
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const int samples = input.images * input.draws;
     if (samples < 2) fail(ErrorCode::kBadInput, "dfm needs at least two training images");
     std::vector<torch::Tensor> vectors;
     for_each_batch(input, "computing features", [&](const std::vector<RgbImage>& images) {
-      vectors.push_back(encode(backbone, options_.pooling, images).flatten(1));
+      vectors.push_back(encode(extractor, options_.pooling, images).flatten(1));
     });
     const double feature_seconds = watch.seconds();
     const Subspace subspace = fit_subspace(at::cat(vectors), options_.variance);
@@ -113,7 +123,7 @@ class Dfm : public Method {
                       {kComponents, to_host(subspace.components.to(torch::kFloat).contiguous())},
                       {kVariances, to_host(subspace.variances.to(torch::kFloat))}};
     result.record = one_pass_record(feature_seconds, watch.seconds() - feature_seconds);
-    result.record["components"] = subspace.components.size(0);
+    result.record.figures = {{"components", subspace.components.size(0)}};
     return result;
   }
 
@@ -124,7 +134,7 @@ class Dfm : public Method {
 
   TensorDict weights_of(const TensorDict& state) const override { return state; }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     const HostTensor& components = require_tensor(weights, kComponents, file);
     if (components.shape.size() != 2)
@@ -132,7 +142,8 @@ class Dfm : public Method {
     const HostTensor& mean = require_tensor(weights, kMean, {components.shape[1]}, file);
     const HostTensor& variances = require_tensor(weights, kVariances, {components.shape[0]}, file);
     return std::make_unique<DfmDetector>(
-        backbone, options_, Subspace{to_tensor(mean), to_tensor(components), to_tensor(variances)});
+        std::move(features), options_,
+        Subspace{to_tensor(mean), to_tensor(components), to_tensor(variances)});
   }
 
  private:

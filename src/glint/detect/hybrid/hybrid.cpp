@@ -10,6 +10,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kDecisionPrefix = "simplenet.";
+constexpr const char* kDecisionPart = "decision";  // in the record
 constexpr const char* kMapPrefix = "inp_former.";
 
 class HybridDetector : public Detector {
@@ -40,13 +41,19 @@ class Hybrid : public Method {
     return decision_->apply_recipe(recipe, backbone);  // one input and one map for both: SimpleNet's
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
+  MethodNeeds needs() const override { return decision_->needs(); }  // maps; the other one takes both kinds
+  void validate(const BackboneSpec& backbone, const InputOptions& input) const override {
+    decision_->validate(backbone, input);
+    map_->validate(backbone, input);
+  }
+
+  FitResult fit(const FeatureExtractor& features, const FitInput& input) const override {
     // SimpleNet first. Resume states carry the finished part's weights along.
     FitResult decision;
     FitInput part = input;
-    const bool decided = input.resume && input.resume->record.contains("decision");
+    const bool decided = input.resume && !input.resume->record.parts.empty();
     if (decided) {
-      decision = {take_prefixed(input.resume->tensors, kDecisionPrefix), input.resume->record.at("decision")};
+      decision = {take_prefixed(input.resume->tensors, kDecisionPrefix), input.resume->record.parts[0]};
     } else {
       if (input.on_meta_epoch) {
         part.on_meta_epoch = [&](const TrainingState& state) {
@@ -55,9 +62,10 @@ class Hybrid : public Method {
           input.on_meta_epoch(half);
         };
       }
-      decision = decision_->fit(backbone, part);
+      decision = decision_->fit(features, part);
+      decision.record.name = kDecisionPart;
     }
-    const int decision_epochs = static_cast<int>(decision.record.at("series").size());
+    const int decision_epochs = static_cast<int>(decision.record.series.size());
     part.resume.reset();
     if (decided) {
       part.resume = TrainingState{input.resume->meta_epoch - decision_epochs,
@@ -68,21 +76,20 @@ class Hybrid : public Method {
         TrainingState both{decision_epochs + state.meta_epoch, {}, state.record};
         add_prefixed(both.tensors, kDecisionPrefix, decision.weights);
         add_prefixed(both.tensors, kMapPrefix, state.tensors);
-        both.record["decision"] = decision.record;
+        both.record.parts = {decision.record};
         input.on_meta_epoch(both);
       };
     }
-    const FitResult map = map_->fit(backbone, part);
+    const FitResult map = map_->fit(features, part);
 
     FitResult result;
     add_prefixed(result.weights, kDecisionPrefix, decision.weights);
     add_prefixed(result.weights, kMapPrefix, map.weights);
     result.record = map.record;
-    result.record["decision"] = decision.record;
-    result.record["saturated"] = decision.record.value("saturated", false);
-    for (const char* key : {"feature_seconds", "training_seconds"}) {
-      result.record[key] = decision.record.at(key).get<double>() + map.record.at(key).get<double>();
-    }
+    result.record.saturated = decision.record.saturated;
+    result.record.times = {decision.record.times->features + map.record.times->features,
+                           decision.record.times->training + map.record.times->training};
+    result.record.parts = {decision.record};
     return result;
   }
 
@@ -100,11 +107,11 @@ class Hybrid : public Method {
     return out;
   }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     return std::make_unique<HybridDetector>(
-        decision_->load(backbone, take_prefixed(weights, kDecisionPrefix), file),
-        map_->load(backbone, take_prefixed(weights, kMapPrefix), file));
+        decision_->load(features, take_prefixed(weights, kDecisionPrefix), file),
+        map_->load(features, take_prefixed(weights, kMapPrefix), file));
   }
 
  private:

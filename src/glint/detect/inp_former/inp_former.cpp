@@ -3,30 +3,35 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "glint/base/error.h"
+#include "glint/base/stopwatch.h"
 #include "glint/detect/feature_cache.h"
 #include "glint/detect/inp_former/network.h"
 #include "glint/detect/inp_former/optimizer.h"
 #include "glint/detect/inp_former/options.h"
 #include "glint/detect/inp_former/tokens.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
 
 class InpFormerDetector : public Detector {
  public:
-  InpFormerDetector(const Backbone& backbone, InpFormerNet net, TokenGrid grid)
-      : backbone_(backbone), net_(std::move(net)), grid_(grid) {
-    net_.to(backbone_.device());
-    net_.use_bfloat16(backbone_.precision() == Precision::kBFloat16);
+  InpFormerDetector(std::shared_ptr<const FeatureExtractor> features, InpFormerNet net, TokenGrid grid)
+      : features_(std::move(features)),
+        device_(resolve_device(features_->place())),
+        net_(std::move(net)),
+        grid_(grid) {
+    net_.to(device_);
+    net_.use_bfloat16(features_->precision() == Precision::kBFloat16);
   }
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const TokenGroups tokens = encode_tokens(backbone_, inputs, grid_);
+    TokenGroups tokens = encode_tokens(*features_, inputs, grid_);
+    for (torch::Tensor& group : tokens.groups) group = group.to(device_);
     const torch::Tensor distances =
         token_distances(tokens.groups, net_.forward(tokens.groups).decoded).cpu().contiguous();
     const auto* values = distances.data_ptr<float>();
@@ -40,7 +45,8 @@ class InpFormerDetector : public Detector {
   }
 
  private:
-  Backbone backbone_;
+  std::shared_ptr<const FeatureExtractor> features_;
+  torch::Device device_;
   InpFormerNet net_;
   TokenGrid grid_;
 };
@@ -68,20 +74,26 @@ class InpFormer : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
-    const auto start = std::chrono::steady_clock::now();
-    auto seconds = [&] {
-      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    const InpFormerShape shape = inp_former_shape(backbone.spec(), options_);
-    const bool bf16 = resolve_precision(input.precision, input.device) == Precision::kBFloat16;
+  MethodNeeds needs() const override { return {FeatureKind::kMapsOrTokens, kTokenLayers}; }
+  void validate(const BackboneSpec&, const InputOptions&) const override {
+    if (options_.decoder_blocks % 2 != 0) {
+      fail(ErrorCode::kConfig, "inp_former.decoder_blocks = {}: must be even, half for each group",
+           options_.decoder_blocks);
+    }
+  }
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
+    const Stopwatch watch;
+    const InpFormerShape shape = inp_former_shape(extractor.spec(), options_);
+    const torch::Device device = resolve_device(extractor.place());
+    const bool bf16 = resolve_precision(input.precision, device) == Precision::kBFloat16;
     const auto features = training_features(
         fmt::format("inp_former/{}", enum_name(options_.grid)), input,
         [&](const std::vector<RgbImage>& images) {
-          return pack_groups(encode_tokens(backbone, images, options_.grid).groups);
+          return pack_groups(encode_tokens(extractor, images, options_.grid).groups);
         },
         bf16 ? torch::kBFloat16 : torch::kFloat);
-    const double feature_seconds = seconds();
+    const double feature_seconds = watch.seconds();
 
     InpFormerNet net = InpFormerNet::initial(shape, input.seed);
     StableAdamW optimizer(options_.weight_decay);
@@ -89,27 +101,27 @@ class InpFormer : public Method {
       net = InpFormerNet::from_dict(shape, input.resume->tensors, "resume file");
       optimizer.load(input.resume->tensors, "resume file");
     }
-    net.to(input.device);
+    net.to(device);
     net.use_bfloat16(bf16);
     net.require_gradients(true);
 
     std::vector<torch::Tensor> held_out;
     if (const auto images = tracker_images(input); !images.empty()) {
-      for (const torch::Tensor& group : encode_tokens(backbone, images, options_.grid).groups)
-        held_out.push_back(group.clone());
+      for (const torch::Tensor& group : encode_tokens(extractor, images, options_.grid).groups)
+        held_out.push_back(group.to(device).clone());
     }
 
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) {
-      const torch::Tensor packed = features.gather(at.images, at.draw).to(input.device).to(torch::kFloat);
+      const torch::Tensor packed = features.gather(at.images, at.draw).to(device).to(torch::kFloat);
       const auto warmup =
           std::min<std::int64_t>(options_.warmup_steps, std::max<std::int64_t>(1, at.total / 5));
       return train_step(
           net, optimizer, unpack_groups(packed, shape.group_widths),
           warm_cosine(at.global, at.total, warmup, options_.learning_rate, options_.final_learning_rate));
     };
-    loop.track = [&](int) -> nlohmann::json {
-      if (held_out.empty()) return nlohmann::json::object();
+    loop.track = [&](int) -> Readings {
+      if (held_out.empty()) return {};
       const torch::NoGradGuard no_grad;
       const torch::Tensor distances = token_distances(held_out, net.forward(held_out).decoded);
       return {{"held_out_distance_mean", distances.mean().item<double>()},
@@ -120,20 +132,17 @@ class InpFormer : public Method {
       optimizer.save(state);
       return state;
     };
-    const nlohmann::json series = training_loop(
-        input, {options_.meta_epochs, options_.passes, options_.batch, true, "inp_former.order"}, loop);
-
     FitResult result;
+    TrainingRecord& record = result.record;
+    record.series = training_loop(
+        input, {options_.meta_epochs, options_.passes, options_.batch, true, "inp_former.order"}, loop);
     result.weights = net.to_dict();
-    result.record = {{"series", series},
-                     {"curves",
-                      {{{"title", "Reconstruction and coherence loss"}, {"keys", {"loss", "coherence_loss"}}},
-                       {{"title", "Distance of held-out good parts"},
-                        {"keys", {"held_out_distance_mean", "held_out_distance_max"}}}}},
-                     {"saturated", false},
-                     {"precision", bf16 ? "bfloat16" : "float32"},
-                     {"feature_seconds", feature_seconds},
-                     {"training_seconds", seconds() - feature_seconds}};
+    record.curves = {
+        {"Reconstruction and coherence loss", {"loss", "coherence_loss"}},
+        {"Distance of held-out good parts", {"held_out_distance_mean", "held_out_distance_max"}}};
+    record.times = {feature_seconds, watch.seconds() - feature_seconds};
+    record.figures = {
+        {"precision", std::string(enum_name(bf16 ? Precision::kBFloat16 : Precision::kFloat32))}};
     return result;
   }
 
@@ -148,16 +157,15 @@ class InpFormer : public Method {
     return out;
   }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
-    return std::make_unique<InpFormerDetector>(
-        backbone, InpFormerNet::from_dict(inp_former_shape(backbone.spec(), options_), weights, file),
-        options_.grid);
+    InpFormerNet net = InpFormerNet::from_dict(inp_former_shape(features->spec(), options_), weights, file);
+    return std::make_unique<InpFormerDetector>(std::move(features), std::move(net), options_.grid);
   }
 
  private:
-  nlohmann::json train_step(InpFormerNet& net, StableAdamW& optimizer,
-                            const std::vector<torch::Tensor>& groups, double learning_rate) const {
+  Readings train_step(InpFormerNet& net, StableAdamW& optimizer, const std::vector<torch::Tensor>& groups,
+                      double learning_rate) const {
     for (auto& [name, p] : net.parameters()) p.mutable_grad().reset();
     const InpFormerNet::Output out = net.forward(groups);
     const torch::Tensor reconstruction = reconstruction_loss(groups, out.decoded, options_.mining_exponent);

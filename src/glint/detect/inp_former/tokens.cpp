@@ -2,7 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "glint/base/error.h"
+#include "glint/detect/patch_features.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
@@ -15,21 +16,30 @@ torch::Tensor positions_first(const torch::Tensor& map) {
 
 }  // namespace
 
-TokenGroups encode_tokens(const Backbone& backbone, const std::vector<RgbImage>& images, TokenGrid grid) {
+std::vector<int> token_blocks(const TransformerShape& transformer) {
+  constexpr int kFirst = 2, kLast = 9, kPublishedDepth = 12;
+  std::vector<int> out;
+  for (int i = kFirst; i <= kLast; ++i) out.push_back(i * transformer.depth / kPublishedDepth);
+  return out;
+}
+
+TokenGroups encode_tokens(const FeatureExtractor& features, const std::vector<RgbImage>& images,
+                          TokenGrid grid) {
   const torch::InferenceMode inference;
-  const torch::Tensor input = images_to_tensor(images, kImageNetMean, kImageNetStd);
   TokenGroups out;
-  if (const auto& transformer = backbone.spec().transformer) {
-    const std::vector<torch::Tensor> targets = backbone.target_outputs(input);
-    out.height = static_cast<int>(input.size(2)) / transformer->patch;
-    out.width = static_cast<int>(input.size(3)) / transformer->patch;
+  if (const auto& transformer = features.spec().transformer) {
+    std::vector<torch::Tensor> targets;
+    for (const HostBuffer& block : features.tokens(images, token_blocks(*transformer)))
+      targets.push_back(share_tensor(block));
+    out.height = images.at(0).height / transformer->patch;
+    out.width = images.at(0).width / transformer->patch;
     const auto half = static_cast<std::ptrdiff_t>(targets.size() / 2);
     out.groups = {at::stack(std::vector<torch::Tensor>(targets.begin(), targets.begin() + half)).mean(0),
                   at::stack(std::vector<torch::Tensor>(targets.begin() + half, targets.end())).mean(0)};
     return out;
   }
-  const FeatureMaps maps = backbone.features(input);
-  torch::Tensor two = maps.layer2, three = maps.layer3;
+  const std::vector<torch::Tensor> maps = map_tensors(features, images, kTokenLayers);
+  torch::Tensor two = maps[0], three = maps[1];
   const torch::Tensor& target = grid == TokenGrid::kLayer3 ? three : two;
   const std::vector<std::int64_t> size = {target.size(2), target.size(3)};
   if (grid == TokenGrid::kLayer3) {
@@ -44,10 +54,6 @@ TokenGroups encode_tokens(const Backbone& backbone, const std::vector<RgbImage>&
 }
 
 InpFormerShape inp_former_shape(const BackboneSpec& backbone, const InpFormerOptions& options) {
-  if (options.decoder_blocks % 2 != 0) {
-    fail(ErrorCode::kConfig, "inp_former.decoder_blocks = {}: must be even, half for each group",
-         options.decoder_blocks);
-  }
   InpFormerShape shape;
   shape.prototypes = options.prototypes;
   shape.decoder_blocks = options.decoder_blocks;

@@ -10,11 +10,13 @@
 #include "glint/detect/padim/gaussians.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
 
 constexpr const char* kChannels = "padim.channels";
+const std::vector<int> kLayers = {1, 2, 3};
 constexpr const char* kMean = "padim.mean";
 constexpr const char* kWhitening = "padim.whitening";
 
@@ -35,24 +37,23 @@ struct Features {
 };
 
 /// Layers 1 to 3 on layer1's grid, only the drawn channels.
-Features encode(const Backbone& backbone, const torch::Tensor& channels,
+Features encode(const FeatureExtractor& extractor, const torch::Tensor& channels,
                 const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
-  const torch::Tensor joined =
-      join_maps({maps.layer1.cpu(), maps.layer2.cpu(), maps.layer3.cpu()}, Alignment::kNearest);
+  const torch::Tensor joined = join_maps(map_tensors(extractor, images, kLayers), Alignment::kNearest);
   return {positions_of(joined.index_select(1, channels)), static_cast<int>(joined.size(2)),
           static_cast<int>(joined.size(3))};
 }
 
 class PadimDetector : public Detector {
  public:
-  PadimDetector(const Backbone& backbone, torch::Tensor channels, PositionGaussians gaussians)
-      : backbone_(backbone), channels_(std::move(channels)), gaussians_(std::move(gaussians)) {}
+  PadimDetector(std::shared_ptr<const FeatureExtractor> features, torch::Tensor channels,
+                PositionGaussians gaussians)
+      : features_(std::move(features)), channels_(std::move(channels)), gaussians_(std::move(gaussians)) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const Features features = encode(backbone_, channels_, inputs);
+    const Features features = encode(*features_, channels_, inputs);
     if (features.values.size(1) != gaussians_.mean.size(0)) {
       fail(ErrorCode::kBadInput, "the model has Gaussians for {} positions, the input has {}; train it again",
            gaussians_.mean.size(0), features.values.size(1));
@@ -61,7 +62,7 @@ class PadimDetector : public Detector {
   }
 
  private:
-  Backbone backbone_;
+  std::shared_ptr<const FeatureExtractor> features_;
   torch::Tensor channels_;
   PositionGaussians gaussians_;
 };
@@ -69,7 +70,6 @@ class PadimDetector : public Detector {
 class Padim : public Method {
  public:
   std::string_view name() const override { return "padim"; }
-  bool position_bound() const override { return true; }
   void describe(OptionTable& table) override { options_.describe(table); }
 
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec& backbone) override {
@@ -80,10 +80,18 @@ class Padim : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
-    require_maps(backbone.spec(), name());
+  MethodNeeds needs() const override {
+    MethodNeeds needs;
+    needs.layers = kLayers;
+    needs.training = TrainingKind::kOnePass;
+    needs.position_bound = true;
+    return needs;
+  }
+  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const BackboneSpec& spec = backbone.spec();
+    const BackboneSpec& spec = extractor.spec();
     const int all = spec.channels(1) + spec.channels(2) + spec.channels(3);
     std::vector<int> drawn = permutation(all, Rng(input.seed, "padim.channels"));
     drawn.resize(static_cast<std::size_t>(std::min(options_.channels, all)));
@@ -94,7 +102,7 @@ class Padim : public Method {
     if (samples < 2) fail(ErrorCode::kBadInput, "padim needs at least two training images");
     std::optional<GaussianSums> sums;
     for_each_batch(input, "collecting Gaussians", [&](const std::vector<RgbImage>& images) {
-      const Features features = encode(backbone, channels, images);
+      const Features features = encode(extractor, channels, images);
       if (!sums) sums.emplace(features.values.size(1), features.values.size(2));
       sums->add(features.values);
     });
@@ -104,7 +112,7 @@ class Padim : public Method {
                       {kMean, to_host(gaussians.mean)},
                       {kWhitening, to_host(pack_triangles(gaussians.whitening))}};
     result.record = one_pass_record(watch.seconds(), 0);
-    result.record["positions"] = gaussians.mean.size(0);
+    result.record.figures = {{"positions", gaussians.mean.size(0)}};
     return result;
   }
 
@@ -115,11 +123,11 @@ class Padim : public Method {
 
   TensorDict weights_of(const TensorDict& state) const override { return state; }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     const HostTensor& channels = require_tensor(weights, kChannels, file);
     const HostTensor& mean = require_tensor(weights, kMean, file);
-    const BackboneSpec& spec = backbone.spec();
+    const BackboneSpec& spec = features->spec();
     if (channels.dtype != DType::kI64 || channels.shape.size() != 1 || mean.shape.size() != 2 ||
         mean.shape[1] != channels.shape[0]) {
       fail(ErrorCode::kBadInput, "{}: '{}' and '{}' do not belong together", file, kChannels, kMean);
@@ -131,7 +139,8 @@ class Padim : public Method {
     if (d == 0 || index.min().item<std::int64_t>() < 0 || index.max().item<std::int64_t>() >= all)
       fail(ErrorCode::kBadInput, "{}: '{}' names channels that {} lacks", file, kChannels, spec.name);
     return std::make_unique<PadimDetector>(
-        backbone, index, PositionGaussians{to_tensor(mean), unpack_triangles(to_tensor(packed), d)});
+        std::move(features), index,
+        PositionGaussians{to_tensor(mean), unpack_triangles(to_tensor(packed), d)});
   }
 
  private:

@@ -21,6 +21,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kBank = "patchcore.bank";
+const std::vector<int> kLayers = {2, 3};
 
 /// 1024 for WideResNet-50-2; a smaller network's neighbourhoods are not stretched.
 int published_dimension(const BackboneSpec& backbone) {
@@ -31,11 +32,10 @@ int published_dimension(const BackboneSpec& backbone) {
 /// Patch features of prepared images, [images, positions, D] float32 on the CPU, and their grid.
 class PatchcoreFeatures {
  public:
-  PatchcoreFeatures(const Backbone& backbone, PatchcoreEmbedding kind) : backbone_(backbone) {
-    require_maps(backbone.spec(), "patchcore");
+  PatchcoreFeatures(const BackboneSpec& backbone, PatchcoreEmbedding kind) {
     if (kind == PatchcoreEmbedding::kPublished) {
-      const int dimension = published_dimension(backbone.spec());
-      published_.emplace(backbone.spec().channels(2), backbone.spec().channels(3), dimension, dimension);
+      const int dimension = published_dimension(backbone);
+      published_.emplace(backbone.channels(2), backbone.channels(3), dimension, dimension);
     }
   }
 
@@ -43,36 +43,35 @@ class PatchcoreFeatures {
     torch::Tensor features;
     int height = 0, width = 0;
   };
-  Grid operator()(const std::vector<RgbImage>& images) const {
+  Grid operator()(const FeatureExtractor& features, const std::vector<RgbImage>& images) const {
     const torch::InferenceMode inference;
-    const FeatureMaps maps = backbone_.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
-    const auto h = static_cast<int>(maps.layer2.size(2)), w = static_cast<int>(maps.layer2.size(3));
+    const std::vector<torch::Tensor> maps = map_tensors(features, images, kLayers);
+    const auto h = static_cast<int>(maps[0].size(2)), w = static_cast<int>(maps[0].size(3));
     if (published_) {
-      return {published_->embed(maps.layer2, maps.layer3)
-                  .reshape({std::ssize(images), -1, published_->dimension()}),
+      return {published_->embed(maps[0], maps[1]).reshape({std::ssize(images), -1, published_->dimension()}),
               h, w};
     }
-    return {positions_of(join_maps(
-                {average_neighbourhoods(maps.layer2.cpu()), average_neighbourhoods(maps.layer3.cpu())},
-                Alignment::kBilinear)),
+    return {positions_of(join_maps({average_neighbourhoods(maps[0]), average_neighbourhoods(maps[1])},
+                                   Alignment::kBilinear)),
             h, w};
   }
 
  private:
-  Backbone backbone_;
   std::optional<PatchEmbedding> published_;
 };
 
 class PatchcoreDetector : public Detector {
  public:
-  PatchcoreDetector(const Backbone& backbone, const PatchcoreOptions& options, torch::Tensor bank)
-      : features_(backbone, options.embedding),
+  PatchcoreDetector(std::shared_ptr<const FeatureExtractor> features, const PatchcoreOptions& options,
+                    torch::Tensor bank)
+      : features_(std::move(features)),
+        encode_(features_->spec(), options.embedding),
         options_(options),
-        bank_(std::move(bank), backbone.precision()) {}
+        bank_(std::move(bank), features_->precision()) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const PatchcoreFeatures::Grid grid = features_(inputs);
+    const PatchcoreFeatures::Grid grid = encode_(*features_, inputs);
     const std::int64_t k = std::min<std::int64_t>(options_.neighbours, bank_.size());
     const NearestResult nearest = bank_.search(grid.features.flatten(0, 1), k);
     const torch::Tensor distance =
@@ -90,7 +89,8 @@ class PatchcoreDetector : public Detector {
   }
 
  private:
-  PatchcoreFeatures features_;
+  std::shared_ptr<const FeatureExtractor> features_;
+  PatchcoreFeatures encode_;
   PatchcoreOptions options_;
   NearestRows bank_;
 };
@@ -127,12 +127,21 @@ class Patchcore : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
+  MethodNeeds needs() const override {
+    MethodNeeds needs;
+    needs.layers = kLayers;
+    needs.training = TrainingKind::kOnePass;
+    return needs;
+  }
+  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const PatchcoreFeatures encode(backbone, options_.embedding);
+    const PatchcoreFeatures encode(extractor.spec(), options_.embedding);
     const TrainingFeatures features = training_features(
         fmt::format("patchcore/{}", enum_name(options_.embedding)), input,
-        [&](const std::vector<RgbImage>& images) { return encode(images).features; }, torch::kFloat);
+        [&](const std::vector<RgbImage>& images) { return encode(extractor, images).features; },
+        torch::kFloat);
     const double feature_seconds = watch.seconds();
     const int samples = input.images * input.draws;
     const auto pool = pool_of(samples, features.positions(), options_.pool);
@@ -157,9 +166,7 @@ class Patchcore : public Method {
     FitResult result;
     result.weights[kBank] = to_host(bank);
     result.record = one_pass_record(feature_seconds, watch.seconds() - feature_seconds);
-    result.record["bank_rows"] = count;
-    result.record["training_patches"] = all;
-    result.record["embedding_dimension"] = width;
+    result.record.figures = {{"bank_rows", count}, {"training_patches", all}, {"embedding_dimension", width}};
     return result;
   }
 
@@ -175,12 +182,12 @@ class Patchcore : public Method {
 
   TensorDict weights_of(const TensorDict& state) const override { return state; }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     const HostTensor& bank = require_tensor(weights, kBank, file);
     if (bank.shape.size() != 2 || bank.shape[0] < 1 || bank.dtype != DType::kF32)
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be float32 [rows, features]", file, kBank);
-    return std::make_unique<PatchcoreDetector>(backbone, options_, to_tensor(bank));
+    return std::make_unique<PatchcoreDetector>(std::move(features), options_, to_tensor(bank));
   }
 
  private:

@@ -11,8 +11,6 @@
 
 #include <vector>
 
-#include "glint/nn/backbone.h"
-
 namespace glint {
 
 /// One layer's part: row r of the embedding gets sum_i weights[i] * neighbourhood[first + i].

@@ -142,18 +142,6 @@ std::vector<torch::Tensor> discriminator_parameters(const HeadWeights& h) {
   return {h.hidden_weight, h.hidden_bias, h.norm_weight, h.norm_bias, h.tail_weight};
 }
 
-/// Scales the gradients so that their joint norm is at most `limit` (torch's clip_grad_norm_, with its 1e-6).
-double clip(const std::vector<torch::Tensor>& gradients, double limit) {
-  double squares = 0;
-  for (const torch::Tensor& g : gradients) squares += g.square().sum(torch::kDouble).item<double>();
-  const double norm = std::sqrt(squares);
-  const double factor = limit > 0 ? limit / (norm + 1e-6) : 1;
-  if (factor < 1) {
-    for (const torch::Tensor& g : gradients) g.mul_(factor);
-  }
-  return norm;
-}
-
 const char* const kNames[] = {"projection.layers.0fc.weight",
                               "projection.layers.0fc.bias",
                               "discriminator.body.block1.0.weight",
@@ -297,17 +285,15 @@ HeadOptimizer::HeadOptimizer(const SimpleNetOptions& options, const HeadWeights&
 
 void HeadOptimizer::step(HeadWeights& head, HeadGradients& gradients, StepResult& result) {
   const torch::NoGradGuard no_grad;
-  const std::vector<torch::Tensor> adapter = adapter_gradients(gradients),
-                                   discriminator = discriminator_gradients(gradients);
-  result.adapter_grad_norm = clip(adapter, options_.clip_norm);
-  result.discriminator_grad_norm = clip(discriminator, options_.clip_norm);
+  result.adapter_grad_norm = clip_gradients(adapter_gradients(gradients), options_.clip_norm);
+  result.discriminator_grad_norm = clip_gradients(discriminator_gradients(gradients), options_.clip_norm);
   adam_step(adapter_,
             {options_.adapter_learning_rate, options_.adapter_weight_decay,
              options_.adapter_optimizer == AdapterOptimizer::kAdamW},
-            adapter_parameters(head), adapter);
+            adapter_parameters(head), adapter_gradients(gradients));
   adam_step(discriminator_,
             {options_.discriminator_learning_rate, options_.discriminator_weight_decay, false},
-            discriminator_parameters(head), discriminator);
+            discriminator_parameters(head), discriminator_gradients(gradients));
 }
 
 void HeadOptimizer::save(TensorDict& tensors) const {

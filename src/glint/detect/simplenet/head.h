@@ -7,8 +7,8 @@
 
 #include <string>
 
-#include "glint/detect/adam.h"
 #include "glint/detect/simplenet/options.h"
+#include "glint/nn/adam.h"
 #include "glint/nn/tensor_dict.h"
 #include "glint/nn/tensors.h"
 

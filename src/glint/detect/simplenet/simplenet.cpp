@@ -2,16 +2,18 @@
 
 #include <torch/types.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/base/stopwatch.h"
 #include "glint/detect/feature_cache.h"
+#include "glint/detect/patch_features.h"
 #include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
@@ -20,6 +22,12 @@ constexpr const char* kScaleTensor = "simplenet.feature_scale";
 constexpr const char* kSnapshotPrefix = "snapshot.";  // of the heads before the last one
 constexpr const char* kOptimizerPrefix = "adam.";     // what HeadOptimizer::save writes
 constexpr int kEnsembleSnapshots = 20;
+const std::vector<int> kLayers = {2, 3};
+
+// Readings that the record and `saturated` refer to.
+constexpr const char* kLoss = "loss";
+constexpr const char* kRealAccuracy = "real_margin_accuracy";
+constexpr const char* kFakeAccuracy = "fake_margin_accuracy";
 
 PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
   return {spec.channels(2), spec.channels(3), dimension, dimension};
@@ -29,9 +37,10 @@ PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
 /// map, layer3's before the interpolation. The mean of several heads is one wider head.
 class SimpleNetDetector : public Detector {
  public:
-  SimpleNetDetector(const Backbone& backbone, const std::vector<HeadWeights>& heads, double feature_scale)
-      : backbone_(backbone),
-        embedding_(make_embedding(backbone.spec(), static_cast<int>(heads.at(0).dimension()))) {
+  SimpleNetDetector(std::shared_ptr<const FeatureExtractor> features, const std::vector<HeadWeights>& heads,
+                    double feature_scale)
+      : features_(std::move(features)),
+        embedding_(make_embedding(features_->spec(), static_cast<int>(heads.at(0).dimension()))) {
     std::vector<torch::Tensor> weights, biases, tails;
     for (const HeadWeights& head : heads) {
       const FoldedHead folded = fold_head(head);
@@ -45,7 +54,7 @@ class SimpleNetDetector : public Detector {
     bias_ = at::cat(biases);
     tail_ = at::cat(tails);
     if (bias_.size(0) <= weight.size(1)) return;
-    const auto type = backbone.precision() == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat;
+    const auto type = features_->precision() == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat;
     for (std::int64_t first = 0; first < bias_.size(0); first += kWideBlock) {
       const std::int64_t last = std::min(bias_.size(0), first + kWideBlock);
       blocks_.push_back({weight.slice(0, first, last).to(type).contiguous(),
@@ -56,8 +65,8 @@ class SimpleNetDetector : public Detector {
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const FeatureMaps maps = backbone_.features(images_to_tensor(inputs, kImageNetMean, kImageNetStd));
-    const torch::Tensor layer2 = maps.layer2.cpu(), layer3 = maps.layer3.cpu();
+    const std::vector<torch::Tensor> maps = map_tensors(*features_, inputs, kLayers);
+    const torch::Tensor &layer2 = maps[0], &layer3 = maps[1];
     const auto h = static_cast<int>(layer2.size(2)), w = static_cast<int>(layer2.size(3));
     const torch::Tensor score =
         blocks_.empty() ? narrow_scores(layer2, layer3, h, w) : wide_scores(layer2, layer3);
@@ -99,27 +108,28 @@ class SimpleNetDetector : public Detector {
     torch::Tensor weight, bias, tail;
   };
 
-  Backbone backbone_;
+  std::shared_ptr<const FeatureExtractor> features_;
   PatchEmbedding embedding_;
   torch::Tensor weight2_, weight3_, bias_, tail_;
   std::vector<Block> blocks_;  ///< empty unless the head is wide
 };
 
 /// Embeddings of images; [images, positions, D].
-torch::Tensor embed_images(const Backbone& backbone, const PatchEmbedding& embedding,
+torch::Tensor embed_images(const FeatureExtractor& features, const PatchEmbedding& embedding,
                            const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
-  return embedding.embed(maps.layer2.cpu(), maps.layer3.cpu())
+  const std::vector<torch::Tensor> maps = map_tensors(features, images, kLayers);
+  return embedding.embed(maps[0], maps[1])
       .reshape({static_cast<std::int64_t>(images.size()), -1, embedding.dimension()});
 }
 
 /// Reference spread over the spread (standard deviation over all values) of up to 16 training images.
-double relative_scale(const Backbone& backbone, const PatchEmbedding& embedding, const FitInput& input) {
+double relative_scale(const FeatureExtractor& features, const PatchEmbedding& embedding,
+                      const FitInput& input) {
   std::vector<RgbImage> sample;
   const int n = std::min(16, input.images);
   for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
-  const double spread = embed_images(backbone, embedding, sample).to(torch::kDouble).std().item<double>();
+  const double spread = embed_images(features, embedding, sample).to(torch::kDouble).std().item<double>();
   if (!(spread > 0))
     fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
   return kWideResNetSpread / spread;
@@ -127,9 +137,9 @@ double relative_scale(const Backbone& backbone, const PatchEmbedding& embedding,
 
 /// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from
 /// them.
-nlohmann::json tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std,
-                               std::uint64_t seed) {
-  if (!held_out.defined()) return nlohmann::json::object();
+Readings tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std,
+                         std::uint64_t seed) {
+  if (!held_out.defined()) return {};
   const torch::NoGradGuard no_grad;
   const torch::Tensor q = adapt(head, held_out);
   const torch::Tensor real = discriminate(head, q),
@@ -176,23 +186,23 @@ class SimpleNet : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
-    const auto start = std::chrono::steady_clock::now();
-    auto seconds = [&] {
-      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    const int dimension = dimension_for(backbone.spec()), hidden = hidden_for(dimension);
-    const PatchEmbedding embedding = make_embedding(backbone.spec(), dimension);
+  MethodNeeds needs() const override { return {FeatureKind::kMaps, kLayers}; }
+  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
+    const Stopwatch watch;
+    const int dimension = dimension_for(extractor.spec()), hidden = hidden_for(dimension);
+    const PatchEmbedding embedding = make_embedding(extractor.spec(), dimension);
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const double scale =
-        options_.noise_scale == NoiseScale::kRelative ? relative_scale(backbone, embedding, input) : 1.0;
+        options_.noise_scale == NoiseScale::kRelative ? relative_scale(extractor, embedding, input) : 1.0;
     // Kept without the scale, which belongs to this training's images, so that the folds of cross-fitting
     // share the features of all images.
     const auto features = training_features(
         fmt::format("simplenet/{}", dimension), input,
-        [&](const std::vector<RgbImage>& images) { return embed_images(backbone, embedding, images); },
+        [&](const std::vector<RgbImage>& images) { return embed_images(extractor, embedding, images); },
         bf16 ? torch::kBFloat16 : torch::kFloat);
-    const double feature_seconds = seconds();
+    const double feature_seconds = watch.seconds();
 
     HeadWeights head = HeadWeights::initial(dimension, hidden, input.seed);
     HeadOptimizer optimizer(options_, head);
@@ -204,11 +214,11 @@ class SimpleNet : public Method {
     }
     torch::Tensor held_out;
     if (const auto images = tracker_images(input); !images.empty())
-      held_out = embed_images(backbone, embedding, images).flatten(0, 1) * scale;
+      held_out = embed_images(extractor, embedding, images).flatten(0, 1) * scale;
 
     int newest_epoch = input.resume ? input.resume->meta_epoch - 1 : 0;
     LoopCallbacks loop;
-    loop.train = [&](const LoopStep& at) -> nlohmann::json {
+    loop.train = [&](const LoopStep& at) -> Readings {
       if (at.meta_epoch > newest_epoch && options_.snapshots > 1) {
         earlier.push_back(head.clone());
         if (std::ssize(earlier) >= options_.snapshots) earlier.erase(earlier.begin());
@@ -220,9 +230,9 @@ class SimpleNet : public Method {
       HeadGradients gradients;
       StepResult step = fast_gradients(head, z, noise, options_.margin, gradients);
       optimizer.step(head, gradients, step);
-      return {{"loss", step.loss},
-              {"real_margin_accuracy", step.real_margin_accuracy},
-              {"fake_margin_accuracy", step.fake_margin_accuracy},
+      return {{kLoss, step.loss},
+              {kRealAccuracy, step.real_margin_accuracy},
+              {kFakeAccuracy, step.fake_margin_accuracy},
               {"adapter_grad_norm", step.adapter_grad_norm},
               {"discriminator_grad_norm", step.discriminator_grad_norm}};
     };
@@ -235,31 +245,26 @@ class SimpleNet : public Method {
       optimizer.save(state);
       return state;
     };
-    const nlohmann::json series = training_loop(
-        input, {options_.meta_epochs, options_.passes, options_.batch, false, "simplenet.order"}, loop);
-
     FitResult result;
+    TrainingRecord& record = result.record;
+    record.series = training_loop(
+        input, {options_.meta_epochs, options_.passes, options_.batch, false, "simplenet.order"}, loop);
     result.weights = pack_weights(head, earlier, scale);
-    const nlohmann::json& last = series.back();
-    const bool saturated = last.at("real_margin_accuracy").get<double>() >= kSaturatedShare &&
-                           last.at("fake_margin_accuracy").get<double>() >= kSaturatedShare &&
-                           last.at("loss").get<double>() <= kSaturatedLoss;
-    result.record = {{"series", series},
-                     {"curves",
-                      {{{"title", "Hinge loss"}, {"keys", {"loss"}}},
-                       {{"title", "Share of features past their margin (both at 1: saturation)"},
-                        {"keys", {"real_margin_accuracy", "fake_margin_accuracy"}}},
-                       {{"title",
-                         "Tracker: discriminator output on held-out good parts and on fakes made from them "
-                         "(diagnostic only)"},
-                        {"keys", {"real_mean", "real_std", "fake_mean", "fake_std"}}}}},
-                     {"saturated", saturated},
-                     {"feature_scale", scale},
-                     {"embedding_dimension", dimension},
-                     {"hidden_dimension", hidden},
-                     {"precision", bf16 ? "bfloat16" : "float32"},
-                     {"feature_seconds", feature_seconds},
-                     {"training_seconds", seconds() - feature_seconds}};
+    const EpochReading& last = record.series.back();
+    record.saturated = last.value(kRealAccuracy) >= kSaturatedShare &&
+                       last.value(kFakeAccuracy) >= kSaturatedShare && last.value(kLoss) <= kSaturatedLoss;
+    record.curves = {
+        {"Hinge loss", {kLoss}},
+        {"Share of features past their margin (both at 1: saturation)", {kRealAccuracy, kFakeAccuracy}},
+        {"Tracker: discriminator output on held-out good parts and on fakes made from them "
+         "(diagnostic only)",
+         {"real_mean", "real_std", "fake_mean", "fake_std"}}};
+    record.times = {feature_seconds, watch.seconds() - feature_seconds};
+    record.figures = {
+        {"feature_scale", scale},
+        {"embedding_dimension", std::int64_t{dimension}},
+        {"hidden_dimension", std::int64_t{hidden}},
+        {"precision", std::string(enum_name(bf16 ? Precision::kBFloat16 : Precision::kFloat32))}};
     return result;
   }
 
@@ -276,7 +281,7 @@ class SimpleNet : public Method {
     return out;
   }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     std::vector<HeadWeights> heads = earlier_heads(weights, file);
     heads.push_back(HeadWeights::from_dict(weights, file));
@@ -288,15 +293,14 @@ class SimpleNet : public Method {
     const float factor = scale.numel() == 1 && is_floating(scale.dtype) ? to_floats(scale)[0] : 0;
     if (!(factor > 0) || !std::isfinite(factor))
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number", file, kScaleTensor);
-    if (backbone.spec().transformer)
-      fail(ErrorCode::kBadInput, "{}: SimpleNet's heads do not fit the backbone {}", file,
-           backbone.spec().name);
-    return std::make_unique<SimpleNetDetector>(backbone, heads, factor);
+    return std::make_unique<SimpleNetDetector>(std::move(features), heads, factor);
   }
 
  private:
   int dimension_for(const BackboneSpec& backbone) const {
-    return options_.embedding_dimension > 0 ? options_.embedding_dimension : backbone.simplenet_dimension;
+    // As published: both layers' channels, 1536 for WideResNet-50-2.
+    return options_.embedding_dimension > 0 ? options_.embedding_dimension
+                                            : backbone.channels(2) + backbone.channels(3);
   }
   int hidden_for(int dimension) const {
     return options_.hidden_dimension > 0 ? options_.hidden_dimension : dimension * 2 / 3;

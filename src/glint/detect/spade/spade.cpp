@@ -9,12 +9,14 @@
 #include "glint/detect/patch_features.h"
 #include "glint/detect/spade/gallery.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
 
 constexpr const char* kVectors = "spade.vectors";
-constexpr const char* kLayers[3] = {"spade.layer1", "spade.layer2", "spade.layer3"};
+const std::vector<int> kLayers = {1, 2, 3};
+constexpr const char* kLayerTensors[3] = {"spade.layer1", "spade.layer2", "spade.layer3"};
 
 struct SpadeOptions {
   int neighbours = 5;  ///< images; the common re-implementation (the paper: 50)
@@ -24,29 +26,30 @@ struct SpadeOptions {
   }
 };
 
-SpadeFeatures encode(const Backbone& backbone, const std::vector<RgbImage>& images) {
+SpadeFeatures encode(const FeatureExtractor& extractor, const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
-  return {maps.layer3.cpu().mean({2, 3}), {maps.layer1.cpu(), maps.layer2.cpu(), maps.layer3.cpu()}};
+  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kLayers);
+  return {maps[2].mean({2, 3}), {maps[0], maps[1], maps[2]}};
 }
 
 class SpadeDetector : public Detector {
  public:
-  SpadeDetector(const Backbone& backbone, const SpadeOptions& options, SpadeFeatures gallery)
-      : backbone_(backbone), options_(options), gallery_(std::move(gallery)) {}
+  SpadeDetector(std::shared_ptr<const FeatureExtractor> features, const SpadeOptions& options,
+                SpadeFeatures gallery)
+      : features_(std::move(features)), options_(options), gallery_(std::move(gallery)) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
     std::vector<PatchScores> out;
     for (const RgbImage& input : inputs) {
-      const SpadeFeatures one = encode(backbone_, {input});
+      const SpadeFeatures one = encode(*features_, {input});
       for (std::size_t l = 0; l < one.layers.size(); ++l) {
         if (one.layers[l].sizes() != gallery_.layers[l].slice(0, 0, 1).sizes())
           fail(ErrorCode::kBadInput, "the model's gallery is of another input size; train it again");
       }
       const NearestImages nearest = nearest_images(one.vector, gallery_.vector, options_.neighbours);
       const torch::Tensor map =
-          mean_of_layers(gallery_distances(one, gallery_, nearest.index, backbone_.precision()),
+          mean_of_layers(gallery_distances(one, gallery_, nearest.index, features_->precision()),
                          one.layers[0].size(2), one.layers[0].size(3));
       out.push_back(
           maps_of(map.reshape({1, -1}), static_cast<int>(map.size(0)), static_cast<int>(map.size(1)))[0]);
@@ -56,7 +59,7 @@ class SpadeDetector : public Detector {
   }
 
  private:
-  Backbone backbone_;
+  std::shared_ptr<const FeatureExtractor> features_;
   SpadeOptions options_;
   SpadeFeatures gallery_;
 };
@@ -74,23 +77,31 @@ class Spade : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
-    require_maps(backbone.spec(), name());
+  MethodNeeds needs() const override {
+    MethodNeeds needs;
+    needs.layers = kLayers;
+    needs.training = TrainingKind::kOnePass;
+    return needs;
+  }
+  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const int samples = input.images * input.draws;
     std::vector<torch::Tensor> vectors;
     std::array<std::vector<torch::Tensor>, 3> layers;
     for_each_batch(input, "computing features", [&](const std::vector<RgbImage>& images) {
-      const SpadeFeatures part = encode(backbone, images);
+      const SpadeFeatures part = encode(extractor, images);
       vectors.push_back(part.vector);
       // Half the memory; the distances that count are thousands of times larger than what is rounded away.
       for (std::size_t l = 0; l < 3; ++l) layers[l].push_back(part.layers[l].to(torch::kBFloat16));
     });
     FitResult result;
     result.weights[kVectors] = to_host(at::cat(vectors));
-    for (std::size_t l = 0; l < 3; ++l) result.weights[kLayers[l]] = to_host(at::cat(layers[l]).contiguous());
+    for (std::size_t l = 0; l < 3; ++l)
+      result.weights[kLayerTensors[l]] = to_host(at::cat(layers[l]).contiguous());
     result.record = one_pass_record(watch.seconds(), 0);
-    result.record["gallery_images"] = samples;
+    result.record.figures = {{"gallery_images", std::int64_t{samples}}};
     return result;
   }
 
@@ -105,22 +116,22 @@ class Spade : public Method {
 
   TensorDict weights_of(const TensorDict& state) const override { return state; }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     const HostTensor& vectors = require_tensor(weights, kVectors, file);
     if (vectors.shape.size() != 2 || vectors.shape[0] < 1)
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be [images, features]", file, kVectors);
     SpadeFeatures gallery{to_tensor(vectors), {}};
     for (int l = 0; l < 3; ++l) {
-      const HostTensor& layer = require_tensor(weights, kLayers[l], file);
+      const HostTensor& layer = require_tensor(weights, kLayerTensors[l], file);
       if (layer.shape.size() != 4 || layer.shape[0] != vectors.shape[0] ||
-          layer.shape[1] != backbone.spec().channels(l + 1)) {
-        fail(ErrorCode::kBadInput, "{}: tensor '{}' must be [{}, {}, height, width]", file, kLayers[l],
-             vectors.shape[0], backbone.spec().channels(l + 1));
+          layer.shape[1] != features->spec().channels(l + 1)) {
+        fail(ErrorCode::kBadInput, "{}: tensor '{}' must be [{}, {}, height, width]", file, kLayerTensors[l],
+             vectors.shape[0], features->spec().channels(l + 1));
       }
       gallery.layers[static_cast<std::size_t>(l)] = to_tensor(layer);
     }
-    return std::make_unique<SpadeDetector>(backbone, options_, std::move(gallery));
+    return std::make_unique<SpadeDetector>(std::move(features), options_, std::move(gallery));
   }
 
  private:

@@ -8,12 +8,12 @@
 #include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/base/stopwatch.h"
-#include "glint/detect/adam.h"
 #include "glint/detect/feature_cache.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/supersimplenet/losses.h"
 #include "glint/detect/supersimplenet/network.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/adam.h"
 
 namespace glint {
 namespace {
@@ -28,11 +28,18 @@ constexpr int kShortPasses = 20, kShortBatch = 8;
 /// by their channels and reduced by the average; an order of magnitude, not a constant of nature.
 constexpr double kWideResNetFineSpread = 0.09;
 
+const std::vector<int> kLayers = {2, 3};
+
+/// [B, C, H, W] float32 on the CPU.
+struct CoarseMaps {
+  torch::Tensor layer2, layer3;
+};
+
 /// layer2 and layer3 side by side on their own grids: an eighth of the fine features.
 struct CoarseGrid {
   std::int64_t channels2 = 0, h2 = 0, w2 = 0, channels3 = 0, h3 = 0, w3 = 0;
 
-  static CoarseGrid of(const FeatureMaps& maps) {
+  static CoarseGrid of(const CoarseMaps& maps) {
     return {maps.layer2.size(1), maps.layer2.size(2), maps.layer2.size(3),
             maps.layer3.size(1), maps.layer3.size(2), maps.layer3.size(3)};
   }
@@ -41,14 +48,14 @@ struct CoarseGrid {
   int fine_width() const { return static_cast<int>(2 * w2); }
 };
 
-FeatureMaps backbone_maps(const Backbone& backbone, const std::vector<RgbImage>& images) {
+CoarseMaps coarse_maps(const FeatureExtractor& extractor, const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const FeatureMaps maps = backbone.features(images_to_tensor(images, kImageNetMean, kImageNetStd));
-  return {{}, maps.layer2.cpu(), maps.layer3.cpu()};
+  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kLayers);
+  return {maps[0], maps[1]};
 }
 
 /// [B, 1, all values], positions before channels.
-torch::Tensor pack(const FeatureMaps& maps) {
+torch::Tensor pack(const CoarseMaps& maps) {
   return at::cat({positions_of(maps.layer2).flatten(1), positions_of(maps.layer3).flatten(1)}, 1)
       .unsqueeze(1);
 }
@@ -69,15 +76,15 @@ torch::Tensor unpack_fine(const torch::Tensor& packed, const CoarseGrid& grid, L
 
 class SuperSimpleNetDetector : public Detector {
  public:
-  SuperSimpleNetDetector(const Backbone& backbone, SuperSimpleNetwork net, LayerAlignment alignment,
-                         double scale)
-      : backbone_(backbone), net_(std::move(net)), alignment_(alignment), scale_(scale) {
+  SuperSimpleNetDetector(std::shared_ptr<const FeatureExtractor> extractor, SuperSimpleNetwork net,
+                         LayerAlignment alignment, double scale)
+      : extractor_(std::move(extractor)), net_(std::move(net)), alignment_(alignment), scale_(scale) {
     net_.use_bfloat16(bfloat16());
   }
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const FeatureMaps maps = backbone_maps(backbone_, inputs);
+    const CoarseMaps maps = coarse_maps(*extractor_, inputs);
     const CoarseGrid grid = CoarseGrid::of(maps);
     const auto type = bfloat16() ? torch::kBFloat16 : torch::kFloat;
     const SuperSimpleNetwork::Output out =
@@ -89,9 +96,9 @@ class SuperSimpleNetDetector : public Detector {
   }
 
  private:
-  bool bfloat16() const { return backbone_.precision() == Precision::kBFloat16; }
+  bool bfloat16() const { return extractor_->precision() == Precision::kBFloat16; }
 
-  Backbone backbone_;
+  std::shared_ptr<const FeatureExtractor> extractor_;
   SuperSimpleNetwork net_;
   LayerAlignment alignment_;
   double scale_;
@@ -108,7 +115,7 @@ struct Trainer {
   }
 
   /// One step on fine features [B, C, h, w]; every image is in it twice.
-  nlohmann::json step(const torch::Tensor& features, double rate_factor, std::uint64_t seed) {
+  Readings step(const torch::Tensor& features, double rate_factor, std::uint64_t seed) {
     const SyntheticDefects defects =
         draw_defects(static_cast<int>(2 * features.size(0)), static_cast<int>(features.size(1)),
                      static_cast<int>(features.size(2)), static_cast<int>(features.size(3)),
@@ -172,17 +179,23 @@ class SuperSimpleNet : public Method {
     return defaults;
   }
 
-  FitResult fit(const Backbone& backbone, const FitInput& input) const override {
-    require_maps(backbone.spec(), name());
+  MethodNeeds needs() const override {
+    MethodNeeds needs;
+    needs.layers = kLayers;
+    return needs;
+  }
+  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+
+  FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
-    const FeatureMaps sample = backbone_maps(backbone, scale_images(input));
+    const CoarseMaps sample = coarse_maps(extractor, scale_images(input));
     const CoarseGrid grid = CoarseGrid::of(sample);
     const double scale = feature_scale(sample);
     const auto features = training_features(
         "supersimplenet", input,
-        [&](const std::vector<RgbImage>& images) { return pack(backbone_maps(backbone, images)); }, type);
+        [&](const std::vector<RgbImage>& images) { return pack(coarse_maps(extractor, images)); }, type);
     const double feature_seconds = watch.seconds();
 
     const int channels = grid.channels();
@@ -198,7 +211,7 @@ class SuperSimpleNet : public Method {
     torch::Tensor held_out;
     if (const auto images = tracker_images(input); !images.empty())
       held_out =
-          unpack_fine(pack(backbone_maps(backbone, images)), grid, options_.alignment, scale, type).clone();
+          unpack_fine(pack(coarse_maps(extractor, images)), grid, options_.alignment, scale, type).clone();
 
     const auto weights = [&] {
       TensorDict out = trainer.net.to_dict();
@@ -207,14 +220,14 @@ class SuperSimpleNet : public Method {
     };
     const int passes = options_.meta_epochs * options_.passes;
     LoopCallbacks loop;
-    loop.train = [&](const LoopStep& at) {
+    loop.train = [&](const LoopStep& at) -> Readings {
       return trainer.step(
           unpack_fine(features.gather(at.images, at.draw), grid, options_.alignment, scale, type),
           rate_factor(at.pass, passes, options_.learning_rate_factor),
           derive_seed(input.seed, stream_key("supersimplenet.defects"), at.pass, at.step));
     };
-    loop.track = [&](int) -> nlohmann::json {
-      if (!held_out.defined()) return nlohmann::json::object();
+    loop.track = [&](int) -> Readings {
+      if (!held_out.defined()) return {};
       const torch::NoGradGuard no_grad;
       const SuperSimpleNetwork& net = trainer.net;
       const SuperSimpleNetwork::Output out = net.heads(net.adapt(held_out));
@@ -227,24 +240,19 @@ class SuperSimpleNet : public Method {
       trainer.heads.save(state, "adam.heads.");
       return state;
     };
-    const nlohmann::json series = training_loop(
-        input, {options_.meta_epochs, options_.passes, options_.batch, true, "supersimplenet.order"}, loop);
-
     FitResult result;
+    TrainingRecord& record = result.record;
+    record.series = training_loop(
+        input, {options_.meta_epochs, options_.passes, options_.batch, true, "supersimplenet.order"}, loop);
     result.weights = weights();
-    result.record = {
-        {"series", series},
-        {"curves",
-         {{{"title", "Losses: all, truncated L1 of normal and of anomalous cells, focal of map and of score"},
-           {"keys", {"loss", "normal_loss", "anomalous_loss", "map_focal_loss", "score_focal_loss"}}},
-          {{"title", "Logits of held-out good parts: image score, largest of the map (diagnostic only)"},
-           {"keys", {"held_out_score", "held_out_map_max"}}}}},
-        {"saturated", false},
-        {"length", length_of(passes)},
-        {"feature_scale", scale},
-        {"precision", bf16 ? "bfloat16" : "float32"},
-        {"feature_seconds", feature_seconds},
-        {"training_seconds", watch.seconds() - feature_seconds}};
+    record.curves = {{"Losses: all, truncated L1 of normal and of anomalous cells, focal of map and of score",
+                      {"loss", "normal_loss", "anomalous_loss", "map_focal_loss", "score_focal_loss"}},
+                     {"Logits of held-out good parts: image score, largest of the map (diagnostic only)",
+                      {"held_out_score", "held_out_map_max"}}};
+    record.figures = {{"length", length_of(passes)},
+                      {"feature_scale", scale},
+                      {"precision", std::string(bf16 ? "bfloat16" : "float32")}};
+    record.times = TrainingTimes{feature_seconds, watch.seconds() - feature_seconds};
     return result;
   }
 
@@ -260,18 +268,18 @@ class SuperSimpleNet : public Method {
     return out;
   }
 
-  std::unique_ptr<Detector> load(const Backbone& backbone, const TensorDict& weights,
+  std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> extractor, const TensorDict& weights,
                                  const std::string& file) const override {
-    require_maps(backbone.spec(), name());
     const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
     const float factor = scale.numel() == 1 && is_floating(scale.dtype) ? to_floats(scale)[0] : 0;
     if (!(factor > 0) || !std::isfinite(factor)) {
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number; train it again", file,
            kScaleTensor);
     }
-    const int channels = backbone.spec().channels(2) + backbone.spec().channels(3);
-    return std::make_unique<SuperSimpleNetDetector>(
-        backbone, SuperSimpleNetwork::from_dict(weights, channels, file), options_.alignment, factor);
+    const int channels = extractor->spec().channels(2) + extractor->spec().channels(3);
+    return std::make_unique<SuperSimpleNetDetector>(std::move(extractor),
+                                                    SuperSimpleNetwork::from_dict(weights, channels, file),
+                                                    options_.alignment, factor);
   }
 
  private:
@@ -282,7 +290,7 @@ class SuperSimpleNet : public Method {
     return sample;
   }
 
-  double feature_scale(const FeatureMaps& sample) const {
+  double feature_scale(const CoarseMaps& sample) const {
     if (options_.noise_scale == NoiseScale::kAbsolute) return 1;
     const double spread = fine_features(sample.layer2, sample.layer3, options_.alignment)
                               .to(torch::kDouble)

@@ -1,4 +1,6 @@
-#include "glint/detect/adam.h"
+#include "glint/nn/adam.h"
+
+#include <ATen/ATen.h>
 
 #include <cmath>
 
@@ -58,6 +60,17 @@ void adam_step(AdamState& state, const AdamOptions& options, const std::vector<t
       p[k] -= lr * m[k] / (std::sqrt(v[k]) * root + static_cast<float>(kEps));
     }
   }
+}
+
+double clip_gradients(const std::vector<torch::Tensor>& gradients, double limit) {
+  double squares = 0;
+  for (const torch::Tensor& g : gradients) squares += g.square().sum(torch::kDouble).item<double>();
+  const double norm = std::sqrt(squares);
+  const double factor = limit > 0 ? limit / (norm + 1e-6) : 1;
+  if (factor < 1) {
+    for (const torch::Tensor& g : gradients) g.mul_(factor);
+  }
+  return norm;
 }
 
 }  // namespace glint

@@ -1,5 +1,6 @@
-// Adam and AdamW for lists of float32 parameters on the CPU, and their resumable state. Not StableAdamW,
-// which INP-Former needs: inp_former/optimizer.h.
+// Adam and AdamW for lists of float32 parameters on the CPU, their resumable state, and the clipping of
+// gradients, for trainings that compute their gradients themselves. Not StableAdamW,
+// which INP-Former needs: detect/inp_former/optimizer.h.
 #pragma once
 
 #include <torch/types.h>
@@ -33,5 +34,9 @@ struct AdamOptions {
 /// torch. Parameters and gradients: contiguous float32 of equal shapes.
 void adam_step(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
                const std::vector<torch::Tensor>& gradients);
+
+/// Scales the gradients so that their joint norm is at most `limit` (torch's clip_grad_norm_, with its 1e-6);
+/// 0 = no limit. Returns the norm before.
+double clip_gradients(const std::vector<torch::Tensor>& gradients, double limit);
 
 }  // namespace glint

@@ -1,0 +1,23 @@
+// Where tensors run and in which numbers products are computed, as options name them. Free of libtorch;
+// nn/tensors.h decides what suits a machine.
+#pragma once
+
+#include "glint/base/options.h"
+
+namespace glint {
+
+enum class DeviceChoice { kAuto, kCpu, kCuda };
+template <>
+struct EnumNames<DeviceChoice> {
+  static constexpr std::pair<DeviceChoice, std::string_view> table[] = {
+      {DeviceChoice::kAuto, "auto"}, {DeviceChoice::kCpu, "cpu"}, {DeviceChoice::kCuda, "cuda"}};
+};
+
+enum class Precision { kAuto, kFloat32, kBFloat16 };
+template <>
+struct EnumNames<Precision> {
+  static constexpr std::pair<Precision, std::string_view> table[] = {
+      {Precision::kAuto, "auto"}, {Precision::kFloat32, "float32"}, {Precision::kBFloat16, "bfloat16"}};
+};
+
+}  // namespace glint
