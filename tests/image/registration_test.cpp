@@ -7,51 +7,13 @@
 #include <cmath>
 #include <numbers>
 
-#include "glint/base/random.h"
+#include "drawn_part.h"
 
 namespace glint {
 namespace {
 
-enum class Shape { kKey, kDisc, kBlank };
-
-/// 200 x 160 (or another size), light background. The key has a head at one end and two teeth: no symmetry.
-RgbImage draw(Shape shape, double angle_deg, double dx, double dy, std::uint64_t seed, int width = 200,
-              int height = 160) {
-  RgbImage out(width, height);
-  Rng rng(seed, "test.registration");
-  const double a = angle_deg * std::numbers::pi / 180, c = std::cos(a), s = std::sin(a);
-  const double unit = width / 200.0;
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const double px = x - (width - 1) / 2.0 - dx, py = y - (height - 1) / 2.0 - dy;
-      const double u = (c * px + s * py) / unit, v = (-s * px + c * py) / unit;  // the part's own axes
-      double grey = 215;
-      if (shape == Shape::kKey) {
-        if (std::abs(u) < 45 && std::abs(v) < 6) grey = 110;
-        if (std::hypot(u + 40, v) < 15) grey = 90;
-        if (u > 20 && u < 26 && v > 0 && v < 16) grey = 120;
-        if (u > 32 && u < 40 && v > 0 && v < 13) grey = 100;
-      }
-      if (shape == Shape::kDisc && std::hypot(u, v) < 30) grey = 110;
-      grey += 2 * rng.normal();
-      for (int k = 0; k < 3; ++k) out.at(x, y)[k] = static_cast<std::uint8_t>(std::clamp(grey, 0.0, 255.0));
-    }
-  }
-  return out;
-}
-
-/// Good parts in any angle, shifted by up to 12 pixels.
-std::vector<RgbImage> parts(Shape shape, int n, double turn = 360) {
-  std::vector<RgbImage> out;
-  for (int i = 0; i < n; ++i) {
-    Rng rng(7, "test.poses", i);
-    out.push_back(draw(shape, rng.uniform(0, turn), rng.uniform(-12, 12), rng.uniform(-12, 12), i));
-  }
-  return out;
-}
-
 const Registration& keys() {
-  static const RegistrationStudy study = learn_registration(parts(Shape::kKey, 30));
+  static const RegistrationStudy study = learn_registration(drawn_parts(Shape::kKey, 30));
   EXPECT_TRUE(study.registration) << study.reason;
   return *study.registration;
 }
@@ -62,11 +24,11 @@ double degrees_apart(double a, double b) {
 
 TEST(Registration, FindsTurnAndShiftOfAKnownPose) {
   const Registration& registration = keys();
-  const Registered base = registration.find(draw(Shape::kKey, 0, 0, 0, 100));
+  const Registered base = registration.find(draw_part(Shape::kKey, 0, 0, 0, 100));
   for (int i = 0; i < 24; ++i) {
     Rng rng(3, "test.known", i);
     const double angle = rng.uniform(0, 360), dx = rng.uniform(-15, 15), dy = rng.uniform(-15, 15);
-    const Registered found = registration.find(draw(Shape::kKey, angle, dx, dy, 200 + i));
+    const Registered found = registration.find(draw_part(Shape::kKey, angle, dx, dy, 200 + i));
     EXPECT_EQ(registration.refusal(found), "") << angle;
     const double turned = (found.pose.angle - base.pose.angle) * 180 / std::numbers::pi;
     EXPECT_LT(degrees_apart(turned, angle), 0.5) << angle;
@@ -79,34 +41,34 @@ TEST(Registration, FindsTurnAndShiftOfAKnownPose) {
 }
 
 TEST(Registration, ALargerPhotographHasTheSamePose) {
-  const Registered small = keys().find(draw(Shape::kKey, 77, 9, -6, 1));
-  const Registered large = keys().find(draw(Shape::kKey, 77, 27, -18, 2, 600, 480));
+  const Registered small = keys().find(draw_part(Shape::kKey, 77, 9, -6, 1));
+  const Registered large = keys().find(draw_part(Shape::kKey, 77, 27, -18, 2, 600, 480));
   EXPECT_NEAR(small.pose.angle, large.pose.angle, 0.01);
   EXPECT_NEAR(small.pose.shift_x, large.pose.shift_x, 0.005);
   EXPECT_NEAR(small.pose.shift_y, large.pose.shift_y, 0.005);
-  EXPECT_EQ(keys().find(registration_picture(draw(Shape::kKey, 77, 9, -6, 1))).quality, small.quality);
+  EXPECT_EQ(keys().find(registration_picture(draw_part(Shape::kKey, 77, 9, -6, 1))).quality, small.quality);
 }
 
 TEST(Registration, RefusesAnotherPartABlankPictureAndAPartCutOff) {
   const Registration& registration = keys();
-  for (const RgbImage& wrong : {draw(Shape::kDisc, 0, 0, 0, 1), draw(Shape::kBlank, 0, 0, 0, 2),
-                                RgbImage(200, 160), draw(Shape::kKey, 20, 90, 0, 3)}) {
+  for (const RgbImage& wrong : {draw_part(Shape::kDisc, 0, 0, 0, 1), draw_part(Shape::kBlank, 0, 0, 0, 2),
+                                RgbImage(200, 160), draw_part(Shape::kKey, 20, 90, 0, 3)}) {
     EXPECT_NE(registration.refusal(registration.find(wrong)), "");
   }
 }
 
 TEST(Registration, LearnsNothingFromSymmetricalBlankOrFewParts) {
   for (const Shape shape : {Shape::kDisc, Shape::kBlank}) {
-    const RegistrationStudy study = learn_registration(parts(shape, 16));
+    const RegistrationStudy study = learn_registration(drawn_parts(shape, 10));
     EXPECT_FALSE(study.registration);
     EXPECT_NE(study.reason, "");
   }
-  EXPECT_FALSE(learn_registration(parts(Shape::kKey, 6)).registration);
+  EXPECT_FALSE(learn_registration(drawn_parts(Shape::kKey, 6)).registration);
   EXPECT_FALSE(learn_registration(std::vector<RgbImage>(16, RgbImage(200, 160))).registration);
 }
 
 TEST(Registration, TheSamePartsGiveTheSameReference) {
-  const RegistrationStudy again = learn_registration(parts(Shape::kKey, 30));
+  const RegistrationStudy again = learn_registration(drawn_parts(Shape::kKey, 30));
   EXPECT_EQ(again.registration->reference().pixels, keys().reference().pixels);
   EXPECT_EQ(again.registration->quality_bound(), keys().quality_bound());
   EXPECT_EQ(again.built_from + again.kept_out, 30);
@@ -115,12 +77,12 @@ TEST(Registration, TheSamePartsGiveTheSameReference) {
 TEST(RegistrationView, BringsPartsToOnePoseAndMapsBack) {
   const Registration& registration = keys();
   const int fw = registration.reference().width, fh = registration.reference().height;
-  const RgbImage photograph = draw(Shape::kKey, 130, 10, -8, 4);
+  const RgbImage photograph = draw_part(Shape::kKey, 130, 10, -8, 4);
   const Pose pose = registration.find(photograph).pose;
   const RgbImage view = aligned_view(photograph, pose, fw, fh);
   ASSERT_EQ(view.width, 200);
   ASSERT_EQ(view.height, 160);
-  const RgbImage other_photograph = draw(Shape::kKey, 310, -5, 4, 5);
+  const RgbImage other_photograph = draw_part(Shape::kKey, 310, -5, 4, 5);
   const RgbImage other = aligned_view(other_photograph, registration.find(other_photograph).pose, fw, fh);
   double difference = 0;
   for (std::size_t i = 0; i < view.pixels.size(); ++i)

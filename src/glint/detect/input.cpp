@@ -41,7 +41,7 @@ int InputOptions::tile_step() const {
   // whole cells of the deepest map (stride 32, or a transformer's patches of 14), so that a tile's features
   // lie on the grid that one large input would have
   const int cell = size % 32 == 0 ? 32 : size % 14 == 0 ? 14 : 1;
-  return std::max(1, static_cast<int>(std::lround(kShare * size / cell))) * cell;
+  return std::max(1, static_cast<int>(kShare * size / cell)) * cell;
 }
 
 void InputOptions::validate() const {

@@ -34,7 +34,8 @@ struct InputOptions {
   int tiles = 1;     ///< per side; from 2 on the photograph becomes tiles x tiles overlapping inputs
   Align align = Align::kNone;
 
-  /// From one tile to the next, pixels: three quarters of the size, in steps that keep the network's grids.
+  /// From one tile to the next, pixels: at most three quarters of the size, in steps that keep the network's
+  /// grids.
   int tile_step() const;
   /// Side of the square that the inputs cover together, pixels; the size when there is one.
   int canvas() const { return size + (tiles - 1) * tile_step(); }

@@ -95,6 +95,7 @@ AlignmentChoice choose_alignment(const TrainConfig& config,
   RegistrationStudy study = learn_registration(pictures);
   out.record.update({{"built_from", study.built_from},
                      {"kept_out", study.kept_out},
+                     {"kept_out_refused", study.refused},
                      {"median_quality", study.median_quality},
                      {"lowest_quality", study.lowest_quality},
                      {"median_margin", study.median_margin}});

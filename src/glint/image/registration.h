@@ -68,6 +68,7 @@ struct RegistrationStudy {
   std::optional<Registration> registration;
   std::string reason;                                                ///< why none
   int built_from = 0, kept_out = 0;                                  ///< good parts
+  int refused = 0;                                                   ///< of the kept-out ones, by the bounds
   double median_quality = 0, lowest_quality = 0, median_margin = 0;  ///< of the kept-out ones
 };
 

@@ -17,10 +17,12 @@ constexpr int kRounds = 2;                     // of aligning and averaging
 constexpr int kLeastParts = 8;
 constexpr double kLeastQuality = 0.5;  // the kept-out parts' median correlation
 constexpr double kLeastMargin = 0.02;  // their median margin: below, another angle is as good
-constexpr double kLowQuantile = 0.05;
-// Below the low quantile by as much as that lies below the median: defects lower the correlation too, and
-// what is to be refused is another part, a part cut off, or a pose that was not found.
-constexpr double kAllowance = 1.0;
+// The quality bound lies below the median by 6 robust standard deviations, and by at least what a defect may
+// cost: what is to be refused is another part, a part cut off, or a pose that was not found, and not a part
+// that is found with its defect. Median and MAD, because a few kept-out parts may be of that kind.
+constexpr double kDeviations = 6 * 1.4826, kLeastAllowance = 0.2;
+constexpr double kMarginShare = 0.25;  // of the median margin: the margin bound
+constexpr double kMostRefused = 0.1;   // share of the kept-out parts
 
 GreyImage to_grey(const cv::Mat& picture) {
   GreyImage out{picture.cols, picture.rows, {}};
@@ -139,10 +141,18 @@ RegistrationStudy learn_registration(const std::vector<RgbImage>& good_parts) {
         out.median_quality, out.median_quality - out.median_margin);
     return out;
   }
-  const double low = quantile(quality, kLowQuantile);
-  const double quality_bound = low - kAllowance * (out.median_quality - low);
-  const double margin_bound = std::max(0.0, quantile(margins, kLowQuantile) / 2);
-  out.registration.emplace(built.reference(), quality_bound, margin_bound);
+  std::vector<double> deviations;
+  for (const double q : quality) deviations.push_back(std::abs(q - out.median_quality));
+  const double allowance = std::max(kDeviations * quantile(deviations, 0.5), kLeastAllowance);
+  const Registration registration(built.reference(), out.median_quality - allowance,
+                                  kMarginShare * out.median_margin);
+  for (const Registered& r : found) out.refused += registration.refusal(r).empty() ? 0 : 1;
+  if (out.refused > kMostRefused * out.kept_out) {
+    out.reason =
+        fmt::format("of {} good parts that were kept out {} cannot be aligned", out.kept_out, out.refused);
+    return out;
+  }
+  out.registration = registration;
   return out;
 }
 
