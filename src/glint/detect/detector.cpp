@@ -31,19 +31,25 @@ const MethodEntry kMethods[] = {
     {"supersimplenet", &make_supersimplenet},
 };
 
+bool suits(const Method& method, const BackboneSpec& backbone) {
+  const FeatureKind kind = method.needs().features;
+  return !((kind == FeatureKind::kMaps && backbone.transformer) ||
+           (kind == FeatureKind::kTokens && !backbone.transformer));
+}
+
 }  // namespace
 
 void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input) {
-  const FeatureKind kind = method.needs().features;
-  if (kind == FeatureKind::kMaps && backbone.transformer) {
-    fail(ErrorCode::kConfig,
-         "{} compares maps of a convolutional backbone, and {} is a transformer; choose another --backbone",
-         method.name(), backbone.name);
-  }
-  if (kind == FeatureKind::kTokens && !backbone.transformer) {
-    fail(ErrorCode::kConfig,
-         "{} reads tokens of a transformer, and {} is a convolutional backbone; choose another --backbone",
-         method.name(), backbone.name);
+  if (!suits(method, backbone)) {
+    std::vector<std::string> others;
+    for (const MethodEntry& entry : kMethods) {
+      if (suits(*entry.make(), backbone)) others.emplace_back(entry.name);
+    }
+    fail(ErrorCode::kConfig, "{} {}, and {} is a {}; choose another --backbone{}", method.name(),
+         method.needs().features == FeatureKind::kMaps ? "compares maps of a convolutional backbone"
+                                                       : "reads tokens of a transformer",
+         backbone.name, backbone.transformer ? "transformer" : "convolutional backbone",
+         others.empty() ? "" : fmt::format(", or a method that takes it: {}", fmt::join(others, ", ")));
   }
   method.validate(backbone, input);
 }
