@@ -187,6 +187,29 @@ TEST(SuperSimpleNet, DefectsLieInTheirMasks) {
   EXPECT_NEAR(losses.total().item<double>(), 0.5 + 2 * std::log(2.0) / 16, 1e-6);
 }
 
+TEST(SuperSimpleNet, TheBaselineIsThePublishedRecipeAndTheOthersAreShort) {
+  const auto passes = [](Recipe recipe) {
+    const auto method = make_supersimplenet();
+    const RecipeDefaults defaults = method->apply_recipe(recipe, backbone_spec("resnet18"));
+    EXPECT_EQ(defaults.input.size, 256);
+    EXPECT_FALSE(defaults.mild_augmentation);
+    OptionTable table;
+    method->describe(table);
+    const nlohmann::json options = table.to_json()["supersimplenet"];
+    EXPECT_EQ(options["noise_scale"], recipe == Recipe::kBaseline ? "absolute" : "relative");
+    EXPECT_EQ(options["batch"] == 32, recipe == Recipe::kBaseline);
+    return options["meta_epochs"].get<int>() * options["passes"].get<int>();
+  };
+  EXPECT_EQ(passes(Recipe::kBaseline), 300);
+  EXPECT_LT(passes(Recipe::kRefined), 100);
+}
+
+TEST(SuperSimpleNet, StepSizesFallTwice) {
+  for (const auto& [pass, share] :
+       {std::pair(0, 1.0), {239, 1.0}, {240, 0.4}, {269, 0.4}, {270, 0.16}, {299, 0.16}})
+    EXPECT_NEAR(learning_rate_share(pass, 300, 0.4), share, 1e-12) << pass;
+}
+
 TEST(SuperSimpleNet, ADamagedModelIsRefused) {
   const TensorDict good = SuperSimpleNetwork::initial(6, 5, 1).to_dict();
   EXPECT_EQ(SuperSimpleNetwork::from_dict(good, 6, "m").to_dict().size(), good.size());

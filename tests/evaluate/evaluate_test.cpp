@@ -223,6 +223,12 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
   const Evaluation e = evaluate_model(back, inspector, data, evaluate, false, silent_progress());
   EXPECT_TRUE(std::isfinite(e.image_auroc.value));
   EXPECT_NE(evaluation_report(e, back, data, inspector, "").find("<h2>Training</h2>"), std::string::npos);
+  if (std::string(GetParam()) == "supersimplenet") {
+    EXPECT_EQ(back.scoring.image_score, ImageScore::kMethod);
+    EXPECT_EQ(back.record["training"].value("length", ""),
+              "2 passes over the training images in batches of 8; published: 300 in batches of 32: a short "
+              "recipe");
+  }
   if (std::string(GetParam()) == "hybrid") {
     EXPECT_EQ(back.calibration_patches.count("decision_scores"), 1U);
     EXPECT_NE(decision.guarantee.find("approximately"), std::string::npos);

@@ -45,4 +45,12 @@ SuperSimpleNetLosses supersimplenet_losses(const torch::Tensor& map, const torch
           focal(map, mask, focal_exponent), focal(score, mask.flatten(1).amax(1), focal_exponent)};
 }
 
+double learning_rate_share(int pass, int passes, double factor) {
+  double share = 1;
+  for (const double milestone : {0.8, 0.9}) {  // published code
+    if (pass >= static_cast<int>(milestone * passes)) share *= factor;
+  }
+  return share;
+}
+
 }  // namespace glint

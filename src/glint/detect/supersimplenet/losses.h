@@ -1,4 +1,4 @@
-// What SuperSimpleNet trains with: defects drawn into features, and the losses.
+// What SuperSimpleNet trains with: defects drawn into features, the losses, the schedule.
 #pragma once
 
 #include <torch/types.h>
@@ -25,5 +25,8 @@ struct SuperSimpleNetLosses {
 /// map [E, 1, h, w] and score [E]: logits; an element is anomalous where its mask is not empty.
 SuperSimpleNetLosses supersimplenet_losses(const torch::Tensor& map, const torch::Tensor& score,
                                            const torch::Tensor& mask, double margin, double focal_exponent);
+
+/// Of all step sizes in pass `pass` (from 0) of `passes`: `factor` from 80 % on, its square from 90 % on.
+double learning_rate_share(int pass, int passes, double factor);
 
 }  // namespace glint

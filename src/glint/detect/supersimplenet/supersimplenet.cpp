@@ -14,6 +14,7 @@
 #include "glint/detect/supersimplenet/network.h"
 #include "glint/detect/training_loop.h"
 #include "glint/nn/adam.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
@@ -21,7 +22,7 @@ namespace {
 constexpr const char* kScaleTensor = "supersimplenet.feature_scale";
 constexpr const char* kOptimizerPrefix = "adam.";
 constexpr int kPublishedPasses = 300;
-/// The short recipe: within 30 minutes on two cores for 320 images of 256 pixels and ResNet-18.
+/// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kShortPasses = 20, kShortBatch = 8;
 /// Spread (standard deviation over all values) of WideResNet-50-2's (V1) fine features, for which
 /// noise_std = 0.015 was published: the published fingerprint of layer2 (0.120) and layer3 (0.088), weighted
@@ -150,15 +151,6 @@ struct Trainer {
   AdamState adapter, heads;
 };
 
-/// Of all step sizes in pass `pass` of `passes`.
-double rate_factor(int pass, int passes, double factor) {
-  double out = 1;
-  for (const double share : {0.8, 0.9}) {
-    if (pass >= static_cast<int>(share * passes)) out *= factor;
-  }
-  return out;
-}
-
 class SuperSimpleNet : public Method {
  public:
   std::string_view name() const override { return "supersimplenet"; }
@@ -223,7 +215,7 @@ class SuperSimpleNet : public Method {
     loop.train = [&](const LoopStep& at) -> Readings {
       return trainer.step(
           unpack_fine(features.gather(at.images, at.draw), grid, options_.alignment, scale, type),
-          rate_factor(at.pass, passes, options_.learning_rate_factor),
+          learning_rate_share(at.pass, passes, options_.learning_rate_factor),
           derive_seed(input.seed, stream_key("supersimplenet.defects"), at.pass, at.step));
     };
     loop.track = [&](int) -> Readings {
