@@ -12,6 +12,7 @@
 #include "glint/image/perlin_noise.h"
 #include "glint/image/resample.h"
 #include "glint/nn/adam.h"
+#include "glint/nn/tensors.h"
 #include "golden.h"
 #include "tensor_compare.h"
 

@@ -225,7 +225,7 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
   EXPECT_NE(evaluation_report(e, back, data, inspector, "").find("<h2>Training</h2>"), std::string::npos);
   if (std::string(GetParam()) == "supersimplenet") {
     EXPECT_EQ(back.scoring.image_score, ImageScore::kMethod);
-    EXPECT_EQ(back.record["training"].value("length", ""),
+    EXPECT_EQ(std::get<std::string>(back.training.figures.at("length")),
               "2 passes over the training images in batches of 8; published: 300 in batches of 32: a short "
               "recipe");
   }

@@ -160,8 +160,8 @@ TEST_F(AlignmentTest, AutoAlignsWhereItSteadiesTheScoresOfKeptOutParts) {
   Dataset data = dataset("keys");
   std::vector<int> training;
   for (int i = 0; i < 26; ++i) training.push_back(i);
-  Backbone backbone = open_backbone(backbone_);
-  backbone.to(torch::kCPU, Precision::kFloat32);
+  const auto backbone = std::make_shared<Backbone>(open_backbone(backbone_));
+  backbone->to(torch::kCPU, Precision::kFloat32);
   const AlignmentChoice a = choose_alignment(*c, backbone, data.train, training, silent_progress());
   for (std::size_t i = 26; i < data.train.size(); ++i) data.train[i].path = "absent.png";
   const AlignmentChoice b = choose_alignment(*c, backbone, data.train, training, silent_progress());

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "glint/labels/label_import.h"
 #include "data/small_set.h"
+#include "glint/labels/label_import.h"
 
 namespace glint {
 
