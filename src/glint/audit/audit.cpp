@@ -7,6 +7,7 @@
 #include "glint/base/error.h"
 #include "glint/data/name_list.h"
 #include "glint/data/split_lock.h"
+#include "glint/metrics/estimate_json.h"
 
 namespace glint {
 namespace {
@@ -118,10 +119,6 @@ std::vector<Finding> audit_normal_class(Audit& audit) {
   return {finding};
 }
 
-nlohmann::json number(double v) {
-  return std::isfinite(v) ? nlohmann::json(v) : nlohmann::json();
-}
-
 }  // namespace
 
 bool Audit::found() const {
@@ -205,7 +202,8 @@ nlohmann::json audit_json(const Audit& audit, const Dataset& dataset) {
   }
   for (const Distribution& d : audit.distributions) {
     nlohmann::json values = nlohmann::json::object();
-    for (std::size_t i = 0; i < d.values.size(); ++i) values[audit.images[i].sample.id] = number(d.values[i]);
+    for (std::size_t i = 0; i < d.values.size(); ++i)
+      values[audit.images[i].sample.id] = number_json(d.values[i]);
     measures[d.name] = {{"unit", d.unit}, {"values", values}};
   }
   return {{"schema_version", 1},

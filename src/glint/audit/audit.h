@@ -1,4 +1,4 @@
-// A whole dataset audit: the checks of data/audit.h, and those that need the embedded network or statistics.
+// A whole dataset audit: the checks of findings.h, and those that need the embedded network or statistics.
 #pragma once
 
 #include <array>

@@ -9,12 +9,12 @@
 #include <numeric>
 
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/base/random.h"
 #include "glint/data/split.h"
 #include "glint/detect/input.h"
 #include "glint/image/codec.h"
 #include "glint/image/resample.h"
-#include "glint/metrics/median.h"
 #include "glint/nn/nearest.h"
 
 namespace glint {

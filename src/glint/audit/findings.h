@@ -1,5 +1,5 @@
 // What a dataset audit finds from the images and masks alone. The checks that need a network (near
-// duplicates, suspicious training images) are in eval/audit.h, which also puts everything together.
+// duplicates, suspicious training images) are in audit.h, which also puts everything together.
 #pragma once
 
 #include <array>

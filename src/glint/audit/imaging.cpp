@@ -7,8 +7,8 @@
 
 #include "glint/audit/findings.h"
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/data/split_lock.h"
-#include "glint/metrics/median.h"
 
 namespace glint {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "glint/audit/findings.h"
 #include "glint/base/error.h"
-#include "glint/metrics/median.h"
+#include "glint/base/order_statistics.h"
 
 namespace glint {
 namespace {

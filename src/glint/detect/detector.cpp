@@ -39,6 +39,12 @@ bool suits(const Method& method, const BackboneSpec& backbone) {
 
 }  // namespace
 
+TensorDict Method::weights_of(const TensorDict& state) const {
+  TensorDict out = state;
+  std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(kOptimizerPrefix); });
+  return out;
+}
+
 void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input) {
   if (!suits(method, backbone)) {
     std::vector<std::string> others;

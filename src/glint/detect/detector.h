@@ -58,6 +58,9 @@ struct MethodNeeds {
   double normalisation_share = 0;
 };
 
+/// How the tensors of an optimiser's state are named in a training's.
+inline constexpr const char* kOptimizerPrefix = "adam.";
+
 /// Resumable state after a meta-epoch.
 struct TrainingState {
   int meta_epoch = 0;  ///< finished ones
@@ -124,13 +127,13 @@ class Method {
   virtual MethodNeeds needs() const = 0;
   /// Rules between options, and between options and backbone or input: Error(kConfig) names the options. Does
   /// not repeat needs(). Called once, by check_method.
-  virtual void validate(const BackboneSpec& backbone, const InputOptions& input) const = 0;
+  virtual void validate(const BackboneSpec&, const InputOptions&) const {}
   virtual FitResult fit(const FeatureExtractor& features, const FitInput& input) const = 0;
   /// For `images` training images (with their draws) of side `input_size`.
   virtual FitSize fit_size(const BackboneSpec& backbone, std::int64_t images, int input_size) const = 0;
   /// The tensors of a training state that load() needs: without what only training does, such as an
-  /// optimiser's moments.
-  virtual TensorDict weights_of(const TensorDict& state) const = 0;
+  /// optimiser's moments (kOptimizerPrefix).
+  virtual TensorDict weights_of(const TensorDict& state) const;
   /// Error(kBadInput) naming `file` when a tensor is missing, has the wrong shape, or holds what no training
   /// gives (a value that is not finite, a negative variance).
   virtual std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features,

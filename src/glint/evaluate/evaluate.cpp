@@ -9,10 +9,10 @@
 #include "glint/base/csv.h"
 #include "glint/base/error.h"
 #include "glint/base/names.h"
+#include "glint/base/order_statistics.h"
 #include "glint/image/codec.h"
 #include "glint/image/regions.h"
 #include "glint/metrics/estimate_json.h"
-#include "glint/metrics/median.h"
 #include "glint/metrics/ranking.h"
 #include "glint/nn/backbone_store.h"
 

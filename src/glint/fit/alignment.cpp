@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "glint/detect/model_file.h"
@@ -35,12 +36,8 @@ std::vector<Out> of_parts(const std::vector<Sample>& samples, const std::vector<
   return out;
 }
 
-double spread(std::vector<double> scores) {
-  std::sort(scores.begin(), scores.end());
-  const auto at = [&](double q) {
-    return scores[static_cast<std::size_t>(q * static_cast<double>(scores.size() - 1))];
-  };
-  return (at(0.9) - at(0.1)) / std::max(1e-12, std::abs(at(0.5)));
+double spread(const std::vector<double>& scores) {
+  return (quantile(scores, 0.9) - quantile(scores, 0.1)) / std::max(1e-12, std::abs(quantile(scores, 0.5)));
 }
 
 /// Mean spread of both halves, each scored by a detector of the other.
@@ -69,7 +66,7 @@ double held_out_spread(const Method& method, const ScoringOptions& scoring, cons
     const Scorer scorer(scoring, maker.options().canvas(), patches);
     std::vector<double> scores;
     for (const PatchScores& one : patches) scores.push_back(scorer.score(one));
-    sum += spread(std::move(scores)) / 2;
+    sum += spread(scores) / 2;
   }
   return sum;
 }
@@ -105,6 +102,9 @@ AlignmentChoice choose_alignment(const TrainConfig& config,
     }
     return because(study.reason);
   }
+  std::string reason =
+      fmt::format("{} good parts that were kept out correlate {:.3f} in the middle, {:.3f} at least",
+                  study.kept_out, study.median_quality, study.lowest_quality);
   if (asked == Align::kAuto) {
     const bool own = config.method->needs().training == TrainingKind::kOnePass;
     const TrainConfig probe(own ? config.method_name : "padim", config.backbone, config.recipe);
@@ -127,20 +127,15 @@ AlignmentChoice choose_alignment(const TrainConfig& config,
                        {"tried_parts", parts.size()},
                        {"spread_none", spreads[0]},
                        {"spread_rigid", spreads[1]}});
-    const std::string figures = fmt::format(
+    reason = fmt::format(
         "the scores of {} good parts, each kept out of one of two {} detectors, spread by {:.3f} of "
         "their median with it and {:.3f} without",
         parts.size(), method.name(), spreads[1], spreads[0]);
-    if (!(spreads[1] <= kSteadier * spreads[0])) return because(figures);
-    out.record["used"] = "rigid";
-    out.registration = std::move(study.registration);
-    return because(figures);
+    if (!(spreads[1] <= kSteadier * spreads[0])) return because(reason);
   }
   out.record["used"] = "rigid";
   out.registration = std::move(study.registration);
-  return because(
-      fmt::format("{} good parts that were kept out correlate {:.3f} in the middle, {:.3f} at least",
-                  study.kept_out, study.median_quality, study.lowest_quality));
+  return because(reason);
 }
 
 }  // namespace glint

@@ -201,8 +201,7 @@ PhotographSizes photograph_sizes(const Dataset& dataset) {
 
 /// The same sentence as the calibration itself, before hours of training.
 void require_images(int images, double false_reject) {
-  if (images_needed(false_reject) > images)
-    conformal_threshold(std::vector<double>(static_cast<std::size_t>(images), 0.0), false_reject);
+  conformal_threshold(std::vector<double>(static_cast<std::size_t>(std::max(0, images)), 0.0), false_reject);
 }
 
 }  // namespace

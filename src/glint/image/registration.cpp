@@ -37,11 +37,7 @@ cv::Mat centred(const cv::Mat& picture, int side) {
 
 cv::Mat smaller(const cv::Mat& picture, int longer_side) {
   cv::Mat out;
-  const double scale = static_cast<double>(longer_side) / longer(picture);
-  cv::resize(picture, out,
-             {std::max(1, static_cast<int>(std::lround(picture.cols * scale))),
-              std::max(1, static_cast<int>(std::lround(picture.rows * scale)))},
-             0, 0, cv::INTER_AREA);
+  cv::resize(picture, out, scaled_size(picture.cols, picture.rows, longer_side), 0, 0, cv::INTER_AREA);
   return out;
 }
 

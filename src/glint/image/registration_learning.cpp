@@ -4,6 +4,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/base/parallel.h"
 #include "glint/image/registration.h"
 #include "glint/image/registration_picture.h"
@@ -51,11 +52,6 @@ cv::Mat middled(const cv::Mat& picture) {
   const Pose pose{0, (box.x + (box.width - picture.cols) / 2.0) / unit,
                   (box.y + (box.height - picture.rows) / 2.0) / unit};
   return seen(picture, pose, picture.size());
-}
-
-double quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
 }
 
 std::vector<Registered> find_all(const Registration& registration, const std::vector<RgbImage>& parts,

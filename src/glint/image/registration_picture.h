@@ -7,6 +7,9 @@
 
 namespace glint {
 
+/// A picture of the shape width : height whose longer side is `longer` pixels.
+cv::Size scaled_size(int width, int height, int longer);
+
 /// From pixels of a view to pixels of a photograph of `photograph` pixels, both with their centres at whole
 /// numbers.
 cv::Matx23d photograph_from_view(const Pose& pose, cv::Size view, cv::Size photograph);

@@ -14,14 +14,13 @@ namespace {
 constexpr double kLeastPart = 0.01, kMostPart = 0.6;  // shares of the frame that a part covers
 constexpr double kGrown = 0.03;                       // of the longer side
 
-/// Pixels of a view of `frame` shape whose longer photograph side is `longer`.
-cv::Size view_size(int frame_width, int frame_height, int longer) {
-  const double scale = static_cast<double>(longer) / std::max(frame_width, frame_height);
-  return {std::max(1, static_cast<int>(std::lround(frame_width * scale))),
-          std::max(1, static_cast<int>(std::lround(frame_height * scale)))};
-}
-
 }  // namespace
+
+cv::Size scaled_size(int width, int height, int longer) {
+  const double scale = static_cast<double>(longer) / std::max(width, height);
+  return {std::max(1, static_cast<int>(std::lround(width * scale))),
+          std::max(1, static_cast<int>(std::lround(height * scale)))};
+}
 
 cv::Matx23d photograph_from_view(const Pose& pose, cv::Size view, cv::Size photograph) {
   const double c = std::cos(pose.angle), s = std::sin(pose.angle);
@@ -32,9 +31,8 @@ cv::Matx23d photograph_from_view(const Pose& pose, cv::Size view, cv::Size photo
 }
 
 RgbImage registration_picture(const RgbImage& photograph) {
-  const double scale = static_cast<double>(kRegistrationSide) / std::max(photograph.width, photograph.height);
-  return resize_antialiased(photograph, std::max(1, static_cast<int>(std::lround(photograph.width * scale))),
-                            std::max(1, static_cast<int>(std::lround(photograph.height * scale))));
+  const cv::Size size = scaled_size(photograph.width, photograph.height, kRegistrationSide);
+  return resize_antialiased(photograph, size.width, size.height);
 }
 
 cv::Mat reduced_grey(const RgbImage& photograph) {
@@ -82,7 +80,7 @@ cv::Mat part_of_picture(const cv::Mat& grey) {
 }
 
 RgbImage aligned_view(const RgbImage& photograph, const Pose& pose, int frame_width, int frame_height) {
-  const cv::Size size = view_size(frame_width, frame_height, std::max(photograph.width, photograph.height));
+  const cv::Size size = scaled_size(frame_width, frame_height, std::max(photograph.width, photograph.height));
   const cv::Mat in(photograph.height, photograph.width, CV_8UC3,
                    const_cast<std::uint8_t*>(photograph.pixels.data()));  // NOLINT: OpenCV has no const view
   RgbImage result(size.width, size.height);
@@ -94,7 +92,7 @@ RgbImage aligned_view(const RgbImage& photograph, const Pose& pose, int frame_wi
 
 ScoreMap map_from_view(const ScoreMap& map, const Pose& pose, int frame_width, int frame_height, int width,
                        int height, float outside) {
-  const cv::Size size = view_size(frame_width, frame_height, std::max(width, height));
+  const cv::Size size = scaled_size(frame_width, frame_height, std::max(width, height));
   ScoreMap full = resize_bilinear(map, size.width, size.height);
   const cv::Mat in(size, CV_32F, full.values.data());
   ScoreMap result(width, height);
@@ -106,7 +104,7 @@ ScoreMap map_from_view(const ScoreMap& map, const Pose& pose, int frame_width, i
 
 std::vector<bool> cells_in_photograph(const Pose& pose, int frame_width, int frame_height, int columns,
                                       int rows, int width, int height) {
-  const cv::Size size = view_size(frame_width, frame_height, std::max(width, height));
+  const cv::Size size = scaled_size(frame_width, frame_height, std::max(width, height));
   const cv::Matx23d m = photograph_from_view(pose, size, {width, height});
   std::vector<bool> out;
   for (int row = 0; row < rows; ++row) {

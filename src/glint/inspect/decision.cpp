@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/metrics/estimate_json.h"
-#include "glint/metrics/median.h"
 
 namespace glint {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "glint/base/error.h"
-#include "glint/metrics/median.h"
+#include "glint/base/order_statistics.h"
 
 namespace glint {
 namespace {

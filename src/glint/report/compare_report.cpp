@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
 #include "glint/image/resample.h"
-#include "glint/metrics/median.h"
 #include "glint/report/evaluation_report.h"
 #include "glint/report/figures.h"
 #include "glint/report/page.h"

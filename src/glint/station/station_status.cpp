@@ -4,6 +4,7 @@
 
 #include "glint/base/clock.h"
 #include "glint/base/memory.h"
+#include "glint/metrics/estimate_json.h"
 #include "glint/station/station.h"
 
 namespace glint {
@@ -11,11 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-json number(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
-}
 json number(const std::optional<double>& value) {
-  return value ? number(*value) : json(nullptr);
+  return value ? number_json(*value) : json(nullptr);
 }
 
 json source_json(const SourceStatus& s) {

@@ -94,11 +94,7 @@ class Dfm : public Method {
   }
 
   MethodNeeds needs() const override {
-    MethodNeeds needs;
-    needs.layers = kLayers;
-    needs.training = TrainingKind::kOnePass;
-    needs.position_bound = true;
-    return needs;
+    return {.layers = kLayers, .training = TrainingKind::kOnePass, .position_bound = true};
   }
   void validate(const BackboneSpec&, const InputOptions& input) const override {
     const int cells = (input.size + 15) / 16;  // of layer3's map
@@ -131,8 +127,6 @@ class Dfm : public Method {
     const std::int64_t side = input_size / 16 / options_.pooling;
     return {images * side * side * backbone.channels(3) * static_cast<std::int64_t>(sizeof(float)), 0, 0};
   }
-
-  TensorDict weights_of(const TensorDict& state) const override { return state; }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {

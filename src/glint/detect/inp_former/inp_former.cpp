@@ -151,12 +151,6 @@ class InpFormer : public Method {
     return {weights, 4 * weights, options_.meta_epochs};  // three moments of each parameter
   }
 
-  TensorDict weights_of(const TensorDict& state) const override {
-    TensorDict out = state;
-    std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(StableAdamW::kPrefix); });
-    return out;
-  }
-
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     InpFormerNet net = InpFormerNet::from_dict(inp_former_shape(features->spec(), options_), weights, file);

@@ -7,13 +7,14 @@
 #include <map>
 #include <string>
 
+#include "glint/detect/detector.h"
 #include "glint/nn/tensor_dict.h"
 
 namespace glint {
 
 class StableAdamW {
  public:
-  static constexpr const char* kPrefix = "adam.";  ///< of what save() adds
+  static constexpr const char* kPrefix = kOptimizerPrefix;  ///< of what save() adds
   explicit StableAdamW(double weight_decay) : weight_decay_(weight_decay) {}
 
   /// Scales all gradients to a joint norm of at most `clip_norm` (0 = no limit); returns the norm before.

@@ -81,13 +81,8 @@ class Padim : public Method {
   }
 
   MethodNeeds needs() const override {
-    MethodNeeds needs;
-    needs.layers = kLayers;
-    needs.training = TrainingKind::kOnePass;
-    needs.position_bound = true;
-    return needs;
+    return {.layers = kLayers, .training = TrainingKind::kOnePass, .position_bound = true};
   }
-  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
@@ -120,8 +115,6 @@ class Padim : public Method {
     const std::int64_t side = input_size / 4, d = options_.channels;  // layer1's grid
     return {side * side * (d + d * (d + 1) / 2) * static_cast<std::int64_t>(sizeof(float)), 0, 0};
   }
-
-  TensorDict weights_of(const TensorDict& state) const override { return state; }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {

@@ -127,13 +127,7 @@ class Patchcore : public Method {
     return defaults;
   }
 
-  MethodNeeds needs() const override {
-    MethodNeeds needs;
-    needs.layers = kLayers;
-    needs.training = TrainingKind::kOnePass;
-    return needs;
-  }
-  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+  MethodNeeds needs() const override { return {.layers = kLayers, .training = TrainingKind::kOnePass}; }
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
@@ -179,8 +173,6 @@ class Patchcore : public Method {
                 static_cast<std::int64_t>(sizeof(float)),
             0, 0};
   }
-
-  TensorDict weights_of(const TensorDict& state) const override { return state; }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {

@@ -8,6 +8,7 @@
 #include "glint/base/random.h"
 #include "glint/base/stopwatch.h"
 #include "glint/detect/feature_cache.h"
+#include "glint/detect/noise_scale.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/embedding.h"
@@ -123,18 +124,6 @@ torch::Tensor embed_images(const FeatureExtractor& features, const PatchEmbeddin
       .reshape({static_cast<std::int64_t>(images.size()), -1, embedding.dimension()});
 }
 
-/// Reference spread over the spread (standard deviation over all values) of up to 16 training images.
-double relative_scale(const FeatureExtractor& features, const PatchEmbedding& embedding,
-                      const FitInput& input) {
-  std::vector<RgbImage> sample;
-  const int n = std::min(16, input.images);
-  for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
-  const double spread = embed_images(features, embedding, sample).to(torch::kDouble).std().item<double>();
-  if (!(spread > 0))
-    fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
-  return kWideResNetSpread / spread;
-}
-
 /// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from
 /// them.
 Readings tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std,
@@ -187,15 +176,16 @@ class SimpleNet : public Method {
   }
 
   MethodNeeds needs() const override { return {FeatureKind::kMaps, kLayers}; }
-  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const int dimension = dimension_for(extractor.spec()), hidden = hidden_for(dimension);
     const PatchEmbedding embedding = make_embedding(extractor.spec(), dimension);
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
-    const double scale =
-        options_.noise_scale == NoiseScale::kRelative ? relative_scale(extractor, embedding, input) : 1.0;
+    const double scale = options_.noise_scale == NoiseScale::kRelative
+                             ? relative_noise_scale(kWideResNetSpread,
+                                                    embed_images(extractor, embedding, spread_images(input)))
+                             : 1.0;
     // Kept without the scale, which belongs to this training's images, so that the folds of cross-fitting
     // share the features of all images.
     const auto features = training_features(
@@ -273,12 +263,6 @@ class SimpleNet : public Method {
     const std::int64_t head = static_cast<std::int64_t>(sizeof(float)) * (d * d + d + h * d + 6 * h);
     const std::int64_t weights = head * std::max(1, options_.snapshots);
     return {weights, weights + 2 * head, options_.meta_epochs};
-  }
-
-  TensorDict weights_of(const TensorDict& state) const override {
-    TensorDict out = state;
-    std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(kOptimizerPrefix); });
-    return out;
   }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,

@@ -9,6 +9,7 @@
 #include "glint/base/random.h"
 #include "glint/base/stopwatch.h"
 #include "glint/detect/feature_cache.h"
+#include "glint/detect/noise_scale.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/supersimplenet/losses.h"
 #include "glint/detect/supersimplenet/network.h"
@@ -20,7 +21,6 @@ namespace glint {
 namespace {
 
 constexpr const char* kScaleTensor = "supersimplenet.feature_scale";
-constexpr const char* kOptimizerPrefix = "adam.";
 constexpr int kPublishedPasses = 300;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kShortPasses = 20, kShortBatch = 8;
@@ -171,18 +171,13 @@ class SuperSimpleNet : public Method {
     return defaults;
   }
 
-  MethodNeeds needs() const override {
-    MethodNeeds needs;
-    needs.layers = kLayers;
-    return needs;
-  }
-  void validate(const BackboneSpec&, const InputOptions&) const override {}  // its options stand alone
+  MethodNeeds needs() const override { return {.layers = kLayers}; }
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
     const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
-    const CoarseMaps sample = coarse_maps(extractor, scale_images(input));
+    const CoarseMaps sample = coarse_maps(extractor, spread_images(input));
     const CoarseGrid grid = CoarseGrid::of(sample);
     const double scale = feature_scale(sample);
     const auto features = training_features(
@@ -254,12 +249,6 @@ class SuperSimpleNet : public Method {
     return {weights, 3 * weights, options_.meta_epochs};
   }
 
-  TensorDict weights_of(const TensorDict& state) const override {
-    TensorDict out = state;
-    std::erase_if(out, [](const auto& entry) { return entry.first.starts_with(kOptimizerPrefix); });
-    return out;
-  }
-
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> extractor, const TensorDict& weights,
                                  const std::string& file) const override {
     const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
@@ -275,22 +264,10 @@ class SuperSimpleNet : public Method {
   }
 
  private:
-  static std::vector<RgbImage> scale_images(const FitInput& input) {
-    std::vector<RgbImage> sample;
-    const int n = std::min(16, input.images);
-    for (int i = 0; i < n; ++i) sample.push_back(input.image(i * input.images / n, 0));
-    return sample;
-  }
-
   double feature_scale(const CoarseMaps& sample) const {
     if (options_.noise_scale == NoiseScale::kAbsolute) return 1;
-    const double spread = fine_features(sample.layer2, sample.layer3, options_.alignment)
-                              .to(torch::kDouble)
-                              .std()
-                              .item<double>();
-    if (!(spread > 0))
-      fail(ErrorCode::kBadInput, "the training images give constant features; are they all blank?");
-    return kWideResNetFineSpread / spread;
+    return relative_noise_scale(kWideResNetFineSpread,
+                                fine_features(sample.layer2, sample.layer3, options_.alignment));
   }
 
   std::string length_of(int passes) const {

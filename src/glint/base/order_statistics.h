@@ -1,4 +1,4 @@
-// The median, defined once.
+// Median and quantile, defined once: always values that occurred.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,14 @@ inline double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+/// The value of rank floor(share * (n - 1)), 0 the smallest. Not empty.
+inline double quantile(std::vector<double> values, double share) {
+  const auto at =
+      values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
 }
 
 }  // namespace glint
