@@ -1,7 +1,6 @@
 // Light, colour, focus, noise and framing over the good images: outliers, drift, and what is wrong as a rule.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <numeric>
 
@@ -13,7 +12,6 @@
 namespace glint {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// Robust deviations from the median beyond which a value is an outlier; a normal one in two million.
 constexpr double kOutlierDeviations = 5;
 /// Rank correlation with the order of capture that counts as drift, with p < 0.001.
