@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The station as a user runs it: the README's examples, two servers on one journal, kill -9 under load, and the
+# The station as a user runs it: the examples of docs/station.md, two servers on one journal, kill -9 under load, and the
 # operator's page in headless Chromium.
 # usage: station.sh GLINT SOURCE_FOLDER
 set -euo pipefail
@@ -21,9 +21,9 @@ export GLINT_CACHE=$work/cache
   --set calibration.holdout_least=30 --false-reject 0.05 >train.txt 2>&1 || { cat train.txt; exit 1; }
 mkdir incoming
 
-echo "== the README's examples"
-sed -n '/<!-- station examples -->/,/<!-- end -->/p' "$source/README.md" | sed -n 's/^    //p' >examples.sh
-grep -q 'glint serve' examples.sh || { echo "README has no station examples"; exit 1; }
+echo "== the examples of docs/station.md"
+sed -n '/<!-- station examples -->/,/<!-- end -->/p' "$source/docs/station.md" | sed -n 's/^    //p' >examples.sh
+grep -q 'glint serve' examples.sh || { echo "docs/station.md has no examples"; exit 1; }
 start=$(grep 'glint serve' examples.sh)
 grep -v 'glint serve' examples.sh >calls.sh
 glint() { "$glint" "$@"; }

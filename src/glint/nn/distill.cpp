@@ -173,6 +173,8 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     if (!options.state.empty()) save_state(options.state, trained, step, identity);
   };
 
+  // Products in the teacher's precision; parameters, their updates and the loss stay float32.
+  const bool fast = teacher.precision() == Precision::kBFloat16;
   progress.begin("distilling", options.steps);
   for (int step = first_step; step < options.steps; ++step) {
     if (cancel_requested()) {
@@ -188,9 +190,15 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     const torch::Tensor x = images_to_tensor(batch, kImageNetMean, kImageNetStd);
     const FeatureMaps target = teacher.features(x);
     const torch::Tensor t2 = target.layer2.clone(), t3 = target.layer3.clone();  // leave inference mode
-    const FeatureMaps out = student.forward(x);
-    const torch::Tensor loss = 0.5 * (relative_error(out.layer2, t2, channel_variance(t2)) +
-                                      relative_error(out.layer3, t3, channel_variance(t3)));
+    BackboneNet net = student;
+    torch::Tensor input = x;
+    if (fast) {
+      net.to(torch::kCPU, torch::kBFloat16, /*channels_last=*/true);
+      input = x.to(torch::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
+    }
+    const FeatureMaps out = net.forward(input);
+    const torch::Tensor loss = 0.5 * (relative_error(out.layer2.to(torch::kFloat), t2, channel_variance(t2)) +
+                                      relative_error(out.layer3.to(torch::kFloat), t3, channel_variance(t3)));
     for (torch::Tensor& p : parameters) p.mutable_grad() = torch::Tensor();
     loss.backward();
     const double progress_share = static_cast<double>(step) / options.steps;
