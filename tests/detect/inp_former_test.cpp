@@ -86,7 +86,8 @@ TEST_F(GoldenInpFormer, DecoderMapAndScoreMatch) {
   for (int b = 0; b < 2; ++b) {
     ScoreMap patches(side, side);
     std::copy_n(distances[b].data_ptr<float>(), patches.values.size(), patches.values.begin());
-    const ScoreMap raw = anomaly_map(patches, size, plain), smooth = anomaly_map(patches, size, authors);
+    const ScoreMap raw = anomaly_map(patches, {size, size}, plain),
+                   smooth = anomaly_map(patches, {size, size}, authors);
     expect_close(torch::tensor(raw.values), at("anomaly_map")[b], 1e-4, "map");
     expect_close(torch::tensor(smooth.values), at("anomaly_map_resized64_smoothed")[b], 1e-4, "smoothed");
     EXPECT_NEAR(image_score(patches, smooth, authors), at("image_score_top1percent")[b].item<double>(), 1e-5);

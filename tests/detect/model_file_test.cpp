@@ -216,7 +216,7 @@ TEST(ModelFile, RandomDamageIsRefusedOrHarmless) {
 }
 
 TEST(Scorer, LetsNoNumberThroughThatIsNotFinite) {
-  const Scorer scorer({}, 32, {});
+  const Scorer scorer({}, {32, 32}, {});
   PatchScores patches{ScoreMap(4, 4, 0.5F), {}};
   EXPECT_NO_THROW(scorer.score(patches));
   const ScoreMap map = scorer.map(patches);
@@ -229,26 +229,26 @@ TEST(Scorer, LetsNoNumberThroughThatIsNotFinite) {
     damaged = patches;
     damaged.decision = ScoreMap(4, 4, bad);
     EXPECT_THROW(scorer.score(damaged), Error);
-    EXPECT_THROW(Scorer({}, 32, {damaged}), Error) << "calibration";
+    EXPECT_THROW(Scorer({}, {32, 32}, {damaged}), Error) << "calibration";
   }
-  const Scorer two({}, 32, {{ScoreMap(4, 4, 0.5F), ScoreMap(4, 4, 1.0F)}});
+  const Scorer two({}, {32, 32}, {{ScoreMap(4, 4, 0.5F), ScoreMap(4, 4, 1.0F)}});
   EXPECT_THROW(two.score(patches), Error) << "scores of another method";
 }
 
 TEST(PhotographSizes, OtherShapesAreRefusedAndOtherSizesAreSaid) {
   PhotographSizes sizes;
   sizes.add(1000, 500);
-  EXPECT_EQ(sizes.refusal(1000, 500, 288), "");
+  EXPECT_EQ(sizes.refusal(1000, 500, {288, 288}), "");
   EXPECT_EQ(sizes.notice(1000, 500), "");
-  EXPECT_EQ(sizes.refusal(1010, 500, 288), "") << "a few pixels";
-  EXPECT_NE(sizes.refusal(500, 1000, 288), "") << "turned";
-  EXPECT_NE(sizes.refusal(1000, 750, 288), "");
-  EXPECT_EQ(sizes.refusal(2000, 1000, 288), "");
+  EXPECT_EQ(sizes.refusal(1010, 500, {288, 288}), "") << "a few pixels";
+  EXPECT_NE(sizes.refusal(500, 1000, {288, 288}), "") << "turned";
+  EXPECT_NE(sizes.refusal(1000, 750, {288, 288}), "");
+  EXPECT_EQ(sizes.refusal(2000, 1000, {288, 288}), "");
   EXPECT_NE(sizes.notice(2000, 1000), "");
-  EXPECT_EQ(sizes.refusal(600, 300, 288), "") << "smaller, but more than the network sees";
-  EXPECT_NE(sizes.refusal(200, 100, 288), "") << "less than was trained on, and than the network sees";
+  EXPECT_EQ(sizes.refusal(600, 300, {288, 288}), "") << "smaller, but more than the network sees";
+  EXPECT_NE(sizes.refusal(200, 100, {288, 288}), "") << "less than was trained on, and than the network sees";
   sizes.add(800, 800);
-  EXPECT_EQ(sizes.refusal(900, 600, 288), "") << "between those seen";
+  EXPECT_EQ(sizes.refusal(900, 600, {288, 288}), "") << "between those seen";
   const PhotographSizes back = PhotographSizes::from_json(sizes.to_json(), "x");
   EXPECT_EQ(back.to_json(), sizes.to_json());
   EXPECT_EQ(back.largest_width, 1000);
@@ -261,10 +261,10 @@ TEST(Scoring, ReductionsAgreeOnAConstantMapAndOrderOtherwise) {
     if (score == ImageScore::kMethod) continue;  // is not made from the map
     options.image_score = score;
     const ScoreMap flat(6, 6, 2.0F);
-    EXPECT_NEAR(image_score(flat, anomaly_map(flat, 48, options), options), 2.0, 1e-4) << name;
+    EXPECT_NEAR(image_score(flat, anomaly_map(flat, {48, 48}, options), options), 2.0, 1e-4) << name;
     ScoreMap peak = flat;
     peak.values[14] = 5;
-    EXPECT_GT(image_score(peak, anomaly_map(peak, 48, options), options), 2.0) << name;
+    EXPECT_GT(image_score(peak, anomaly_map(peak, {48, 48}, options), options), 2.0) << name;
   }
 }
 

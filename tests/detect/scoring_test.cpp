@@ -48,7 +48,7 @@ TEST(Scorer, CombinedScoreHoldsItsFalseRejectRateOnAverage) {
     Rng rng(11, "hybrid", world);
     std::vector<PatchScores> calibration;
     for (int i = 0; i < kCalibration; ++i) calibration.push_back(good_part(rng));
-    const Scorer scorer(options, 12, calibration);
+    const Scorer scorer(options, {12, 12}, calibration);
     std::vector<double> scores;
     for (const PatchScores& p : calibration) scores.push_back(scorer.score(p));
     std::sort(scores.begin(), scores.end());
@@ -64,7 +64,7 @@ TEST(Scorer, OneKindOfScoreIsPassedThrough) {
   options.smoothing_sigma = 0;
   PatchScores patches{ScoreMap(4, 4, 1.0F), {}};
   patches.map.values[3] = 5;
-  const Scorer scorer(options, 4, {patches});
+  const Scorer scorer(options, {4, 4}, {patches});
   EXPECT_DOUBLE_EQ(scorer.score(patches), 5.0);
 }
 

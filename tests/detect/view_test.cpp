@@ -9,6 +9,7 @@
 #include "drawn_part.h"
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/image/resample.h"
 
 namespace glint {
 namespace {
@@ -68,9 +69,9 @@ TEST(Views, OneInputIsPassedThrough) {
 TEST(Views, TilesLeaveNoSeam) {
   for (const int tiles : {2, 3}) {
     const InputOptions options = tiled(tiles, 96);
-    ASSERT_EQ(options.canvas(), 96 + (tiles - 1) * 64);
+    ASSERT_EQ(options.canvas().width, 96 + (tiles - 1) * 64);
     const RgbImage photograph = noise(300, 200);
-    const ViewMaker maker(options, {}), untiled(tiled(1, options.canvas()), {});
+    const ViewMaker maker(options, {}), untiled(tiled(1, options.canvas().width), {});
     ASSERT_EQ(maker.make(photograph).inputs.size(), static_cast<std::size_t>(tiles * tiles));
     // A detector that sees no further than the quarter of the overlap that does not count: the same map.
     const ScoreMap near = scored(maker, photograph, 8).map, whole = scored(untiled, photograph, 8).map;
@@ -88,6 +89,38 @@ TEST(Views, TilesLeaveNoSeam) {
       }
     }
   }
+}
+
+TEST(Views, ARectangleKeepsTheAspect) {
+  InputOptions options = tiled(1, 288);
+  options.aspect = 1130.0 / 460;
+  EXPECT_EQ(options.input_size(), (ImageSize{448, 192})) << "whole cells, about as many pixels as the square";
+  EXPECT_EQ(options.canvas(), options.input_size());
+  options.size = 280;
+  EXPECT_EQ(options.input_size(), (ImageSize{434, 182})) << "a transformer's patches";
+  options.framing = Framing::kCentreCrop;
+  EXPECT_THROW(options.validate(), Error);
+
+  options = tiled(2, 96);
+  options.aspect = 0.5;
+  const ImageSize one = options.input_size(), canvas = options.canvas();
+  EXPECT_EQ(one, (ImageSize{64, 128}));
+  EXPECT_EQ(canvas, (ImageSize{96, 224}));
+  const RgbImage photograph = noise(110, 240);
+  const Views views = ViewMaker(options, {}).make(photograph);
+  ASSERT_EQ(views.inputs.size(), 4U);
+  EXPECT_EQ(views.inputs[0].width, one.width);
+  EXPECT_EQ(views.inputs[3].height, one.height);
+  // The map of the tiles is that of the untiled canvas, and both come back over the photograph.
+  const ScoreMap near = scored(ViewMaker(options, {}), photograph, 4).map;
+  const ScoreMap reference =
+      mean_detector(resize_antialiased(photograph, canvas.width, canvas.height), 4).map;
+  ASSERT_EQ(near.width, reference.width);
+  ASSERT_EQ(near.height, reference.height);
+  for (std::size_t i = 0; i < near.values.size(); ++i) EXPECT_NEAR(near.values[i], reference.values[i], 1e-3);
+  const ScoreMap back = ViewMaker(options, {}).to_photograph(near, views.placement);
+  EXPECT_EQ(back.width, 110);
+  EXPECT_EQ(back.height, 240);
 }
 
 TEST(Views, TilesOfOtherGridsCoverThePhotographToo) {

@@ -175,7 +175,7 @@ TEST_F(AlignmentTest, TilesAreForMethodsThatDoNotCompareByPlace) {
       train("keys", "patchcore", {"input.tiles=2", "input.size=192", "patchcore.bank_rows=100"});
   const std::vector<PatchScores> calibration = calibration_scores(model);
   EXPECT_EQ(calibration.size(), 6U) << "photographs, not views";
-  EXPECT_EQ(calibration[0].map.width, model.input.canvas() / 8);
+  EXPECT_EQ(calibration[0].map.width, model.input.canvas().width / 8);
   const Decision decision = make_decision(model);
   const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
   const RgbImage good = draw_part(Shape::kKey, 200, 4, -3, 700);
@@ -184,7 +184,7 @@ TEST_F(AlignmentTest, TilesAreForMethodsThatDoNotCompareByPlace) {
   // The same bank on one large input: away from the canvas' edge the maps agree, at tile borders too.
   Model whole = model;
   whole.input.tiles = 1;
-  whole.input.size = model.input.canvas();
+  whole.input.size = model.input.canvas().width;
   const Inspector untiled(whole, torch::kCPU, Precision::kAuto, "whole");
   const ScoreMap a = inspector.patch_scores({good})[0].map, b = untiled.patch_scores({good})[0].map;
   ASSERT_EQ(a.values.size(), b.values.size());
@@ -192,7 +192,7 @@ TEST_F(AlignmentTest, TilesAreForMethodsThatDoNotCompareByPlace) {
   int border_cells = 0, other_cells = 0;
   for (int y = 0; y < a.height; ++y) {
     for (int x = 0; x < a.width; ++x) {
-      const int px = x * 8 + 4, step = model.input.tile_step(), size = model.input.size;
+      const int px = x * 8 + 4, step = model.input.tile_step().width, size = model.input.size;
       const bool border = px > step - 8 && px < size + 8;  // the overlap, and a cell beside it
       const double difference = std::abs(a.at(x, y) - b.at(x, y));
       (border ? at_border : elsewhere) += difference;

@@ -190,6 +190,8 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
   read_options(model.input, model.record, "input", name);
   read_options(model.scoring, model.record, "scoring", name);
   model.input.validate();
+  if (model.input.aspect < 1 / kLargestAspect)
+    fail(ErrorCode::kBadInput, "{}: 'input.aspect' = {} is no shape of an input", name, model.input.aspect);
   model.registration = read_registration(model.input, file.tensors, model.record, name);
   model.backbone_weights = take_prefixed(file.tensors, kBackbonePrefix);
   model.method_weights = take_prefixed(file.tensors, kMethodPrefix);

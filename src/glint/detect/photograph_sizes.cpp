@@ -39,7 +39,7 @@ void PhotographSizes::add(int width, int height) {
   highest_aspect = std::max(highest_aspect, aspect);
 }
 
-std::string PhotographSizes::refusal(int width, int height, int input_size) const {
+std::string PhotographSizes::refusal(int width, int height, ImageSize input) const {
   const double aspect = static_cast<double>(width) / height;
   if (!within(aspect, lowest_aspect, highest_aspect)) {
     return fmt::format(
@@ -48,7 +48,7 @@ std::string PhotographSizes::refusal(int width, int height, int input_size) cons
         width, height, aspect, range(lowest_aspect, highest_aspect));
   }
   const int side = std::min(width, height), smallest = std::min(smallest_width, smallest_height);
-  if (side < smallest * (1 - kTolerance) && side < input_size) {
+  if (side < smallest * (1 - kTolerance) && side < std::min(input.width, input.height)) {
     return fmt::format(
         "{} x {} pixels is too small for a model that was trained on {} x {}: defects may not be visible; "
         "give the full photograph, or judge it all the same with --any-size",

@@ -1,10 +1,12 @@
 // The sizes of the photographs that a model was trained and calibrated on, and what follows for one of
-// another size: everything is brought to the network's square, so that another shape is distorted in another
+// another size: everything is brought to the network's input, so that another shape is distorted in another
 // way, and fewer pixels show less than the threshold was set for.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "glint/image/image.h"
 
 namespace glint {
 
@@ -17,8 +19,8 @@ struct PhotographSizes {
 
   /// Why a photograph of this size gets no verdict, empty when it gets one. Refused: an aspect ratio outside
   /// the seen ones by more than 2 %; fewer pixels along the shorter side than the smallest seen one had (by
-  /// more than 2 %) and than the network's input of `input_size` pixels has.
-  std::string refusal(int width, int height, int input_size) const;
+  /// more than 2 %) and than the network's `input` has.
+  std::string refusal(int width, int height, ImageSize input) const;
   /// What to say of a photograph that is judged although its size was not seen; empty when it was.
   std::string notice(int width, int height) const;
 

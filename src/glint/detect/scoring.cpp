@@ -18,15 +18,20 @@ void ScoringOptions::describe(OptionTable& table) {
             {1e-4, 1e4});
   table.add("scoring.upsampling", upsampling, "where patch scores lie in the map");
   table.add("scoring.smoothing_kernel", smoothing_kernel, "extent and border of the map's Gaussian");
-  table.add("scoring.map_size", map_size, "side of the smoothed map in pixels; 0 = the network's input",
+  table.add("scoring.map_size", map_size,
+            "side of the smoothed map in pixels (of a square of its area); 0 = the network's input",
             {0, 4096});
 }
 
-ScoreMap anomaly_map(const ScoreMap& patch_scores, int size, const ScoringOptions& options) {
+ScoreMap anomaly_map(const ScoreMap& patch_scores, ImageSize size, const ScoringOptions& options) {
   const auto alignment = options.upsampling == Upsampling::kAlignedCorners ? SampleAlignment::kCorners
                                                                            : SampleAlignment::kPixelCentres;
-  ScoreMap map = resize_bilinear(patch_scores, size, size, alignment);
-  if (options.map_size > 0) map = resize_bilinear(map, options.map_size, options.map_size);
+  ScoreMap map = resize_bilinear(patch_scores, size.width, size.height, alignment);
+  if (options.map_size > 0) {
+    const double scale = options.map_size / std::sqrt(static_cast<double>(size.width) * size.height);
+    const auto side = [&](int pixels) { return std::max(1, static_cast<int>(std::lround(scale * pixels))); };
+    map = resize_bilinear(map, side(size.width), side(size.height));
+  }
   return options.smoothing_kernel == SmoothingKernel::kFull
              ? gaussian_smooth(map, options.smoothing_sigma)
              : gaussian_smooth_five(map, options.smoothing_sigma);
@@ -110,7 +115,8 @@ double TailProbability::surprise(double score) const {
   return high > low ? below + (here - below) * (score - low) / (high - low) : here;
 }
 
-Scorer::Scorer(const ScoringOptions& options, int input_size, const std::vector<PatchScores>& calibration)
+Scorer::Scorer(const ScoringOptions& options, ImageSize input_size,
+               const std::vector<PatchScores>& calibration)
     : options_(options), input_size_(input_size) {
   if (calibration.empty() || calibration[0].decision.values.empty() ||
       options.image_score == ImageScore::kMethod)

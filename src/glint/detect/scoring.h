@@ -50,7 +50,7 @@ struct ScoringOptions {
   double attention_temperature = 0.1;  ///< in score units, for attention
   Upsampling upsampling = Upsampling::kCellCentres;
   SmoothingKernel smoothing_kernel = SmoothingKernel::kFull;
-  int map_size = 0;  ///< side of the smoothed map; 0 = the network's input
+  int map_size = 0;  ///< side of the smoothed map (of a square of its area), pixels; 0 = the input
 
   void describe(OptionTable& table);
 };
@@ -63,7 +63,7 @@ struct PatchScores {
 };
 
 /// Patch scores brought to size x size and smoothed.
-ScoreMap anomaly_map(const ScoreMap& patch_scores, int size, const ScoringOptions& options);
+ScoreMap anomaly_map(const ScoreMap& patch_scores, ImageSize size, const ScoringOptions& options);
 
 /// Of one kind of patch scores and its map. Higher is more anomalous.
 double image_score(const ScoreMap& patch_scores, const ScoreMap& map, const ScoringOptions& options);
@@ -86,7 +86,7 @@ class TailProbability {
 class Scorer {
  public:
   /// `calibration`: patch scores of the good parts that set the threshold.
-  Scorer(const ScoringOptions& options, int input_size, const std::vector<PatchScores>& calibration);
+  Scorer(const ScoringOptions& options, ImageSize input_size, const std::vector<PatchScores>& calibration);
 
   /// Both are the one gate that every score passes, of calibration, inspection, evaluation and station:
   /// Error(kBadInput) when a patch score or what follows from it is not a finite number.
@@ -98,7 +98,7 @@ class Scorer {
   double decision_score(const PatchScores& patches) const;
 
   ScoringOptions options_;
-  int input_size_;
+  ImageSize input_size_;
   std::vector<TailProbability> tails_;  ///< of map and decision; empty when the map alone decides
 };
 

@@ -22,13 +22,18 @@ double share_of(double depth) {
   return std::clamp(2 * depth - 0.5, 0.0, 1.0);
 }
 
+/// One axis of the layout, pixels.
+struct Axis {
+  int tiles = 1, size = 0, step = 0, canvas = 0;
+};
+
 /// `merged` cells over the canvas, tile number `tile` with a map of `cells`.
-TileAxis tile_axis(const InputOptions& options, int tile, int cells, int merged) {
+TileAxis tile_axis(const Axis& axis, int tile, int cells, int merged) {
   TileAxis out;
-  const double per_merged = static_cast<double>(options.canvas()) / merged,
-               per_cell = static_cast<double>(options.size) / cells;
-  const double start = static_cast<double>(tile) * options.tile_step(), end = start + options.size,
-               overlap = options.size - options.tile_step();
+  const double per_merged = static_cast<double>(axis.canvas) / merged,
+               per_cell = static_cast<double>(axis.size) / cells;
+  const double start = static_cast<double>(tile) * axis.step, end = start + axis.size,
+               overlap = axis.size - axis.step;
   for (int i = 0; i < merged; ++i) {
     const double at = (i + 0.5) * per_merged;  // pixels of the canvas
     if (at <= start || at >= end) continue;
@@ -38,7 +43,7 @@ TileAxis tile_axis(const InputOptions& options, int tile, int cells, int merged)
     out.share.push_back(static_cast<float>(position - out.low.back()));
     double weight = 1;
     if (tile > 0) weight = std::min(weight, share_of((at - start) / overlap));
-    if (tile + 1 < options.tiles) weight = std::min(weight, share_of((end - at) / overlap));
+    if (tile + 1 < axis.tiles) weight = std::min(weight, share_of((end - at) / overlap));
     out.weights.push_back(static_cast<float>(weight));
   }
   return out;
@@ -68,10 +73,10 @@ Views ViewMaker::make(const RgbImage& photograph) const {
     out.inputs.push_back(std::move(canvas));
     return out;
   }
+  const ImageSize size = options_.input_size(), step = options_.tile_step();
   for (int row = 0; row < options_.tiles; ++row) {
     for (int column = 0; column < options_.tiles; ++column) {
-      out.inputs.push_back(crop(canvas, column * options_.tile_step(), row * options_.tile_step(),
-                                options_.size, options_.size));
+      out.inputs.push_back(crop(canvas, column * step.width, row * step.height, size.width, size.height));
     }
   }
   return out;
@@ -79,16 +84,19 @@ Views ViewMaker::make(const RgbImage& photograph) const {
 
 ScoreMap ViewMaker::merge_maps(const std::vector<PatchScores>& views, ScoreMap PatchScores::*part) const {
   const ScoreMap& first = views[0].*part;
-  const auto merged_side = [&](int cells) {
-    return static_cast<int>(std::lround(static_cast<double>(cells) * options_.canvas() / options_.size));
+  const ImageSize size = options_.input_size(), step = options_.tile_step(), canvas = options_.canvas();
+  const Axis across{options_.tiles, size.width, step.width, canvas.width},
+      down{options_.tiles, size.height, step.height, canvas.height};
+  const auto merged_side = [](int cells, const Axis& axis) {
+    return static_cast<int>(std::lround(static_cast<double>(cells) * axis.canvas / axis.size));
   };
-  ScoreMap sums(merged_side(first.width), merged_side(first.height));
+  ScoreMap sums(merged_side(first.width, across), merged_side(first.height, down));
   std::vector<float> weights(sums.values.size());
   for (std::size_t v = 0; v < views.size(); ++v) {
     const ScoreMap& map = views[v].*part;
     GLINT_CHECK(map.width == first.width && map.height == first.height);
-    const TileAxis x = tile_axis(options_, static_cast<int>(v) % options_.tiles, map.width, sums.width);
-    const TileAxis y = tile_axis(options_, static_cast<int>(v) / options_.tiles, map.height, sums.height);
+    const TileAxis x = tile_axis(across, static_cast<int>(v) % options_.tiles, map.width, sums.width);
+    const TileAxis y = tile_axis(down, static_cast<int>(v) / options_.tiles, map.height, sums.height);
     for (std::size_t j = 0; j < y.low.size(); ++j) {
       const int above = std::min(y.low[j] + 1, map.height - 1);
       for (std::size_t i = 0; i < x.low.size(); ++i) {

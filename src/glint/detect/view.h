@@ -23,7 +23,7 @@ struct Placement {
 };
 
 struct Views {
-  std::vector<RgbImage> inputs;  ///< size x size each, tiles row by row
+  std::vector<RgbImage> inputs;  ///< of the options' input size each, tiles row by row
   Placement placement;
 };
 

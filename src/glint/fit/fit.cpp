@@ -9,6 +9,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/names.h"
+#include "glint/base/order_statistics.h"
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "glint/data/split.h"
@@ -162,14 +163,25 @@ std::string identity_of(TrainConfig& config, const Dataset& dataset, const Backb
                                 dataset.fingerprint(), config.table().to_json().dump()));
 }
 
-/// Rounds the input's side down to what the backbone takes, with a message.
-void fit_input_size(TrainConfig& config, const BackboneSpec& spec, ProgressSink& progress) {
-  const int multiple = spec.input_multiple();
-  if (config.input.size % multiple == 0) return;
-  const int size = std::max(1, config.input.size / multiple) * multiple;
-  progress.message(fmt::format("input.size {} becomes {}: {} needs a multiple of {}", config.input.size, size,
-                               spec.name, multiple));
-  config.input.size = size;
+/// Rounds the input's side down to what the backbone takes, and fills in the photographs' aspect where that
+/// is wished, with messages.
+void settle_input_size(TrainConfig& config, const Dataset& dataset, const BackboneSpec& spec,
+                       ProgressSink& progress) {
+  InputOptions& input = config.input;
+  if (const int multiple = spec.input_multiple(); input.size % multiple != 0) {
+    const int size = std::max(1, input.size / multiple) * multiple;
+    progress.message(fmt::format("input.size {} becomes {}: {} needs a multiple of {}", input.size, size,
+                                 spec.name, multiple));
+    input.size = size;
+  }
+  if (input.aspect > 0) return;
+  std::vector<double> aspects;
+  for (const Sample& sample : dataset.train)
+    aspects.push_back(static_cast<double>(sample.width) / sample.height);
+  input.aspect = std::clamp(median(std::move(aspects)), 1 / kLargestAspect, kLargestAspect);
+  const ImageSize size = input.input_size();
+  progress.message(fmt::format("the network's input is {} x {} pixels, as the photographs' aspect of {:.3f}",
+                               size.width, size.height, input.aspect));
 }
 
 json dataset_record(const Dataset& dataset, const std::set<std::string>& calibrating) {
@@ -238,7 +250,7 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
 
 std::string run_identity(TrainConfig& config, const Dataset& dataset) {
   const Backbone backbone = open_backbone(config.backbone);
-  fit_input_size(config, backbone.spec(), silent_progress());
+  settle_input_size(config, dataset, backbone.spec(), silent_progress());
   config.false_reject = plan_calibration(config, dataset).false_reject;
   return identity_of(config, dataset, backbone.identity());
 }
@@ -260,7 +272,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const torch::Device device = resolve_device(config.device);
   const Precision precision = effective_precision(config);
   backbone.to(device, precision);
-  fit_input_size(config, backbone.spec(), progress);
+  settle_input_size(config, dataset, backbone.spec(), progress);
   check_method(*config.method, backbone.spec(), config.input);
   const auto seed = static_cast<std::uint64_t>(config.seed);
   const std::string identity = identity_of(config, dataset, backbone.identity());

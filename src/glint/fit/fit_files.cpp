@@ -74,15 +74,16 @@ void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitO
                                                    config.input.tiles * (drawn ? config.augment_draws : 1),
                                                config.input.size);
   // Patch scores lie on layer2's grid at most: an eighth of the canvas; one float for map and decision.
-  const std::int64_t side = config.input.canvas() / 8 + 1;
+  const ImageSize canvas = config.input.canvas();
+  const std::int64_t cells = static_cast<std::int64_t>(canvas.width / 8 + 1) * (canvas.height / 8 + 1);
   constexpr std::int64_t kRecord = 1 << 16, kRecordPerImage = 256;
   const std::int64_t images = std::ssize(dataset.train) + std::ssize(dataset.calibration);
-  const std::int64_t model = backbone_bytes + size.weights + 8 * side * side * calibration_images + kRecord +
-                             kRecordPerImage * images;
+  const std::int64_t model =
+      backbone_bytes + size.weights + 8 * cells * calibration_images + kRecord + kRecordPerImage * images;
   // Of the final detector and of a fold of cross-fitting, with the scores of finished folds; the new one is
   // written beside the old one.
   const std::int64_t state =
-      options.state.empty() ? 0 : 2 * (2 * size.state + 8 * side * side * calibration_images);
+      options.state.empty() ? 0 : 2 * (2 * size.state + 8 * cells * calibration_images);
   const std::int64_t epochs = options.epochs.empty() ? 0 : size.meta_epochs * size.weights;
   const auto needed = static_cast<std::uint64_t>(model + state + epochs);
   std::vector<fs::path> read;

@@ -7,6 +7,13 @@
 
 namespace glint {
 
+/// In pixels.
+struct ImageSize {
+  int width = 0, height = 0;
+
+  bool operator==(const ImageSize&) const = default;
+};
+
 /// RGB, 8 bits, interleaved: pixel (x, y) starts at 3 * (y * width + x).
 struct RgbImage {
   int width = 0;

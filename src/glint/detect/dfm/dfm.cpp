@@ -97,10 +97,11 @@ class Dfm : public Method {
     return {.layers = kLayers, .training = TrainingKind::kOnePass, .position_bound = true};
   }
   void validate(const BackboneSpec&, const InputOptions& input) const override {
-    const int cells = (input.size + 15) / 16;  // of layer3's map
-    if (cells < options_.pooling) {
+    const ImageSize size = input.input_size();
+    const int across = (size.width + 15) / 16, down = (size.height + 15) / 16;  // layer3's map
+    if (std::min(across, down) < options_.pooling) {
       fail(ErrorCode::kConfig, "dfm.pooling = {}: the feature map is only {} x {} cells; take a smaller one",
-           options_.pooling, cells, cells);
+           options_.pooling, across, down);
     }
   }
 
