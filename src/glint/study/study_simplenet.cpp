@@ -38,7 +38,8 @@ Settings with(Settings settings, const Settings& more) {
 std::vector<FixArm> fix_arms(int input_size) {
   constexpr double kFiner = 1.5;
   const int finer = static_cast<int>(kFiner * input_size);
-  const Settings masked = {"noise_mask=perlin"}, focal = {"loss=hinge_focal"}, distance = {"distance=1"};
+  const Settings masked = {"noise_mask=perlin"}, focal = {"loss=hinge_focal"}, distance = {"distance=1"},
+                 ascent = {"distance=1", "ascent_steps=4"}, decay = {"final_learning_rate=0.01"};
   return {
       {"absolute-noise", {"noise_scale=absolute"}, "published noise 0.015, not scaled to the features"},
       {"masked", masked, "noise inside Perlin-shaped patches, the rest of the copy is good (SuperSimpleNet)"},
@@ -47,8 +48,9 @@ std::vector<FixArm> fix_arms(int input_size) {
       {"masked-focal", with(masked, focal), "both, as in SuperSimpleNet"},
       {"distance-half", {"distance=0.5"}, "fakes at 0.5 to 1 radius of the good features (negatives.h)"},
       {"distance", distance, "fakes at 1 to 2 radii, GLASS's shell"},
-      {"ascent", with(distance, {"ascent_steps=4"}), "the same, moved by 4 steps of gradient ascent (GLASS)"},
-      {"decay", {"final_learning_rate=0.01"}, "step sizes decay to 1 % along a cosine"},
+      {"ascent", ascent, "the same, moved by 4 steps of gradient ascent (GLASS)"},
+      {"decay", decay, "step sizes decay to 1 % along a cosine"},
+      {"ascent-decay", with(ascent, decay), "the two that helped most on screw, together"},
       {"finer-grid", {fmt::format("input.size={}", finer)}, fmt::format("input of {} pixels", finer)},
       {"published", with(kPublished, {"embedding_dimension=1536", "hidden_dimension=1024"}),
        "the published configuration in its published width (1536 and 1024)"},
