@@ -436,7 +436,7 @@ ScoreMap literal_scores(const Backbone& backbone, const std::vector<HeadWeights>
   return out;
 }
 
-TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
+Backbone random_network() {
   TensorDict network;
   torch::manual_seed(4);
   for (const ConvShape& shape : conv_shapes(backbone_spec("resnet18"))) {
@@ -445,7 +445,11 @@ TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
         to_host(std * torch::randn({shape.out, shape.in, shape.kernel, shape.kernel}));
     network[shape.name + ".bias"] = to_host(0.1 * torch::randn({shape.out}));
   }
-  const Backbone backbone({"resnet18", "", "test", "none"}, network);
+  return {{"resnet18", "", "test", "none"}, network};
+}
+
+TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
+  const Backbone backbone = random_network();
   constexpr double kScale = 0.8;
   constexpr int kD = 40;
   for (const int heads : {1, 3}) {  // three together have more hidden units than features: the other path
@@ -472,6 +476,37 @@ TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
         ASSERT_NEAR(fast.values[i], plain.values[i], 2e-5 * range) << heads << " heads, patch " << i;
     }
   }
+}
+
+TEST(SimpleNet, AllFixesTogetherResumeBitForBit) {
+  const auto method = make_method("simplenet");
+  OptionTable table;
+  method->describe(table);
+  for (const char* setting :
+       {"simplenet.embedding_dimension=16", "simplenet.meta_epochs=2", "simplenet.passes=2",
+        "simplenet.noise_mask=perlin", "simplenet.loss=hinge_focal", "simplenet.distance=1",
+        "simplenet.ascent_steps=2", "simplenet.final_learning_rate=0.1"})
+    table.set_assignment(setting);
+  const Backbone backbone = random_network();
+  FitInput input;
+  input.images = 6;
+  input.image = [](int image, int) {
+    Rng rng(5, "image", image);
+    RgbImage out(64, 64);
+    for (std::uint8_t& v : out.pixels) v = static_cast<std::uint8_t>(rng.below(256));
+    return out;
+  };
+  input.precision = Precision::kFloat32;
+  std::vector<TrainingState> states;
+  input.on_meta_epoch = [&](const TrainingState& state) { states.push_back(state); };
+  const FitResult whole = method->fit(backbone, input);
+  EXPECT_GT(std::get<double>(whole.record.figures.at("negatives_radius")), 0);
+  ASSERT_EQ(states.size(), 2U);
+  input.resume = states[0];
+  const FitResult resumed = method->fit(backbone, input);
+  for (const auto& [name, tensor] : whole.weights)
+    EXPECT_EQ(resumed.weights.at(name).data, tensor.data) << name;
+  EXPECT_NO_THROW(method->load(std::make_shared<Backbone>(backbone), whole.weights, "test"));
 }
 
 TEST(Head, OptimizerStateSurvivesSaving) {
