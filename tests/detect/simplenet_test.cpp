@@ -248,7 +248,7 @@ TEST(Negatives, RadiusIsTheQuantileBetweenImages) {
 TEST(Negatives, LieInTheShellAndAscentKeepsThemThere) {
   torch::manual_seed(5);
   HeadWeights head = random_head(24, 16, 3);
-  const torch::Tensor reference = torch::randn({4, 10, 24}), z = torch::randn({300, 24});
+  const torch::Tensor reference = torch::randn({4, 10, 24}), z = torch::randn({700, 24});
   for (const int steps : {0, 4}) {
     Negatives negatives(distance_options(0.5, steps), reference, {});
     negatives.calibrate(head);
@@ -264,7 +264,7 @@ TEST(Negatives, LieInTheShellAndAscentKeepsThemThere) {
 TEST(Negatives, OneAscentStepGoesAlongAutogradsGradient) {
   torch::manual_seed(6);
   HeadWeights head = random_head(24, 16, 4);
-  const torch::Tensor reference = torch::randn({4, 10, 24}), z = torch::randn({200, 24});
+  const torch::Tensor reference = torch::randn({4, 10, 24}), z = torch::randn({700, 24});
   Negatives still(distance_options(1, 0), reference, {}), moved(distance_options(1, 1), reference, {});
   still.calibrate(head);
   moved.calibrate(head);

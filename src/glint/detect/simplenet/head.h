@@ -1,6 +1,6 @@
 // Adapter and discriminator of SimpleNet: weights, the training step, the scores. Two paths compute the same
 // step: a plain one through autograd, and a fast one with hand-written gradients that shares products between
-// real and fake features and may use bfloat16 products. Not the training loop: simplenet/trainer.h.
+// real and fake features and may use bfloat16 products. Not the training loop: simplenet/simplenet.cpp.
 #pragma once
 
 #include <torch/types.h>

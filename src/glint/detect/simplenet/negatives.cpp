@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kRadiusQuantile = 0.75;       // GLASS
 constexpr std::int64_t kReferenceRows = 4096;  // of all images together
+constexpr std::int64_t kAscentRows = 512;      // at once, so that they stay in the cache
 constexpr double kSmallest = 1e-10;            // of a length that is divided by; GLASS
 
 torch::Tensor row_lengths(const torch::Tensor& rows) {
@@ -74,13 +75,18 @@ void Negatives::ascend(const HeadWeights& head, const torch::Tensor& adapted, to
   const torch::Tensor shift = head.norm_bias - head.norm_running_mean * scale;
   const torch::Tensor steep = head.tail_weight.squeeze(0) * scale, flat = kLeakySlope * steep;
   const double near = options_.distance * radius_;
-  for (int step = 0; step < options_.ascent_steps; ++step) {
-    const torch::Tensor hidden = at::linear(adapted + offset.to(type), weight, bias).to(torch::kFloat);
-    const torch::Tensor slope = at::where(hidden * scale + shift > 0, steep, flat);
-    const torch::Tensor gradient = at::mm(slope.to(type), weight).to(torch::kFloat);
-    offset.addcdiv_(gradient, row_lengths(gradient), options_.ascent_step * radius_);
-    const torch::Tensor length = row_lengths(offset);
-    offset.mul_(length.clamp(near, 2 * near) / length);
+  for (std::int64_t first = 0; first < offset.size(0); first += kAscentRows) {
+    const std::int64_t last = std::min(offset.size(0), first + kAscentRows);
+    const torch::Tensor start = adapted.slice(0, first, last);
+    torch::Tensor moved = offset.slice(0, first, last);
+    for (int step = 0; step < options_.ascent_steps; ++step) {
+      const torch::Tensor hidden = at::linear(start + moved.to(type), weight, bias).to(torch::kFloat);
+      const torch::Tensor slope = at::where(hidden.mul_(scale).add_(shift) > 0, steep, flat);
+      const torch::Tensor gradient = at::mm(slope.to(type), weight).to(torch::kFloat);
+      moved.addcdiv_(gradient, row_lengths(gradient), options_.ascent_step * radius_);
+      const torch::Tensor length = row_lengths(moved);
+      moved.mul_(length.clamp(near, 2 * near) / length);
+    }
   }
 }
 
