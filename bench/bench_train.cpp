@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < 23; ++i) {
       const auto start = std::chrono::steady_clock::now();
       HeadGradients gradients;
-      StepResult result = step(head, features, fake, 0.5, gradients);
+      StepResult result = step(head, features, {fake, {}}, {}, gradients);
       optimizer.step(head, gradients, result);
       if (i >= 3)
         times.push_back(1000 *

@@ -9,9 +9,12 @@
 #include "glint/base/random.h"
 #include "glint/detect/detector.h"
 #include "glint/detect/feature_store.h"
+#include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/head_kernels.h"
+#include "glint/detect/simplenet/negatives.h"
+#include "glint/detect/simplenet/score_loss.h"
 #include "glint/nn/backbone.h"
 #include "golden.h"
 #include "tensor_compare.h"
@@ -55,7 +58,8 @@ double double_at(const HostTensor& t, std::size_t i) {
   return v;
 }
 
-using Step = StepResult (*)(HeadWeights&, const torch::Tensor&, const torch::Tensor&, double, HeadGradients&);
+using Step = StepResult (*)(HeadWeights&, const torch::Tensor&, const Fakes&, const LossOptions&,
+                            HeadGradients&);
 
 class GoldenTraining : public ::testing::TestWithParam<std::tuple<const char*, Step>> {};
 TEST_P(GoldenTraining, SixStepsMatch) {
@@ -75,7 +79,7 @@ TEST_P(GoldenTraining, SixStepsMatch) {
                       noise = to_tensor(file.tensors.at("noise"));
   for (std::int64_t i = 0; i < noise.size(0); ++i) {
     HeadGradients gradients;
-    StepResult step = gradients_of(head, features, noise[i].contiguous(), options.margin, gradients);
+    StepResult step = gradients_of(head, features, {noise[i].contiguous(), {}}, {options.margin}, gradients);
     optimizer.step(head, gradients, step);
     EXPECT_NEAR(step.loss, double_at(file.tensors.at("loss"), i), 1e-4) << i;
     EXPECT_NEAR(step.real_margin_accuracy, double_at(file.tensors.at("p_true"), i), 1e-6) << i;
@@ -114,15 +118,27 @@ INSTANTIATE_TEST_SUITE_P(Both, GoldenTraining,
 
 TEST(Head, FastGradientsEqualAutogradOnRaggedShapes) {
   Rng rng(9);
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 8; ++round) {
     const int d = 3 + static_cast<int>(rng.below(50)), h = 3 + static_cast<int>(rng.below(40));
     const auto n = static_cast<std::int64_t>(5 + rng.below(700));
     torch::manual_seed(round);
-    const torch::Tensor z = torch::randn({n, d}), noise = 0.3 * torch::randn({n, d});
+    const torch::Tensor z = torch::randn({n, d});
+    Fakes fakes{0.3 * torch::randn({n, d}), {}};
+    if (round % 4 >= 2) {  // masked
+      for (std::int64_t i = 0; i < n; ++i) {
+        fakes.is_fake.push_back(rng.uniform() < 0.3 ? 1 : 0);
+        if (fakes.is_fake.back() == 0) fakes.offset[i].zero_();
+      }
+    }
+    const LossOptions loss{0.5, round % 2 == 1 ? DiscriminatorLoss::kHingeFocal : DiscriminatorLoss::kHinge,
+                           3};
     HeadWeights a = HeadWeights::initial(d, h, round), b = a.clone();
     HeadGradients fast, plain;
-    const StepResult f = fast_gradients(a, z, noise, 0.5, fast), p = plain_gradients(b, z, noise, 0.5, plain);
+    const StepResult f = fast_gradients(a, z, fakes, loss, fast),
+                     p = plain_gradients(b, z, fakes, loss, plain);
     EXPECT_NEAR(f.loss, p.loss, 1e-5);
+    EXPECT_NEAR(f.real_margin_accuracy, p.real_margin_accuracy, 2.0 / static_cast<double>(n));
+    EXPECT_NEAR(f.fake_margin_accuracy, p.fake_margin_accuracy, 2.0 / static_cast<double>(n));
     expect_close(fast.adapter_weight, plain.adapter_weight, 1e-4, "adapter");
     expect_close(fast.hidden_weight, plain.hidden_weight, 1e-4, "hidden");
     expect_close(fast.norm_weight, plain.norm_weight, 1e-4, "norm weight");
@@ -130,6 +146,195 @@ TEST(Head, FastGradientsEqualAutogradOnRaggedShapes) {
     expect_close(fast.tail_weight, plain.tail_weight, 1e-4, "tail");
     expect_close(a.norm_running_var, b.norm_running_var, 1e-5, "running variance");
   }
+}
+
+HeadWeights random_head(int d, int h, int seed) {
+  HeadWeights head = HeadWeights::initial(d, h, static_cast<std::uint64_t>(seed));
+  torch::manual_seed(seed);
+  head.norm_running_mean = 0.3 * torch::randn({h});
+  head.norm_running_var = torch::rand({h}) + 0.2;
+  head.norm_weight = torch::randn({h});
+  head.norm_bias = torch::randn({h});
+  head.adapter_bias = torch::randn({d});
+  return head;
+}
+
+TEST(ScoreLoss, HingeAndFocalByHand) {
+  const std::vector<float> real = {0.8F, 0.1F}, fake = {-0.2F, 0.3F};
+  const std::vector<std::uint8_t> mask = {1, 0};  // the second copy counts as good
+  // good rows: D = 0.8, 0.1, 0.3 -> hinge 0, 0.4, 0.2; bad row: D = -0.2 -> 0.3
+  const ScoreLoss hinge = score_loss(real, fake, mask, {0.5});
+  EXPECT_NEAR(hinge.loss, 0.6 / 3 + 0.3, 1e-6);
+  EXPECT_NEAR(hinge.good_past_margin, 1.0 / 3, 1e-9);
+  EXPECT_EQ(hinge.fake_past_margin, 0);
+  EXPECT_FLOAT_EQ(hinge.real_grad[0], 0);
+  EXPECT_FLOAT_EQ(hinge.real_grad[1], -1.0F / 3);
+  EXPECT_FLOAT_EQ(hinge.fake_grad[0], 1);
+  EXPECT_FLOAT_EQ(hinge.fake_grad[1], -1.0F / 3);
+  // all copies fakes: 0.4 / 2 + (0.3 + 0.8) / 2
+  EXPECT_NEAR(score_loss(real, fake, {}, {0.5}).loss, 0.75, 1e-6);
+  // focal, exponent 2: mean of (1 - p)^2 * -ln p over the four rows
+  const auto focal = [](double right) {
+    const double p = 1 / (1 + std::exp(-right));
+    return (1 - p) * (1 - p) * -std::log(p);
+  };
+  const double want = (focal(0.8) + focal(0.1) + focal(0.2) + focal(0.3)) / 4;
+  const LossOptions both{0.5, DiscriminatorLoss::kHingeFocal, 2};
+  EXPECT_NEAR(score_loss(real, fake, mask, both).loss - hinge.loss, want, 1e-6);
+  // an unmasked copy without any fake: no division by zero
+  const ScoreLoss none = score_loss(real, fake, {0, 0}, {0.5});
+  EXPECT_NEAR(none.loss, (0.4 + 0.7 + 0.2) / 4, 1e-6);
+}
+
+TEST(ScoreLoss, GradientEqualsDifferences) {
+  Rng rng(3);
+  std::vector<float> real(9), fake(9);
+  std::vector<std::uint8_t> mask;
+  for (std::size_t i = 0; i < real.size(); ++i) {
+    real[i] = static_cast<float>(rng.uniform(-2, 2));
+    fake[i] = static_cast<float>(rng.uniform(-2, 2));
+    mask.push_back(i % 3 == 0 ? 1 : 0);
+  }
+  const LossOptions options{0.5, DiscriminatorLoss::kHingeFocal, 4};
+  const ScoreLoss at = score_loss(real, fake, mask, options);
+  constexpr float kStep = 1e-3F;
+  for (auto* side : {&real, &fake}) {
+    const std::vector<float>& grad = side == &real ? at.real_grad : at.fake_grad;
+    for (std::size_t i = 0; i < side->size(); ++i) {
+      const float before = (*side)[i];
+      (*side)[i] = before + kStep;
+      const double up = score_loss(real, fake, mask, options).loss;
+      (*side)[i] = before - kStep;
+      const double down = score_loss(real, fake, mask, options).loss;
+      (*side)[i] = before;
+      EXPECT_NEAR(grad[i], (up - down) / (2 * kStep), 1e-4) << i;
+    }
+  }
+}
+
+SimpleNetOptions distance_options(double distance, int ascent_steps) {
+  SimpleNetOptions options;
+  options.distance = distance;
+  options.ascent_steps = ascent_steps;
+  return options;
+}
+
+TEST(Negatives, DefaultIsTheNoiseItWasBefore) {
+  const HeadWeights head = HeadWeights::initial(12, 8, 1);
+  const torch::Tensor z = torch::ones({20, 12});
+  const Fakes fakes = Negatives(SimpleNetOptions{}, {}, {}).draw(head, z, 77);
+  EXPECT_TRUE(fakes.is_fake.empty());
+  EXPECT_TRUE(torch::equal(fakes.offset, noise_like(z, 0.015, 77)));
+}
+
+TEST(Negatives, RadiusIsTheQuantileBetweenImages) {
+  // One feature per image on a line at 0, 1, 3, 7: to the nearest other image 1, 1, 2, 4; the 0.75 quantile
+  // is 2.5. Doubled by an adapter of 2.
+  HeadWeights head = HeadWeights::initial(3, 4, 1);
+  head.adapter_weight = 2 * torch::eye(3);
+  torch::Tensor reference = torch::zeros({4, 1, 3});
+  const double places[] = {0, 1, 3, 7};
+  for (int i = 0; i < 4; ++i) reference[i][0][1] = places[i];
+  Negatives negatives(distance_options(1, 0), reference, {});
+  negatives.calibrate(head);
+  EXPECT_NEAR(negatives.radius(), 5.0, 1e-5);
+  // neighbours in the same image do not count
+  const torch::Tensor twice = at::cat({reference, reference + 1e-3}, 1).contiguous();
+  Negatives more(distance_options(1, 0), twice, {});
+  more.calibrate(head);
+  EXPECT_GT(more.radius(), 2.0);
+}
+
+TEST(Negatives, LieInTheShellAndAscentKeepsThemThere) {
+  torch::manual_seed(5);
+  HeadWeights head = random_head(24, 16, 3);
+  const torch::Tensor reference = torch::randn({4, 10, 24}), z = torch::randn({700, 24});
+  for (const int steps : {0, 4}) {
+    Negatives negatives(distance_options(0.5, steps), reference, {});
+    negatives.calibrate(head);
+    const torch::Tensor length =
+        negatives.offsets(head, z, 9).square().sum(1).sqrt() / (0.5 * negatives.radius());
+    EXPECT_GT(length.min().item<float>(), 1 - 1e-4);
+    EXPECT_LT(length.max().item<float>(), 2 + 1e-4);
+    EXPECT_GT((length.max() - length.min()).item<float>(), steps == 0 ? 0.9 : 0.0);
+    EXPECT_TRUE(torch::equal(negatives.offsets(head, z, 9), negatives.offsets(head, z, 9)));
+  }
+}
+
+TEST(Negatives, OneAscentStepGoesAlongAutogradsGradient) {
+  torch::manual_seed(6);
+  HeadWeights head = random_head(24, 16, 4);
+  const torch::Tensor reference = torch::randn({4, 10, 24}), z = torch::randn({700, 24});
+  Negatives still(distance_options(1, 0), reference, {}), moved(distance_options(1, 1), reference, {});
+  still.calibrate(head);
+  moved.calibrate(head);
+  const torch::Tensor before = still.offsets(head, z, 2), after = moved.offsets(head, z, 2);
+  const torch::Tensor fake = (adapt(head, z) + before).detach().set_requires_grad(true);
+  discriminate(head, fake).sum().backward();
+  const torch::Tensor gradient = fake.grad();
+  torch::Tensor want = before + 0.1 * still.radius() * gradient / gradient.square().sum(1, true).sqrt();
+  const torch::Tensor length = want.square().sum(1, true).sqrt();
+  want = want * length.clamp(still.radius(), 2 * still.radius()) / length;
+  expect_close(after, want, 1e-4, "offsets");
+  const torch::Tensor q = adapt(head, z);
+  EXPECT_GT(discriminate(head, q + after).mean().item<float>(),
+            discriminate(head, q + before).mean().item<float>());
+}
+
+TEST(Negatives, MaskedNoiseLeavesTheRestGood) {
+  SimpleNetOptions options;
+  options.noise_mask = NoiseMask::kPerlin;
+  const HeadWeights head = HeadWeights::initial(6, 4, 1);
+  const torch::Tensor z = torch::ones({6 * 9 * 7, 6});
+  const Fakes fakes = Negatives(options, {}, {9, 7}).draw(head, z, 5);
+  const torch::Tensor noise = noise_like(z, options.noise_std, 5);
+  ASSERT_EQ(std::ssize(fakes.is_fake), z.size(0));
+  std::int64_t altered = 0;
+  for (std::int64_t i = 0; i < z.size(0); ++i) {
+    const bool fake = fakes.is_fake[static_cast<std::size_t>(i)] != 0;
+    altered += fake;
+    EXPECT_TRUE(torch::equal(fakes.offset[i], fake ? noise[i] : torch::zeros({6})));
+  }
+  EXPECT_GT(altered, 0);
+  EXPECT_LT(altered, z.size(0) / 2);
+  // Patches: a neighbour to the right has the same label far more often than chance says.
+  std::int64_t same = 0, pairs = 0;
+  for (std::int64_t i = 0; i + 1 < z.size(0); ++i) {
+    if (i % 7 == 6) continue;
+    ++pairs;
+    same += fakes.is_fake[static_cast<std::size_t>(i)] == fakes.is_fake[static_cast<std::size_t>(i) + 1];
+  }
+  EXPECT_GT(static_cast<double>(same) / static_cast<double>(pairs), 0.8);
+}
+
+TEST(SimpleNet, AscentWithoutADistanceIsRefused) {
+  const auto method = make_method("simplenet");
+  OptionTable table;
+  method->describe(table);
+  table.set_assignment("simplenet.ascent_steps=4");
+  EXPECT_THROW(check_method(*method, backbone_spec("resnet18"), {}), Error);
+  table.set_assignment("simplenet.distance=1");
+  EXPECT_NO_THROW(check_method(*method, backbone_spec("resnet18"), {}));
+}
+
+TEST(HeadOptimizer, RateScalesBothSteps) {
+  SimpleNetOptions options;
+  options.adapter_weight_decay = options.discriminator_weight_decay = 0;
+  const HeadWeights start = HeadWeights::initial(16, 8, 1);
+  torch::manual_seed(1);
+  const torch::Tensor z = torch::randn({64, 16});
+  const auto moved = [&](double rate) {
+    HeadWeights head = start.clone();
+    HeadOptimizer optimizer(options, head);
+    HeadGradients gradients;
+    StepResult result = fast_gradients(head, z, {0.1 * z.flip(0).contiguous(), {}}, {}, gradients);
+    optimizer.step(head, gradients, result, rate);
+    return std::pair(head.adapter_weight - start.adapter_weight, head.tail_weight - start.tail_weight);
+  };
+  const auto [adapter, tail] = moved(1);
+  const auto [less_adapter, less_tail] = moved(0.25);
+  expect_close(less_adapter, 0.25 * adapter, 1e-2, "adapter");
+  expect_close(less_tail, 0.25 * tail, 1e-2, "discriminator");
 }
 
 /// plain_gradients in float64, written out: the reference that rounding is measured against. With `rounded`,
@@ -181,8 +386,8 @@ TEST(Head, Bfloat16GradientsAreOffByTheirRoundingOnly) {
                     rounded = float64_gradients(head, z, noise, 0.5, true);
     HeadGradients single, half;
     HeadWeights a = head.clone(), b = head.clone();
-    plain_gradients(a, z, noise, 0.5, single);
-    fast_gradients(b, z.to(torch::kBFloat16), noise.to(torch::kBFloat16), 0.5, half);
+    plain_gradients(a, z, {noise, {}}, {0.5}, single);
+    fast_gradients(b, z.to(torch::kBFloat16), {noise.to(torch::kBFloat16), {}}, {0.5}, half);
     auto compare = [&](const char* name, const torch::Tensor& got32, const torch::Tensor& got16,
                        const torch::Tensor& wanted, const torch::Tensor& emulated) {
       const torch::Tensor w = wanted.flatten(), g = got16.to(torch::kDouble).flatten();
@@ -231,18 +436,7 @@ ScoreMap literal_scores(const Backbone& backbone, const std::vector<HeadWeights>
   return out;
 }
 
-HeadWeights random_head(int d, int h, int seed) {
-  HeadWeights head = HeadWeights::initial(d, h, static_cast<std::uint64_t>(seed));
-  torch::manual_seed(seed);
-  head.norm_running_mean = 0.3 * torch::randn({h});
-  head.norm_running_var = torch::rand({h}) + 0.2;
-  head.norm_weight = torch::randn({h});
-  head.norm_bias = torch::randn({h});
-  head.adapter_bias = torch::randn({d});
-  return head;
-}
-
-TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
+Backbone random_network() {
   TensorDict network;
   torch::manual_seed(4);
   for (const ConvShape& shape : conv_shapes(backbone_spec("resnet18"))) {
@@ -251,7 +445,11 @@ TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
         to_host(std * torch::randn({shape.out, shape.in, shape.kernel, shape.kernel}));
     network[shape.name + ".bias"] = to_host(0.1 * torch::randn({shape.out}));
   }
-  const Backbone backbone({"resnet18", "", "test", "none"}, network);
+  return {{"resnet18", "", "test", "none"}, network};
+}
+
+TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
+  const Backbone backbone = random_network();
   constexpr double kScale = 0.8;
   constexpr int kD = 40;
   for (const int heads : {1, 3}) {  // three together have more hidden units than features: the other path
@@ -280,6 +478,37 @@ TEST(SimpleNet, FastDetectorEqualsTheLiteralOneFromImageToScores) {
   }
 }
 
+TEST(SimpleNet, AllFixesTogetherResumeBitForBit) {
+  const auto method = make_method("simplenet");
+  OptionTable table;
+  method->describe(table);
+  for (const char* setting :
+       {"simplenet.embedding_dimension=16", "simplenet.meta_epochs=2", "simplenet.passes=2",
+        "simplenet.noise_mask=perlin", "simplenet.loss=hinge_focal", "simplenet.distance=1",
+        "simplenet.ascent_steps=2", "simplenet.final_learning_rate=0.1"})
+    table.set_assignment(setting);
+  const Backbone backbone = random_network();
+  FitInput input;
+  input.images = 6;
+  input.image = [](int image, int) {
+    Rng rng(5, "image", image);
+    RgbImage out(64, 64);
+    for (std::uint8_t& v : out.pixels) v = static_cast<std::uint8_t>(rng.below(256));
+    return out;
+  };
+  input.precision = Precision::kFloat32;
+  std::vector<TrainingState> states;
+  input.on_meta_epoch = [&](const TrainingState& state) { states.push_back(state); };
+  const FitResult whole = method->fit(backbone, input);
+  EXPECT_GT(std::get<double>(whole.record.figures.at("negatives_radius")), 0);
+  ASSERT_EQ(states.size(), 2U);
+  input.resume = states[0];
+  const FitResult resumed = method->fit(backbone, input);
+  for (const auto& [name, tensor] : whole.weights)
+    EXPECT_EQ(resumed.weights.at(name).data, tensor.data) << name;
+  EXPECT_NO_THROW(method->load(std::make_shared<Backbone>(backbone), whole.weights, "test"));
+}
+
 TEST(Head, OptimizerStateSurvivesSaving) {
   SimpleNetOptions options;
   HeadWeights head = HeadWeights::initial(16, 8, 1);
@@ -288,7 +517,7 @@ TEST(Head, OptimizerStateSurvivesSaving) {
   const torch::Tensor z = torch::randn({64, 16}), noise = 0.1 * torch::randn({64, 16});
   auto step = [&](HeadWeights& w, HeadOptimizer& o) {
     HeadGradients g;
-    StepResult r = fast_gradients(w, z, noise, 0.5, g);
+    StepResult r = fast_gradients(w, z, {noise, {}}, {0.5}, g);
     o.step(w, g, r);
   };
   step(head, optimizer);

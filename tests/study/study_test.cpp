@@ -44,7 +44,8 @@ void expect_whole(const StudyReport& report) {
 }
 
 TEST_F(StudyTest, EveryStudyAnswersAndSharesModels) {
-  const StudyInput study_input = input("models");
+  StudyInput study_input = input("models");
+  study_input.options.arms = {"masked-focal", "ascent-decay"};
   std::vector<StudyReport> reports;
   {
     ArmRunner runner(study_input.options.models, silent_progress());
@@ -60,10 +61,11 @@ TEST_F(StudyTest, EveryStudyAnswersAndSharesModels) {
                 std::string::npos);
     }
   }
-  // baseline, refined, 3 other augmentations, 7 other saturations, 2 other methods; a cleaned set if one is
+  // baseline, refined, 3 other augmentations, 7 other saturations, 2 other methods, 2 of simplenet; a
+  // cleaned set if one is
   const auto written = model_times(study_input.options.models);
-  EXPECT_GE(written.size(), 14U);
-  EXPECT_LE(written.size(), 15U);
+  EXPECT_GE(written.size(), 16U);
+  EXPECT_LE(written.size(), 17U);
   ArmRunner again(study_input.options.models, silent_progress());
   for (const char* name : {"baseline", "leakage", "test-size"}) {
     const StudyReport report = run_study(find_study(name), study_input, again);
@@ -86,6 +88,30 @@ TEST_F(StudyTest, SharesOfTheTrainingsAreDisjointAndComplete) {
   const auto written = model_times(study_input.options.models);
   ArmRunner(study_input.options.models, silent_progress()).run(arms, 1);
   EXPECT_EQ(model_times(study_input.options.models), written) << "trained again";
+}
+
+TEST_F(StudyTest, ArmsOfSimpleNetAreChosenByName) {
+  StudyInput study_input = input("models");
+  const auto names = [&](std::vector<std::string> wanted) {
+    study_input.options.arms = std::move(wanted);
+    std::vector<std::string> out;
+    for (const Arm& arm : find_study("simplenet").arms(study_input)) out.push_back(arm.name);
+    return out;
+  };
+  EXPECT_EQ(names({"masked", "decay"}), (std::vector<std::string>{"refined", "masked", "decay"}));
+  EXPECT_EQ(names({}).size(), 13U);
+  EXPECT_THROW(names({"maskd"}), Error);
+  // The published configuration is reached by options alone.
+  study_input.options.arms = {"published"};
+  const auto config = find_study("simplenet").arms(study_input)[1].configure(0);
+  const auto options = config->table().to_json();
+  EXPECT_EQ(options["simplenet"]["embedding_dimension"], 1536);
+  EXPECT_EQ(options["simplenet"]["hidden_dimension"], 1024);
+  EXPECT_EQ(options["simplenet"]["batch"], 8);
+  EXPECT_EQ(options["simplenet"]["discriminator_learning_rate"], 2e-4);
+  EXPECT_EQ(options["simplenet"]["adapter_learning_rate"], 1e-4);
+  EXPECT_EQ(options["simplenet"]["adapter_optimizer"], "adamw");
+  EXPECT_EQ(options["simplenet"]["noise_scale"], "absolute");
 }
 
 TEST_F(StudyTest, LeakageOnlyEverAddsToTheOracles) {

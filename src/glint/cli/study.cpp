@@ -23,7 +23,7 @@ namespace {
 
 struct Arguments {
   std::string name, out, exclude, train_share;
-  std::vector<std::string> datasets;
+  std::vector<std::string> datasets, arms;
   int seeds = 3, jobs = 1;
   bool resume = false;
   TrainArguments train;
@@ -108,6 +108,7 @@ int run(const Arguments& args) {
   input.progress = progress.get();
   input.options.seeds = args.seeds;
   input.options.models = models;
+  input.options.arms = args.arms;
   input.options.exclude = args.exclude;
   input.options.configure = [&args](const std::string& method, Recipe recipe, int seed) {
     TrainArguments train = args.train;
@@ -160,6 +161,9 @@ Action add_study(CLI::App& verb) {
   verb.add_option("--exclude", args->exclude,
                   "noise-clean: list of suspicious training images (default: the audit's own rule)")
       ->check(CLI::ExistingFile);
+  verb.add_option("--arms", args->arms,
+                  "simplenet: these arms beside refined, separated by commas (default: all)")
+      ->delimiter(',');
   verb.add_option("--train-share", args->train_share)->group("");  // for the processes of --jobs
   args->train.add_to(verb, /*with_recipe=*/false);
   std::string questions;

@@ -63,6 +63,7 @@ const std::vector<Study>& studies() {
        leakage_arms, leakage_report},
       {"test-size", "How large must the test set be?", refined_only, test_size_report},
       {"methods", "Is the stronger localiser also the better judge?", methods_arms, methods_report},
+      {"simplenet", "Why does SimpleNet lag, and which fix helps?", simplenet_arms, simplenet_report},
       {"failures", "What is missed, what is rejected wrongly, and why?", refined_only, failures_report}};
   return kStudies;
 }

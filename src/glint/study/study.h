@@ -61,6 +61,7 @@ struct StudyOptions {
   std::filesystem::path models;  ///< folder of the trained models
   /// A fresh configuration with the user's settings.
   std::function<std::unique_ptr<TrainConfig>(const std::string& method, Recipe recipe, int seed)> configure;
+  std::vector<std::string> arms;  ///< simplenet: these beside refined; empty = all
   std::filesystem::path exclude;  ///< list of suspicious training images; empty = the audit's own rule
 };
 

@@ -8,6 +8,13 @@ namespace glint {
 /// Studies that look at the refined detector in different ways.
 std::vector<Arm> refined_only(const StudyInput& input);
 
+/// One row an arm: its name in the column `what`, then the figures.
+StudyTable figure_table(const std::vector<ArmResult>& arms, const std::string& what);
+/// Each arm against the first, as a table and as sentences.
+void add_differences(StudyReport& report, const std::vector<ArmResult>& arms);
+/// Saturated runs and last loss of each arm.
+StudyTable training_table(const std::vector<ArmResult>& arms, const std::string& what);
+
 // study_training.cpp: the arms differ in how they were trained
 std::vector<Arm> baseline_arms(const StudyInput& input);
 StudyReport baseline_report(const StudyInput& input, const std::vector<ArmResult>& arms);
@@ -19,6 +26,10 @@ std::vector<Arm> noise_clean_arms(const StudyInput& input);
 StudyReport noise_clean_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 std::vector<Arm> methods_arms(const StudyInput& input);
 StudyReport methods_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
+// study_simplenet.cpp: SimpleNet's published configuration and the fixes of its successors
+std::vector<Arm> simplenet_arms(const StudyInput& input);
+StudyReport simplenet_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 
 // study_scoring.cpp: one detector, scored differently
 StudyReport smoothing_report(const StudyInput& input, const std::vector<ArmResult>& arms);

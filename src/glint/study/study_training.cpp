@@ -14,36 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-/// One row an arm: its name, then the figures.
-StudyTable figure_table(const std::vector<ArmResult>& arms, const std::string& what) {
-  StudyTable table{"", {what}, {}, kFigureNote};
-  table.columns.insert(table.columns.end(), kFigureColumns.begin(), kFigureColumns.end());
-  for (const ArmResult& arm : arms) {
-    std::vector<StudyCell> row = {arm.name};
-    for (StudyCell& cell : figure_cells(arm)) row.push_back(std::move(cell));
-    table.rows.push_back(std::move(row));
-  }
-  return table;
-}
-
-/// Each arm against the first, as a table and as sentences.
-void add_differences(StudyReport& report, const std::vector<ArmResult>& arms) {
-  StudyTable table{"Paired differences",
-                   {"first minus second", "image AUROC", "pixel AUROC", "AUPRO"},
-                   {},
-                   "Same test images on both sides; 95 % intervals (Zou and Yue's from both arms' intervals "
-                   "and DeLong's covariance; "
-                   "paired bootstrap)."};
-  for (std::size_t i = 1; i < arms.size(); ++i) {
-    const PairedDifference d = paired_difference(arms[i], arms[0]);
-    table.rows.push_back({fmt::format("{} – {}", d.first, d.second), d.image_auroc, d.pixel_auroc, d.aupro});
-    report.findings.push_back(difference_sentence("Image AUROC", d.first, d.second, d.image_auroc));
-    if (std::isfinite(d.aupro.value))
-      report.findings.push_back(difference_sentence("AUPRO", d.first, d.second, d.aupro));
-  }
-  report.tables.push_back(std::move(table));
-}
-
 double last_reading(const ArmRun& run, const char* key) {
   const std::vector<EpochReading>& series = run.model.training.series;
   return series.empty() ? NAN : series.back().value(key);
@@ -108,6 +78,43 @@ std::vector<std::string> excluded_ids(const ArmResult& arm, const Dataset& datas
 
 }  // namespace
 
+StudyTable figure_table(const std::vector<ArmResult>& arms, const std::string& what) {
+  StudyTable table{"", {what}, {}, kFigureNote};
+  table.columns.insert(table.columns.end(), kFigureColumns.begin(), kFigureColumns.end());
+  for (const ArmResult& arm : arms) {
+    std::vector<StudyCell> row = {arm.name};
+    for (StudyCell& cell : figure_cells(arm)) row.push_back(std::move(cell));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+void add_differences(StudyReport& report, const std::vector<ArmResult>& arms) {
+  StudyTable table{"Paired differences",
+                   {"first minus second", "image AUROC", "pixel AUROC", "AUPRO"},
+                   {},
+                   "Same test images on both sides; 95 % intervals (Zou and Yue's from both arms' intervals "
+                   "and DeLong's covariance; "
+                   "paired bootstrap)."};
+  for (std::size_t i = 1; i < arms.size(); ++i) {
+    const PairedDifference d = paired_difference(arms[i], arms[0]);
+    table.rows.push_back({fmt::format("{} – {}", d.first, d.second), d.image_auroc, d.pixel_auroc, d.aupro});
+    report.findings.push_back(difference_sentence("Image AUROC", d.first, d.second, d.image_auroc));
+    if (std::isfinite(d.aupro.value))
+      report.findings.push_back(difference_sentence("AUPRO", d.first, d.second, d.aupro));
+  }
+  report.tables.push_back(std::move(table));
+}
+
+StudyTable training_table(const std::vector<ArmResult>& arms, const std::string& what) {
+  StudyTable table{"Training", {what, "runs saturated", "last loss"}, {}, ""};
+  for (const ArmResult& arm : arms) {
+    table.rows.push_back(
+        {arm.name, fmt::format("{} of {}", saturated_runs(arm), arm.runs.size()), mean_last(arm, "loss")});
+  }
+  return table;
+}
+
 std::vector<Arm> refined_only(const StudyInput& input) {
   return {input.refined()};
 }
@@ -126,12 +133,7 @@ StudyReport baseline_report(const StudyInput&, const std::vector<ArmResult>& arm
       "AUPRO 0.740 and 0.740.";
   report.tables.push_back(figure_table(arms, "recipe"));
   add_differences(report, arms);
-  StudyTable table{"Training", {"recipe", "runs saturated", "last loss"}, {}, ""};
-  for (const ArmResult& arm : arms) {
-    table.rows.push_back(
-        {arm.name, fmt::format("{} of {}", saturated_runs(arm), arm.runs.size()), mean_last(arm, "loss")});
-  }
-  report.tables.push_back(std::move(table));
+  report.tables.push_back(training_table(arms, "recipe"));
   return report;
 }
 

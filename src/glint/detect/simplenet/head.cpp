@@ -10,6 +10,7 @@
 #include "glint/base/random.h"
 #include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/head_kernels.h"
+#include "glint/detect/supersimplenet/losses.h"
 
 namespace glint {
 namespace {
@@ -48,8 +49,8 @@ class ColumnSums {
 /// gradients with respect to them out. T is float or Bf16.
 template <class T>
 StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch::Tensor& noise,
-                       double margin, HeadGradients& gradients, torch::Tensor& grad_sum,
-                       torch::Tensor& grad_fake) {
+                       const std::vector<std::uint8_t>& is_fake, const LossOptions& options,
+                       HeadGradients& gradients, torch::Tensor& grad_sum, torch::Tensor& grad_fake) {
   const auto* r = static_cast<const T*>(real.data_ptr());
   const auto* e = static_cast<const T*>(noise.data_ptr());
   const std::int64_t rows = real.size(0), width = real.size(1);
@@ -86,24 +87,12 @@ StepResult hidden_pass(HeadWeights& head, const torch::Tensor& real, const torch
     score_rows(r + begin * width, e + begin * width, end - begin, constants, &real_score[begin],
                &fake_score[begin]);
   });
-  // Hinge: d loss / d score is -1/N for real features below the margin, +1/N for fake ones above minus the
-  // margin.
+  const ScoreLoss loss = score_loss(real_score, fake_score, is_fake, options);
+  const std::vector<float>&real_grad = loss.real_grad, &fake_grad = loss.fake_grad;
   StepResult result;
-  double loss = 0;
-  std::int64_t real_past = 0, fake_past = 0;
-  std::vector<float> real_grad(static_cast<std::size_t>(rows)), fake_grad(static_cast<std::size_t>(rows));
-  const auto limit = static_cast<float>(margin), unit = 1.0F / static_cast<float>(rows);
-  for (std::size_t i = 0; i < real_score.size(); ++i) {
-    loss += std::max(0.0F, limit - real_score[i]) + std::max(0.0F, limit + fake_score[i]);
-    real_past += real_score[i] >= limit;
-    fake_past += fake_score[i] < -limit;
-    real_grad[i] = real_score[i] < limit ? -unit : 0.0F;
-    fake_grad[i] = fake_score[i] > -limit ? unit : 0.0F;
-  }
-  const auto n = static_cast<double>(rows);
-  result.loss = loss / n;
-  result.real_margin_accuracy = static_cast<double>(real_past) / n;
-  result.fake_margin_accuracy = static_cast<double>(fake_past) / n;
+  result.loss = loss.loss;
+  result.real_margin_accuracy = loss.good_past_margin;
+  result.fake_margin_accuracy = loss.fake_past_margin;
 
   ColumnSums norm_bias(rows, width), norm_weight(rows, width), tail(rows, width), bias(rows, width);
   for_chunks(rows, [&](std::int64_t c, std::int64_t begin, std::int64_t end) {
@@ -223,9 +212,10 @@ HeadWeights HeadWeights::from_dict(const TensorDict& tensors, const std::string&
   return h;
 }
 
-StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
-                          double margin, HeadGradients& gradients) {
+StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const Fakes& fakes,
+                          const LossOptions& loss, HeadGradients& gradients) {
   const torch::NoGradGuard no_grad;
+  const torch::Tensor& noise = fakes.offset;
   const auto type = z.scalar_type();
   GLINT_CHECK(noise.scalar_type() == type && z.is_contiguous() && noise.is_contiguous());
   const torch::Tensor adapter = head.adapter_weight.to(type), hidden = head.hidden_weight.to(type);
@@ -235,9 +225,10 @@ StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch
   torch::Tensor grad_sum = torch::empty_like(real), grad_fake = torch::empty_like(real);
   StepResult result;
   if (type == torch::kBFloat16) {
-    result = hidden_pass<Bf16>(head, real, noise_hidden, margin, gradients, grad_sum, grad_fake);
+    result = hidden_pass<Bf16>(head, real, noise_hidden, fakes.is_fake, loss, gradients, grad_sum, grad_fake);
   } else {
-    result = hidden_pass<float>(head, real, noise_hidden, margin, gradients, grad_sum, grad_fake);
+    result =
+        hidden_pass<float>(head, real, noise_hidden, fakes.is_fake, loss, gradients, grad_sum, grad_fake);
   }
   auto product = [](const torch::Tensor& a, const torch::Tensor& b) {
     return at::mm(a.t(), b).to(torch::kFloat);
@@ -249,21 +240,30 @@ StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch
   return result;
 }
 
-StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
-                           double margin, HeadGradients& gradients) {
+StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const Fakes& fakes,
+                           const LossOptions& options, HeadGradients& gradients) {
   std::vector<torch::Tensor> parameters = adapter_parameters(head);
   for (const torch::Tensor& p : discriminator_parameters(head)) parameters.push_back(p);
   for (torch::Tensor& p : parameters) p.requires_grad_(true);
   const torch::Tensor q = at::linear(z, head.adapter_weight, head.adapter_bias);
-  const torch::Tensor both = torch::cat({q, q + noise});
+  const torch::Tensor both = torch::cat({q, q + fakes.offset});
   const torch::Tensor hidden = at::linear(both, head.hidden_weight, head.hidden_bias);
   const torch::Tensor normed =
       at::batch_norm(hidden, head.norm_weight, head.norm_bias, head.norm_running_mean, head.norm_running_var,
                      /*training=*/true, kHeadBatchNormMomentum, kHeadBatchNormEps, /*cudnn_enabled=*/false);
   ++head.batches_tracked;
   const torch::Tensor score = at::linear(at::leaky_relu(normed, kLeakySlope), head.tail_weight).squeeze(1);
-  const torch::Tensor real = score.slice(0, 0, z.size(0)), fake = score.slice(0, z.size(0));
-  const torch::Tensor loss = (margin - real).clamp_min(0).mean() + (margin + fake).clamp_min(0).mean();
+  torch::Tensor bad = at::cat({torch::zeros({z.size(0)}), torch::ones({z.size(0)})});
+  for (std::size_t i = 0; i < fakes.is_fake.size(); ++i)
+    bad[z.size(0) + static_cast<std::int64_t>(i)] = fakes.is_fake[i] != 0 ? 1.0F : 0.0F;
+  const auto mean_over = [](const torch::Tensor& values, const torch::Tensor& rows) {
+    return (values * rows).sum() / rows.sum().clamp_min(1);
+  };
+  const double margin = options.margin;
+  torch::Tensor loss =
+      mean_over((margin - score).clamp_min(0), 1 - bad) + mean_over((margin + score).clamp_min(0), bad);
+  if (options.kind == DiscriminatorLoss::kHingeFocal)
+    loss = loss + focal_loss(-score, bad, options.focal_exponent);
   const auto grads = torch::autograd::grad({loss}, parameters);
   for (torch::Tensor& p : parameters) p.requires_grad_(false);
   const auto targets = {&gradients.adapter_weight, &gradients.adapter_bias, &gradients.hidden_weight,
@@ -273,8 +273,8 @@ StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torc
   for (torch::Tensor* target : targets) *target = grads[i++].contiguous();
   StepResult result;
   result.loss = loss.item<double>();
-  result.real_margin_accuracy = real.ge(margin).to(torch::kDouble).mean().item<double>();
-  result.fake_margin_accuracy = fake.lt(-margin).to(torch::kDouble).mean().item<double>();
+  result.real_margin_accuracy = mean_over(score.ge(margin), 1 - bad).item<double>();
+  result.fake_margin_accuracy = mean_over(score.lt(-margin), bad).item<double>();
   return result;
 }
 
@@ -283,16 +283,16 @@ HeadOptimizer::HeadOptimizer(const SimpleNetOptions& options, const HeadWeights&
       adapter_(AdamState::of(adapter_parameters(head))),
       discriminator_(AdamState::of(discriminator_parameters(head))) {}
 
-void HeadOptimizer::step(HeadWeights& head, HeadGradients& gradients, StepResult& result) {
+void HeadOptimizer::step(HeadWeights& head, HeadGradients& gradients, StepResult& result, double rate) {
   const torch::NoGradGuard no_grad;
   result.adapter_grad_norm = clip_gradients(adapter_gradients(gradients), options_.clip_norm);
   result.discriminator_grad_norm = clip_gradients(discriminator_gradients(gradients), options_.clip_norm);
   adam_step(adapter_,
-            {options_.adapter_learning_rate, options_.adapter_weight_decay,
+            {rate * options_.adapter_learning_rate, options_.adapter_weight_decay,
              options_.adapter_optimizer == AdapterOptimizer::kAdamW},
             adapter_parameters(head), adapter_gradients(gradients));
   adam_step(discriminator_,
-            {options_.discriminator_learning_rate, options_.discriminator_weight_decay, false},
+            {rate * options_.discriminator_learning_rate, options_.discriminator_weight_decay, false},
             discriminator_parameters(head), discriminator_gradients(gradients));
 }
 

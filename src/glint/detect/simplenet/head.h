@@ -1,13 +1,16 @@
 // Adapter and discriminator of SimpleNet: weights, the training step, the scores. Two paths compute the same
 // step: a plain one through autograd, and a fast one with hand-written gradients that shares products between
-// real and fake features and may use bfloat16 products. Not the training loop: simplenet/trainer.h.
+// real and fake features and may use bfloat16 products. Not the training loop: simplenet/simplenet.cpp.
 #pragma once
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "glint/detect/simplenet/options.h"
+#include "glint/detect/simplenet/score_loss.h"
 #include "glint/nn/adam.h"
 #include "glint/nn/tensor_dict.h"
 #include "glint/nn/tensors.h"
@@ -36,7 +39,7 @@ struct HeadWeights {
 
 struct StepResult {
   double loss = 0;
-  double real_margin_accuracy = 0;  ///< share of real features scored >= margin (published: p_true)
+  double real_margin_accuracy = 0;  ///< share of good features scored >= margin (published: p_true)
   double fake_margin_accuracy = 0;  ///< share of fake features scored < -margin (published: p_fake)
   double adapter_grad_norm = 0, discriminator_grad_norm = 0;  ///< before clipping
 };
@@ -45,19 +48,25 @@ struct HeadGradients {
   torch::Tensor adapter_weight, adapter_bias, hidden_weight, hidden_bias, norm_weight, norm_bias, tail_weight;
 };
 
-/// Loss and gradients of one step: z [N, D] features, noise [N, D]. Updates the running statistics. Products
-/// in the type of `z` (float32 or bfloat16); sums and gradients in float32.
-StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
-                          double margin, HeadGradients& gradients);
-/// The same through autograd, float32.
-StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const torch::Tensor& noise,
-                           double margin, HeadGradients& gradients);
+/// The altered copies of N adapted features q (negatives.h).
+struct Fakes {
+  torch::Tensor offset;               ///< [N, D]; the copy is q + offset
+  std::vector<std::uint8_t> is_fake;  ///< 0 where the copy counts as good; empty = all are fakes
+};
 
-/// Clips, then updates adapter and discriminator.
+/// Loss and gradients of one step: z [N, D] features and their fakes, in one type. Updates the running
+/// statistics. Products in the type of `z` (float32 or bfloat16); sums and gradients in float32.
+StepResult fast_gradients(HeadWeights& head, const torch::Tensor& z, const Fakes& fakes,
+                          const LossOptions& loss, HeadGradients& gradients);
+/// The same through autograd, float32.
+StepResult plain_gradients(HeadWeights& head, const torch::Tensor& z, const Fakes& fakes,
+                           const LossOptions& options, HeadGradients& gradients);
+
+/// Clips, then updates adapter and discriminator, with `rate` times their step sizes.
 class HeadOptimizer {
  public:
   HeadOptimizer(const SimpleNetOptions& options, const HeadWeights& head);
-  void step(HeadWeights& head, HeadGradients& gradients, StepResult& result);
+  void step(HeadWeights& head, HeadGradients& gradients, StepResult& result, double rate = 1);
   void save(TensorDict& tensors) const;
   void load(const TensorDict& tensors, const std::string& file);
 

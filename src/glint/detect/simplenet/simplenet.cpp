@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
@@ -10,9 +11,9 @@
 #include "glint/detect/feature_cache.h"
 #include "glint/detect/noise_scale.h"
 #include "glint/detect/patch_features.h"
-#include "glint/detect/seeded_tensors.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/simplenet/head.h"
+#include "glint/detect/simplenet/negatives.h"
 #include "glint/detect/training_loop.h"
 #include "glint/nn/tensors.h"
 
@@ -126,17 +127,23 @@ torch::Tensor embed_images(const FeatureExtractor& features, const PatchEmbeddin
 
 /// Mean and standard deviation of the discriminator's output on held-out real features and on fakes made from
 /// them.
-Readings tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, double noise_std,
+Readings tracker_reading(const HeadWeights& head, const torch::Tensor& held_out, const Negatives& negatives,
                          std::uint64_t seed) {
   if (!held_out.defined()) return {};
   const torch::NoGradGuard no_grad;
   const torch::Tensor q = adapt(head, held_out);
   const torch::Tensor real = discriminate(head, q),
-                      fake = discriminate(head, q + noise_like(q, noise_std, seed));
+                      fake = discriminate(head, q + negatives.offsets(head, held_out, seed));
   return {{"real_mean", real.mean().item<double>()},
           {"real_std", real.std().item<double>()},
           {"fake_mean", fake.mean().item<double>()},
           {"fake_std", fake.std().item<double>()}};
+}
+
+/// Cosine from 1 to `last` over a training of `total` steps (the published code's --cos_lr).
+double learning_rate_at(const LoopStep& at, double last) {
+  const double done = static_cast<double>(at.global) / static_cast<double>(at.total);
+  return last + (1 - last) * (1 + std::cos(std::numbers::pi * done)) / 2;
 }
 
 std::string snapshot_prefix(std::size_t index) {
@@ -177,6 +184,14 @@ class SimpleNet : public Method {
 
   MethodNeeds needs() const override { return {FeatureKind::kMaps, kLayers}; }
 
+  void validate(const BackboneSpec&, const InputOptions&) const override {
+    if (options_.ascent_steps > 0 && options_.distance <= 0) {
+      fail(ErrorCode::kConfig,
+           "simplenet.ascent_steps needs simplenet.distance, which the steps are measured in; set it to 1, "
+           "say");
+    }
+  }
+
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const int dimension = dimension_for(extractor.spec()), hidden = hidden_for(dimension);
@@ -202,10 +217,12 @@ class SimpleNet : public Method {
       optimizer.load(input.resume->tensors, "resume file");
       earlier = earlier_heads(input.resume->tensors, "resume file");
     }
+    Negatives negatives(options_, reference(extractor, embedding, input, scale), grid(extractor, input));
     torch::Tensor held_out;
     if (const auto images = tracker_images(input); !images.empty())
       held_out = embed_images(extractor, embedding, images).flatten(0, 1) * scale;
 
+    const LossOptions loss{options_.margin, options_.loss, options_.focal_exponent};
     int newest_epoch = input.resume ? input.resume->meta_epoch - 1 : 0;
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) -> Readings {
@@ -215,11 +232,12 @@ class SimpleNet : public Method {
       }
       newest_epoch = at.meta_epoch;
       const torch::Tensor z = features.gather(at.images, at.draw).flatten(0, 1).mul_(scale);
-      const torch::Tensor noise = noise_like(
-          z, options_.noise_std, derive_seed(input.seed, stream_key("simplenet.noise"), at.pass, at.step));
+      if (at.step == 0) negatives.calibrate(head);
+      const Fakes fakes =
+          negatives.draw(head, z, derive_seed(input.seed, stream_key("simplenet.noise"), at.pass, at.step));
       HeadGradients gradients;
-      StepResult step = fast_gradients(head, z, noise, options_.margin, gradients);
-      optimizer.step(head, gradients, step);
+      StepResult step = fast_gradients(head, z, fakes, loss, gradients);
+      optimizer.step(head, gradients, step, learning_rate_at(at, options_.final_learning_rate));
       return {{kLoss, step.loss},
               {kRealAccuracy, step.real_margin_accuracy},
               {kFakeAccuracy, step.fake_margin_accuracy},
@@ -227,7 +245,7 @@ class SimpleNet : public Method {
               {"discriminator_grad_norm", step.discriminator_grad_norm}};
     };
     loop.track = [&](int meta_epoch) {
-      return tracker_reading(head, held_out, options_.noise_std,
+      return tracker_reading(head, held_out, negatives,
                              derive_seed(input.seed, stream_key("simplenet.tracker"), meta_epoch));
     };
     loop.state = [&] {
@@ -244,7 +262,7 @@ class SimpleNet : public Method {
     record.saturated = last.value(kRealAccuracy) >= kSaturatedShare &&
                        last.value(kFakeAccuracy) >= kSaturatedShare && last.value(kLoss) <= kSaturatedLoss;
     record.curves = {
-        {"Hinge loss", {kLoss}},
+        {options_.loss == DiscriminatorLoss::kHinge ? "Hinge loss" : "Hinge and focal loss", {kLoss}},
         {"Share of features past their margin (both at 1: saturation)", {kRealAccuracy, kFakeAccuracy}},
         {"Tracker: discriminator output on held-out good parts and on fakes made from them "
          "(diagnostic only)",
@@ -255,6 +273,7 @@ class SimpleNet : public Method {
         {"embedding_dimension", std::int64_t{dimension}},
         {"hidden_dimension", std::int64_t{hidden}},
         {"precision", std::string(enum_name(bf16 ? Precision::kBFloat16 : Precision::kFloat32))}};
+    if (options_.distance > 0) record.figures["negatives_radius"] = negatives.radius();
     return result;
   }
 
@@ -281,6 +300,18 @@ class SimpleNet : public Method {
   }
 
  private:
+  /// What Negatives measures distances on, as far as the options ask for it.
+  torch::Tensor reference(const FeatureExtractor& extractor, const PatchEmbedding& embedding,
+                          const FitInput& input, double scale) const {
+    if (options_.distance <= 0) return {};
+    return embed_images(extractor, embedding, spread_images(input)) * scale;
+  }
+  FeatureGrid grid(const FeatureExtractor& extractor, const FitInput& input) const {
+    if (options_.noise_mask == NoiseMask::kEverywhere) return {};
+    const torch::Tensor map = map_tensors(extractor, {input.image(0, 0)}, kLayers)[0];
+    return {static_cast<int>(map.size(2)), static_cast<int>(map.size(3))};
+  }
+
   int dimension_for(const BackboneSpec& backbone) const {
     // As published: both layers' channels, 1536 for WideResNet-50-2.
     return options_.embedding_dimension > 0 ? options_.embedding_dimension

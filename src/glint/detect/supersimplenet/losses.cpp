@@ -9,17 +9,16 @@
 namespace glint {
 namespace {
 
-/// (1 - p)^exponent * -ln p, p = the probability that the logit gives the label; mean.
-torch::Tensor focal(const torch::Tensor& logits, const torch::Tensor& labels, double exponent) {
-  const torch::Tensor wrong = at::where(labels > 0, -logits, logits);  // -ln p = softplus of it
-  return (at::sigmoid(wrong).pow(exponent) * at::softplus(wrong)).mean();
-}
-
 torch::Tensor masked_mean(const torch::Tensor& values, const torch::Tensor& mask) {
   return (values * mask).sum() / mask.sum().clamp_min(1);
 }
 
 }  // namespace
+
+torch::Tensor focal_loss(const torch::Tensor& logits, const torch::Tensor& labels, double exponent) {
+  const torch::Tensor wrong = at::where(labels > 0, -logits, logits);  // -ln p = softplus of it
+  return (at::sigmoid(wrong).pow(exponent) * at::softplus(wrong)).mean();
+}
 
 SyntheticDefects draw_defects(int elements, int channels, int height, int width, torch::ScalarType type,
                               const SuperSimpleNetOptions& options, std::uint64_t seed) {
@@ -42,7 +41,7 @@ SyntheticDefects draw_defects(int elements, int channels, int height, int width,
 SuperSimpleNetLosses supersimplenet_losses(const torch::Tensor& map, const torch::Tensor& score,
                                            const torch::Tensor& mask, double margin, double focal_exponent) {
   return {masked_mean((map + margin).clamp_min(0), 1 - mask), masked_mean((margin - map).clamp_min(0), mask),
-          focal(map, mask, focal_exponent), focal(score, mask.flatten(1).amax(1), focal_exponent)};
+          focal_loss(map, mask, focal_exponent), focal_loss(score, mask.flatten(1).amax(1), focal_exponent)};
 }
 
 double learning_rate_share(int pass, int passes, double factor) {

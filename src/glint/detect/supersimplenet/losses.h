@@ -17,6 +17,9 @@ struct SyntheticDefects {
 SyntheticDefects draw_defects(int elements, int channels, int height, int width, torch::ScalarType type,
                               const SuperSimpleNetOptions& options, std::uint64_t seed);
 
+/// (1 - p)^exponent * -ln p, p = the probability that the logit gives the label (1 = anomalous); mean.
+torch::Tensor focal_loss(const torch::Tensor& logits, const torch::Tensor& labels, double exponent);
+
 struct SuperSimpleNetLosses {
   torch::Tensor normal, anomalous;       ///< truncated L1 of the map's cells; 0 where there are none
   torch::Tensor map_focal, score_focal;  ///< on the logits' sigmoid
