@@ -32,7 +32,9 @@ struct Arguments {
 std::vector<const Study*> chosen_studies(const std::string& name) {
   if (name != "all") return {&find_study(name)};
   std::vector<const Study*> out;
-  for (const Study& study : studies()) out.push_back(&study);
+  for (const Study& study : studies()) {
+    if (study.in_all) out.push_back(&study);
+  }
   return out;
 }
 
