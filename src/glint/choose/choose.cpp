@@ -123,8 +123,7 @@ Measured measure_candidates(const Dataset& dataset, const ChooseOptions& options
   steps.run = [&](const Candidate& candidate) {
     progress.message("candidate " + candidate.name());
     const auto config = configured(options, candidate, out.roles.judged_rate);
-    KeptTraining kept = kept_training(models, *config, training);
-    kept.include_backbone = false;
+    const KeptTraining kept = kept_training(models, *config, training);
     CandidateResult result;
     result.candidate = candidate;
     const Model model = train_or_load(kept, *config, training, library, progress);

@@ -26,6 +26,7 @@ struct Arguments {
   std::vector<std::string> datasets;
   int seeds = 3, jobs = 1;
   bool resume = false;
+  std::vector<std::string> methods;  ///< of `choice`
   TrainArguments train;
 };
 
@@ -111,6 +112,8 @@ int run(const Arguments& args) {
   input.options.seeds = args.seeds;
   input.options.models = models;
   input.options.exclude = args.exclude;
+  if (!args.methods.empty())
+    input.options.candidates = built_in_candidates(args.train.backbone, args.methods);
   input.options.configure = [&args](const std::string& method, Recipe recipe, int seed) {
     TrainArguments train = args.train;
     train.recipe = enum_name(recipe);
@@ -162,6 +165,9 @@ Action add_study(CLI::App& verb) {
   verb.add_option("--exclude", args->exclude,
                   "noise-clean: list of suspicious training images (default: the audit's own rule)")
       ->check(CLI::ExistingFile);
+  verb.add_option("--methods", args->methods,
+                  "choice: the candidates of these methods (default: all that train in one pass)")
+      ->delimiter(',');
   verb.add_option("--train-share", args->train_share)->group("");  // for the processes of --jobs
   args->train.add_to(verb, /*with_recipe=*/false);
   std::string questions;

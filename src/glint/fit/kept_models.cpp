@@ -31,7 +31,6 @@ Model train_or_load(const KeptTraining& kept, TrainConfig& config, const Dataset
   fit.epochs = kept.epochs;
   fit.library = &library;
   fit.out = kept.model;
-  fit.include_backbone = kept.include_backbone;
   reset_peak_memory();
   Model model = fit_or_resume(config, dataset, fit, progress);
   model.training.peak_mib = peak_memory_mib();

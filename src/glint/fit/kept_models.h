@@ -14,7 +14,6 @@ struct KeptTraining {
   std::string name;  ///< of the files
   std::filesystem::path model, state;
   std::filesystem::path epochs;  ///< of every meta-epoch's weights; empty = not kept
-  bool include_backbone = true;
 };
 
 /// METHOD_seedN_IDENTITY in `folder`; settles `config` as run_identity does.
