@@ -17,14 +17,15 @@ MAY_INCLUDE = {
     "fit": {"base", "image", "metrics", "data", "nn", "detect", "inspect"},
     "evaluate": {"base", "image", "metrics", "data", "nn", "detect", "inspect"},
     "limit": {"base", "image", "metrics", "data", "synth", "nn", "detect", "inspect"},
+    "choose": {"base", "image", "metrics", "data", "synth", "nn", "detect", "inspect", "fit", "limit"},
     "audit": {"base", "image", "metrics", "data", "nn", "detect"},
     "study": {"base", "image", "metrics", "data", "synth", "nn", "detect", "inspect", "fit", "evaluate", "limit",
-              "audit"},
-    "report": {"base", "image", "metrics", "evaluate", "limit", "audit", "study"},
+              "choose", "audit"},
+    "report": {"base", "image", "metrics", "evaluate", "limit", "choose", "audit", "study"},
     "journal": {"base", "image"},
     "station": {"base", "image", "metrics", "journal", "detect", "inspect"},
     "cli": {"base", "image", "metrics", "data", "labels", "synth", "nn", "detect", "inspect", "fit", "evaluate",
-            "limit", "audit", "study", "report", "journal", "station"},
+            "limit", "choose", "audit", "study", "report", "journal", "station"},
 }
 # Public headers outside nn and detect must not pull in libtorch directly.
 TORCH_ROOMS = {"nn", "detect"}

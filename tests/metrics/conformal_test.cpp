@@ -99,5 +99,27 @@ TEST(Conformal, TiesAndAConstantDetectorNeverBreakThePromise) {
   EXPECT_EQ(conformal_p_value(constant, 7.5), 1.0 / (kN + 1));
 }
 
+TEST(Conformal, RejectsBeyondThePromiseAreCountedWithTheThresholdsOwnChance) {
+  constexpr int kRuns = 4000, kN = 25, kParts = 20;
+  int alarms = 0;
+  double share_of_three = 0, p_of_three = 0;
+  for (int r = 0; r < kRuns; ++r) {
+    Rng rng(11, "conformal.excess", r);
+    std::vector<double> good;
+    for (int i = 0; i < kN; ++i) good.push_back(rng.uniform());
+    const ConformalThreshold c = conformal_threshold(good, 0.05);
+    int rejected = 0;
+    for (int i = 0; i < kParts; ++i) rejected += rng.uniform() > c.threshold ? 1 : 0;
+    alarms += excess_rejects_p_value(c, rejected, kParts) < 0.05 ? 1 : 0;
+    share_of_three += rejected >= 3 ? 1.0 / kRuns : 0;
+    p_of_three = excess_rejects_p_value(c, 3, kParts);
+  }
+  EXPECT_LE(alarms, 0.06 * kRuns);
+  EXPECT_NEAR(p_of_three, share_of_three, 0.015) << "exact, not the binomial of the promised rate";
+  const ConformalThreshold c = conformal_threshold(std::vector<double>(kN, 0.0), 0.05);
+  EXPECT_EQ(excess_rejects_p_value(c, 0, kParts), 1);
+  EXPECT_LT(excess_rejects_p_value(c, kParts, kParts), 1e-6);
+}
+
 }  // namespace
 }  // namespace glint

@@ -30,6 +30,8 @@ constexpr Verb kVerbs[] = {
      "glint synth sleeve sleeves --train 120 --seed 1"},
     {"train", "train a detector from good parts and calibrate its threshold", &glint::add_train,
      "glint train sleeves -o sleeve.glint --false-reject 0.02"},
+    {"choose", "choose a detector from good parts alone, within a budget of time", &glint::add_choose,
+     "glint choose sleeves -o choice --budget 15m"},
     {"evaluate", "measure a model on a test set and write a report", &glint::add_evaluate,
      "glint evaluate sleeve.glint sleeves -o report"},
     {"inspect", "give verdicts for images", &glint::add_inspect,

@@ -26,13 +26,16 @@ struct Arguments {
   std::vector<std::string> datasets, arms;
   int seeds = 3, jobs = 1;
   bool resume = false;
+  std::vector<std::string> methods;  ///< of `choice`
   TrainArguments train;
 };
 
 std::vector<const Study*> chosen_studies(const std::string& name) {
   if (name != "all") return {&find_study(name)};
   std::vector<const Study*> out;
-  for (const Study& study : studies()) out.push_back(&study);
+  for (const Study& study : studies()) {
+    if (study.in_all) out.push_back(&study);
+  }
   return out;
 }
 
@@ -110,6 +113,8 @@ int run(const Arguments& args) {
   input.options.models = models;
   input.options.arms = args.arms;
   input.options.exclude = args.exclude;
+  if (!args.methods.empty())
+    input.options.candidates = built_in_candidates(args.train.backbone, args.methods);
   input.options.configure = [&args](const std::string& method, Recipe recipe, int seed) {
     TrainArguments train = args.train;
     train.recipe = enum_name(recipe);
@@ -161,8 +166,13 @@ Action add_study(CLI::App& verb) {
   verb.add_option("--exclude", args->exclude,
                   "noise-clean: list of suspicious training images (default: the audit's own rule)")
       ->check(CLI::ExistingFile);
+<<<<<<< HEAD
   verb.add_option("--arms", args->arms,
                   "simplenet: these arms beside refined, separated by commas (default: all)")
+=======
+  verb.add_option("--methods", args->methods,
+                  "choice: the candidates of these methods (default: all that train in one pass)")
+>>>>>>> x-choose
       ->delimiter(',');
   verb.add_option("--train-share", args->train_share)->group("");  // for the processes of --jobs
   args->train.add_to(verb, /*with_recipe=*/false);

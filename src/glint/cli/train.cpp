@@ -5,18 +5,24 @@
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/base/names.h"
+#include "glint/cli/choose_run.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
 #include "glint/fit/fit.h"
 #include "glint/inspect/decision.h"
 
+namespace fs = std::filesystem;
+
 namespace glint {
 namespace {
+
+constexpr const char* kAuto = "auto";
 
 struct Arguments {
   std::vector<std::string> datasets;
   std::string out, exclude, method = default_method();
   TrainArguments train;
+  std::optional<std::string> budget;  ///< of --method auto
   std::optional<std::int64_t> seed;
   bool resume = false, allow_leakage = false, without_backbone = false, keep_epochs = false,
        list_options = false;
@@ -34,7 +40,50 @@ void print_series(const TrainingRecord& training) {
   }
 }
 
+Dataset scan(const Arguments& args, ProgressSink& progress) {
+  Dataset dataset = scan_datasets({args.datasets.begin(), args.datasets.end()},
+                                  {DatasetUse::kTrain, args.allow_leakage}, progress);
+  if (!args.exclude.empty()) {
+    progress.message(fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude),
+                                 name_line(args.exclude)));
+  }
+  for (const std::string& warning : dataset.warnings) progress.message("warning: " + warning);
+  return dataset;
+}
+
+/// --method auto: `glint choose` in the folder MODEL.choose.
+int run_auto(const Arguments& args) {
+  if (args.keep_epochs || args.without_backbone || args.list_options) {
+    fail(ErrorCode::kConfig,
+         "--method auto does not go with --keep-epochs, --without-backbone or --options; name a method");
+  }
+  if (args.datasets.empty() || args.out.empty()) fail(ErrorCode::kConfig, "give a DATASET and -o MODEL");
+  check_output_file(args.out);
+  check_not_read(args.out, {args.exclude, args.train.config, args.train.backbone});
+  if (is_device_or_pipe(args.out)) {
+    fail(ErrorCode::kConfig, "--method auto needs a regular file, {} is none", name_line(args.out));
+  }
+  const auto progress = make_terminal_progress();
+  if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
+  const Dataset dataset = scan(args, *progress);
+  std::vector<fs::path> read;
+  for (const auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
+    for (const Sample& sample : *part) read.push_back(sample.path);
+  }
+  check_not_read(args.out, read);
+  const fs::path folder = args.out + ".choose";
+  ChooseArguments choose;
+  choose.budget = args.budget.value_or(choose.budget);
+  const ChooseOutcome outcome = run_choice(choose, args.train, args.seed, dataset, folder, *progress);
+  write_file(args.out, read_file(outcome.file));
+  std::printf("wrote %s; %s and choose.json show how it was chosen\n", name_line(args.out).c_str(),
+              name_line(folder / "choose.html").c_str());
+  return kExitOk;
+}
+
 int run(const Arguments& args) {
+  if (args.method == kAuto) return run_auto(args);
+  if (args.budget) fail(ErrorCode::kConfig, "--budget goes with --method auto, which chooses a method");
   const std::unique_ptr<TrainConfig> config = args.train.make(args.method, args.seed);
   if (args.list_options) {
     const OptionTable table = config->table();
@@ -64,13 +113,7 @@ int run(const Arguments& args) {
     check_output_file(options.state);
   }
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  Dataset dataset = scan_datasets({args.datasets.begin(), args.datasets.end()},
-                                  {DatasetUse::kTrain, args.allow_leakage}, *progress);
-  if (!args.exclude.empty()) {
-    progress->message(fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude),
-                                  name_line(args.exclude)));
-  }
-  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
+  const Dataset dataset = scan(args, *progress);
   const Model model = fit_model(*config, dataset, options, *progress);
   save_trained(model, options);
 
@@ -93,9 +136,15 @@ Action add_train(CLI::App& verb) {
       "folder in MVTec layout, or a flat folder of good images; several become one detector of all "
       "these categories");
   verb.add_option("-o,--out", args->out, "model file to write");
-  verb.add_option("--method", args->method, "detection method")
+  std::vector<std::string> methods = method_names();
+  methods.emplace_back(kAuto);
+  verb.add_option(
+          "--method", args->method,
+          "detection method; auto: the same as `glint choose` in the folder MODEL.choose, which keeps the "
+          "report, with the winner as MODEL")
       ->capture_default_str()
-      ->check(CLI::IsMember(method_names()));
+      ->check(CLI::IsMember(methods));
+  verb.add_option("--budget", args->budget, "of --method auto: time for candidates (default 15m)");
   args->train.add_to(verb);
   verb.add_option("--seed", args->seed, "same seed, same data, same machine: same model");
   verb.add_flag("--options", args->list_options, "list every option with its value and leave");

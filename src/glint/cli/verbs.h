@@ -16,6 +16,7 @@ using Action = std::function<int()>;
 
 Action add_synth(CLI::App& verb);
 Action add_train(CLI::App& verb);
+Action add_choose(CLI::App& verb);
 Action add_evaluate(CLI::App& verb);
 Action add_inspect(CLI::App& verb);
 Action add_backbone(CLI::App& verb);

@@ -5,11 +5,8 @@
 #include <set>
 
 #include "glint/base/error.h"
-#include "glint/base/parallel.h"
-#include "glint/base/random.h"
-#include "glint/image/codec.h"
-#include "glint/image/measure.h"
 #include "glint/inspect/decision.h"
+#include "glint/limit/seeded_defects.h"
 #include "glint/metrics/estimate_json.h"
 
 namespace glint {
@@ -18,12 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLeastTestImages = 5;
-constexpr int kScoreBatch = 8;
-
-struct Carrier {
-  RgbImage image;
-  Mask part;
-};
 
 std::vector<const Sample*> carriers_of(const Model& model, const Dataset& dataset, bool& held_out) {
   std::vector<const Sample*> out;
@@ -86,14 +77,12 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
   LimitStudy out;
   out.false_reject = options.false_reject;
   out.pixel_pitch_um = options.pixel_pitch_um;
-  std::vector<Carrier> carriers;
+  std::vector<DefectCarrier> carriers;
   int rejected_good = 0;
   for (const Sample* sample : carriers_of(model, dataset, out.held_out)) {
-    RgbImage image = read_image(sample->path);
-    const PatchScores patches = inspector.patch_scores({image})[0];
+    carriers.push_back(read_carrier(sample->path));
+    const PatchScores patches = inspector.patch_scores({carriers.back().image})[0];
     rejected_good += decision.rejects(decision.scorer.score(patches)) ? 1 : 0;
-    Mask part = part_mask(image);
-    carriers.push_back({std::move(image), std::move(part)});
   }
   out.images = static_cast<int>(carriers.size());
   out.false_rejects = wilson_rate(rejected_good, out.images);
@@ -114,35 +103,20 @@ LimitStudy measure_limit(const Model& model, const Inspector& inspector, const D
         for (int c = 0; c < std::ssize(carriers); ++c) here.push_back({sizes[s], 0, 0, c});
         int localised = 0;
         std::optional<LimitExample> example;
-        for (int first = 0; first < options.trials; first += kScoreBatch) {
-          throw_if_cancelled();
-          const int n = std::min(kScoreBatch, options.trials - first);
-          std::vector<DefectiveImage> made(static_cast<std::size_t>(n));
-          std::vector<RgbImage> photographs(static_cast<std::size_t>(n));
-          parallel_for(n, [&](std::int64_t i) {
-            const int trial = first + static_cast<int>(i);
-            const Carrier& carrier = carriers[static_cast<std::size_t>(trial) % carriers.size()];
-            const std::uint64_t seed = derive_seed(options.seed, stream_key("limit"), trial, s,
-                                                   static_cast<std::uint64_t>(contrast * 1e6));
-            made[i] = add_synthetic_defect(carrier.image, carrier.part, kind, sizes[s], contrast, seed);
-            photographs[i] = made[i].image;
-          });
-          const std::vector<PhotographScores> patches = inspector.patch_scores(photographs);
-          for (int i = 0; i < n; ++i) {
-            const ScoreMap map = decision.scorer.map(patches[i]);
-            const bool rejected = decision.rejects(decision.scorer.score(patches[i], map));
-            trials.hits += rejected ? 1 : 0;
-            SizeTrials& carried = here[static_cast<std::size_t>(first + i) % carriers.size()];
-            ++carried.trials;
-            carried.hits += rejected ? 1 : 0;
-            const Mask& mask = made[i].mask;
-            localised += peaks_on(inspector.views().to_photograph(map, patches[i].placement), mask) ? 1 : 0;
-            if (!example || (rejected && !example->rejected))
-              example = LimitExample{kind, contrast, sizes[s], rejected, made[i].image, mask};
-          }
-          done += n;
-          progress.advance(done, fmt::format("{} {:.0f} px", enum_name(kind), sizes[s]));
-        }
+        const DefectSeries wanted{kind, contrast, sizes[s], s, options.trials};
+        score_defects(inspector, carriers, wanted, options.seed, [&](const ScoredDefect& defect) {
+          const ScoreMap map = decision.scorer.map(defect.patches);
+          const bool rejected = decision.rejects(decision.scorer.score(defect.patches, map));
+          trials.hits += rejected ? 1 : 0;
+          SizeTrials& carried = here[static_cast<std::size_t>(defect.carrier)];
+          ++carried.trials;
+          carried.hits += rejected ? 1 : 0;
+          const Mask& mask = defect.made.mask;
+          localised += peaks_on(inspector.views().to_photograph(map, defect.patches.placement), mask) ? 1 : 0;
+          if (!example || (rejected && !example->rejected))
+            example = LimitExample{kind, contrast, sizes[s], rejected, defect.made.image, mask};
+          progress.advance(++done, fmt::format("{} {:.0f} px", enum_name(kind), sizes[s]));
+        });
         // the first size of which more than half are found shows what the limit looks like
         const bool near_limit = 2 * trials.hits > trials.trials &&
                                 (s == 0 || 2 * series.trials.back().hits <= series.trials.back().trials);

@@ -52,4 +52,24 @@ double conformal_p_value(std::span<const double> sorted, double score) {
   return static_cast<double>(1 + at_least) / static_cast<double>(sorted.size() + 1);
 }
 
+double excess_rejects_p_value(const ConformalThreshold& threshold, std::int64_t rejected,
+                              std::int64_t parts) {
+  GLINT_CHECK(rejected >= 0 && rejected <= parts);
+  const auto n = static_cast<double>(threshold.good_images);
+  const double above = std::round(threshold.guaranteed_rate * (n + 1)), below = n + 1 - above;
+  if (rejected == 0 || parts == 0) return 1;
+  if (above <= 0) return 0;
+  const auto log_beta = [](double a, double b) {
+    return std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
+  };
+  const auto m = static_cast<double>(parts);
+  double sum = 0;
+  for (std::int64_t i = rejected; i <= parts; ++i) {
+    const auto x = static_cast<double>(i);
+    sum += std::exp(-std::log(m + 1) - log_beta(m - x + 1, x + 1) + log_beta(x + above, m - x + below) -
+                    log_beta(above, below));
+  }
+  return std::min(1.0, sum);
+}
+
 }  // namespace glint

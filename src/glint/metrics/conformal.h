@@ -35,4 +35,9 @@ ConformalThreshold conformal_threshold(std::span<const double> good_scores, doub
 /// (1 + #{calibration >= score}) / (n + 1): valid p-value under "good".
 double conformal_p_value(std::span<const double> sorted_good_scores, double score);
 
+/// P(at least `rejected` of `parts` new good parts are rejected) when nothing but chance is at work: the
+/// threshold's realised rate is itself drawn from the Beta distribution above, so the count is beta-binomial.
+/// Exact; a small value says that these parts are rejected more often than promised.
+double excess_rejects_p_value(const ConformalThreshold& threshold, std::int64_t rejected, std::int64_t parts);
+
 }  // namespace glint

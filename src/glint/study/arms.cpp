@@ -5,16 +5,13 @@
 #include <set>
 
 #include "glint/base/error.h"
-#include "glint/base/memory.h"
 #include "glint/detect/feature_cache.h"
-#include "glint/fit/fit.h"
+#include "glint/fit/kept_models.h"
 
 namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
-
-constexpr std::size_t kNameDigits = 16;  // of the run's identity in file names
 
 const Estimate& figure_of(const Evaluation& e, ArmFigure figure) {
   switch (figure) {
@@ -59,8 +56,7 @@ Estimate pixel_difference(const ArmResult& a, const ArmResult& b, ArmFigure figu
 /// Configuration of a run and the files it has.
 struct ArmRunner::Place {
   std::unique_ptr<TrainConfig> config;
-  std::string name;
-  fs::path model, epochs;
+  KeptTraining kept;
 };
 
 ArmRunner::ArmRunner(fs::path models, ProgressSink& progress)
@@ -69,38 +65,21 @@ ArmRunner::ArmRunner(fs::path models, ProgressSink& progress)
 ArmRunner::~ArmRunner() = default;
 
 ArmRunner::Place ArmRunner::place_of(const Arm& arm, int seed) {
-  Place place{arm.configure(seed), "", "", ""};
-  place.name = fmt::format("{}_seed{}_{}", place.config->method_name, seed,
-                           run_identity(*place.config, *arm.dataset).substr(0, kNameDigits));
-  place.model = models_ / (place.name + ".glint");
-  if (arm.keep_epochs) place.epochs = models_ / (place.name + ".epochs");
+  Place place{arm.configure(seed), {}};
+  place.kept = kept_training(models_, *place.config, *arm.dataset);
+  if (arm.keep_epochs) place.kept.epochs = models_ / (place.kept.name + ".epochs");
   return place;
 }
 
-Model ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
-  if (fs::exists(place.model) && (place.epochs.empty() || fs::exists(place.epochs)))
-    return load_model(place.model);
-  progress_.message(fmt::format("training: {}, seed {}", arm.name, seed));
-  FitOptions fit;
-  fit.state = models_ / (place.name + ".resume");
-  fit.resume = fs::exists(fit.state) && (place.epochs.empty() || fs::exists(place.epochs));
-  fit.epochs = place.epochs;
-  fit.library = library_.get();
-  fit.out = place.model;
-  reset_peak_memory();
-  Model model = [&] {
-    try {
-      return fit_model(*place.config, *arm.dataset, fit, progress_);
-    } catch (const Error& e) {
-      if (!fit.resume || e.code() != ErrorCode::kBadInput) throw;
-      progress_.message(std::string(e.what()) + "; training from the start");
-      fit.resume = false;
-      return fit_model(*place.config, *arm.dataset, fit, progress_);
-    }
-  }();
-  model.training.peak_mib = peak_memory_mib();
-  save_trained(model, fit);
-  return model;
+std::optional<Model> ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
+  if (!fs::exists(place.kept.model)) progress_.message(fmt::format("training: {}, seed {}", arm.name, seed));
+  try {
+    return glint::train_or_load(place.kept, *place.config, *arm.dataset, *library_, progress_);
+  } catch (const Error& e) {
+    if (!arm.may_be_refused || (e.code() != ErrorCode::kBadInput && e.code() != ErrorCode::kConfig)) throw;
+    progress_.message(fmt::format("{} is left out: {}", arm.name, e.what()));
+    return std::nullopt;
+  }
 }
 
 void ArmRunner::train(const std::vector<Arm>& arms, int seeds, const TrainingShare& share) {
@@ -109,7 +88,7 @@ void ArmRunner::train(const std::vector<Arm>& arms, int seeds, const TrainingSha
   for (int seed = 0; seed < seeds; ++seed) {
     for (const Arm& arm : arms) {
       const Place place = place_of(arm, seed);
-      if (!seen.insert(place.name).second) continue;
+      if (!seen.insert(place.kept.name).second) continue;
       if (index++ % share.count == share.index) train_or_load(arm, place, seed);
     }
   }
@@ -122,11 +101,13 @@ std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
     for (std::size_t i = 0; i < arms.size(); ++i) {
       const Arm& arm = arms[i];
       const Place place = place_of(arm, seed);
-      auto& known = done_[place.name];
+      auto& known = done_[place.kept.name];
       if (!known) {
-        Model model = train_or_load(arm, place, seed);
+        std::optional<Model> trained = train_or_load(arm, place, seed);
+        if (!trained) continue;
+        Model model = std::move(*trained);
         auto inspector = std::make_unique<Inspector>(model, resolve_device(place.config->device),
-                                                     place.config->precision, place.model.string());
+                                                     place.config->precision, place.kept.model.string());
         EvaluateOptions evaluate;
         evaluate.scoring = model.scoring;
         evaluate.false_reject = place.config->false_reject;
@@ -134,12 +115,12 @@ std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
         Evaluation evaluation =
             evaluate_model(model, *inspector, *arm.dataset, evaluate, /*allow_leakage=*/false, progress_);
         auto run = std::make_shared<ArmRun>(
-            ArmRun{seed, std::move(model), std::move(inspector), std::move(evaluation), place.epochs});
+            ArmRun{seed, std::move(model), std::move(inspector), std::move(evaluation), place.kept.epochs});
         const TrainingRecord& training = run->model.training;
         const TrainingTimes times = training.times.value_or(TrainingTimes{});
         run->training_seconds = times.features + times.training;
         run->peak_mib = training.peak_mib.value_or(0);
-        run->model_mib = static_cast<double>(fs::file_size(place.model)) / (1 << 20);
+        run->model_mib = static_cast<double>(fs::file_size(place.kept.model)) / (1 << 20);
         run->milliseconds_image = 1000 * run->evaluation.seconds_per_image;
         known = std::move(run);
       }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct Arm {
   /// A fresh configuration for a seed.
   std::function<std::unique_ptr<TrainConfig>(int seed)> configure;
   bool keep_epochs = false;  ///< the weights of every meta-epoch too
+  /// A training that its data or options do not allow leaves the arm without that run, with a message.
+  bool may_be_refused = false;
 };
 
 /// One trained and evaluated detector.
@@ -64,7 +67,8 @@ class ArmRunner {
  private:
   struct Place;
   Place place_of(const Arm& arm, int seed);
-  Model train_or_load(const Arm& arm, const Place& place, int seed);
+  /// Nothing when it was refused and may be.
+  std::optional<Model> train_or_load(const Arm& arm, const Place& place, int seed);
 
   std::filesystem::path models_;
   ProgressSink& progress_;

@@ -63,8 +63,14 @@ const std::vector<Study>& studies() {
        leakage_arms, leakage_report},
       {"test-size", "How large must the test set be?", refined_only, test_size_report},
       {"methods", "Is the stronger localiser also the better judge?", methods_arms, methods_report},
+<<<<<<< HEAD
       {"simplenet", "Why does SimpleNet lag, and which fix helps?", simplenet_arms, simplenet_report},
       {"failures", "What is missed, what is rejected wrongly, and why?", refined_only, failures_report}};
+=======
+      {"failures", "What is missed, what is rejected wrongly, and why?", refined_only, failures_report},
+      {"choice", "Does a choice from good parts alone agree with the test set?", choice_arms, choice_report,
+       /*in_all=*/false}};
+>>>>>>> x-choose
   return kStudies;
 }
 
@@ -89,10 +95,13 @@ StudyReport run_study(const Study& study, const StudyInput& input, ArmRunner& ru
          input.dataset->root.string(), good, anomalous);
   }
   const std::vector<ArmResult> arms = runner.run(study.arms(input), input.options.seeds);
+  const auto trained =
+      std::find_if(arms.begin(), arms.end(), [](const ArmResult& a) { return !a.runs.empty(); });
+  if (trained == arms.end()) fail(ErrorCode::kBadInput, "study {}: nothing could be trained", study.name);
   StudyReport report = study.report(input, arms);
   report.name = study.name;
   report.question = study.question;
-  const Model& model = arms.at(0).runs.at(0)->model;
+  const Model& model = trained->runs[0]->model;
   report.notes.insert(
       report.notes.begin(),
       fmt::format(

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "glint/base/progress.h"
+#include "glint/choose/judging.h"
 #include "glint/data/dataset.h"
 #include "glint/image/image.h"
 #include "glint/metrics/intervals.h"
@@ -63,6 +64,9 @@ struct StudyOptions {
   std::function<std::unique_ptr<TrainConfig>(const std::string& method, Recipe recipe, int seed)> configure;
   std::vector<std::string> arms;  ///< simplenet: these beside refined; empty = all
   std::filesystem::path exclude;  ///< list of suspicious training images; empty = the audit's own rule
+  /// Of `choice`: what it chooses from (empty = the built-in candidates that train in one pass), and by what.
+  std::vector<Candidate> candidates;
+  DefectLadder ladder;
 };
 
 /// What a study works on.
@@ -81,6 +85,7 @@ struct Study {
   std::string name, question;
   std::vector<Arm> (*arms)(const StudyInput&);
   StudyReport (*report)(const StudyInput&, const std::vector<ArmResult>&);
+  bool in_all = true;  ///< part of `study all`
 };
 
 /// In the order of `study all`.

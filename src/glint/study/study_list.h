@@ -40,6 +40,10 @@ std::vector<Arm> leakage_arms(const StudyInput& input);
 StudyReport leakage_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 StudyReport test_size_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 
+// study_choice.cpp: what good parts alone say of a detector, beside the test set
+std::vector<Arm> choice_arms(const StudyInput& input);
+StudyReport choice_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
 // study_failures.cpp
 StudyReport failures_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 

@@ -1,0 +1,93 @@
+#include "glint/choose/candidate.h"
+
+#include <algorithm>
+
+#include "glint/base/error.h"
+
+namespace glint {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kLargerInput = 384;
+
+}  // namespace
+
+std::string Candidate::name() const {
+  std::string out = fmt::format("{} {} px", method, input_size);
+  if (tiles > 1) out += fmt::format(", {0} x {0} tiles", tiles);
+  if (align == Align::kRigid) out += ", aligned";
+  return out;
+}
+
+json Candidate::to_json() const {
+  return {{"name", name()}, {"method", method},          {"input_size", input_size},
+          {"tiles", tiles}, {"align", enum_name(align)}, {"backbone", backbone}};
+}
+
+Candidate Candidate::from_json(const json& entry) {
+  try {
+    Candidate out;
+    out.method = entry.at("method").get<std::string>();
+    out.input_size = entry.at("input_size").get<int>();
+    out.tiles = entry.at("tiles").get<int>();
+    out.align = parse_enum<Align>(entry.at("align").get<std::string>(), "align");
+    out.backbone = entry.at("backbone").get<std::string>();
+    return out;
+  } catch (const json::exception& e) {
+    fail(ErrorCode::kBadInput, "a candidate is damaged: {}", e.what());
+  }
+}
+
+std::vector<Candidate> built_in_candidates(const std::string& backbone,
+                                           const std::vector<std::string>& methods) {
+  for (const std::string& method : methods) make_method(method);
+  const Candidate whole{"", InputOptions{}.size, 1, Align::kNone, backbone};
+  const auto of = [&](const std::string& method, int size, int tiles, Align align) {
+    Candidate out = whole;
+    out.method = method;
+    out.input_size = size;
+    out.tiles = tiles;
+    out.align = align;
+    return out;
+  };
+  std::vector<Candidate> all;
+  for (const char* method : {"patchcore", "padim", "dfm", "spade"})
+    all.push_back(of(method, whole.input_size, 1, Align::kNone));
+  all.push_back(of("patchcore", kLargerInput, 1, Align::kNone));
+  for (const char* method : {"patchcore", "padim"})
+    all.push_back(of(method, whole.input_size, 1, Align::kRigid));
+  all.push_back(of("patchcore", whole.input_size, 2, Align::kNone));
+  for (const char* method : {"supersimplenet", "simplenet", "inp_former"})
+    all.push_back(of(method, whole.input_size, 1, Align::kNone));
+  if (methods.empty()) return all;
+  for (const std::string& method : methods) {
+    if (std::none_of(all.begin(), all.end(), [&](const Candidate& c) { return c.method == method; }))
+      all.push_back(of(method, whole.input_size, 1, Align::kNone));
+  }
+  std::erase_if(all, [&](const Candidate& c) {
+    return std::find(methods.begin(), methods.end(), c.method) == methods.end();
+  });
+  return all;
+}
+
+void apply_candidate(const Candidate& candidate, TrainConfig& config) {
+  GLINT_CHECK(config.method_name == candidate.method);
+  config.input.size = candidate.input_size;
+  config.input.tiles = candidate.tiles;
+  config.input.align = candidate.align;
+  config.calibration = CalibrationMode::kFolder;
+}
+
+std::vector<ScoringOptions> scoring_variants(const ScoringOptions& own) {
+  std::vector<ScoringOptions> out = {own};
+  for (const ImageScore kind : {ImageScore::kMapMax, ImageScore::kTopMean}) {
+    if (kind == own.image_score) continue;
+    out.push_back(own);
+    out.back().image_score = kind;
+    if (kind == ImageScore::kTopMean) out.back().top_share = kTopShare;
+  }
+  return out;
+}
+
+}  // namespace glint
