@@ -166,13 +166,10 @@ Action add_study(CLI::App& verb) {
   verb.add_option("--exclude", args->exclude,
                   "noise-clean: list of suspicious training images (default: the audit's own rule)")
       ->check(CLI::ExistingFile);
-<<<<<<< HEAD
   verb.add_option("--arms", args->arms,
                   "simplenet: these arms beside refined, separated by commas (default: all)")
-=======
   verb.add_option("--methods", args->methods,
                   "choice: the candidates of these methods (default: all that train in one pass)")
->>>>>>> x-choose
       ->delimiter(',');
   verb.add_option("--train-share", args->train_share)->group("");  // for the processes of --jobs
   args->train.add_to(verb, /*with_recipe=*/false);

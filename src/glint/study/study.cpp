@@ -63,14 +63,11 @@ const std::vector<Study>& studies() {
        leakage_arms, leakage_report},
       {"test-size", "How large must the test set be?", refined_only, test_size_report},
       {"methods", "Is the stronger localiser also the better judge?", methods_arms, methods_report},
-<<<<<<< HEAD
-      {"simplenet", "Why does SimpleNet lag, and which fix helps?", simplenet_arms, simplenet_report},
-      {"failures", "What is missed, what is rejected wrongly, and why?", refined_only, failures_report}};
-=======
       {"failures", "What is missed, what is rejected wrongly, and why?", refined_only, failures_report},
+      {"simplenet", "Why does SimpleNet lag, and which fix helps?", simplenet_arms, simplenet_report,
+       /*in_all=*/false},
       {"choice", "Does a choice from good parts alone agree with the test set?", choice_arms, choice_report,
        /*in_all=*/false}};
->>>>>>> x-choose
   return kStudies;
 }
 
