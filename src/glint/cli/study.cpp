@@ -168,6 +168,7 @@ Action add_study(CLI::App& verb) {
       ->check(CLI::ExistingFile);
   verb.add_option("--arms", args->arms,
                   "simplenet: these arms beside refined, separated by commas (default: all)")
+      ->delimiter(',');
   verb.add_option("--methods", args->methods,
                   "choice: the candidates of these methods (default: all that train in one pass)")
       ->delimiter(',');
