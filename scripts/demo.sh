@@ -10,7 +10,7 @@ cmake --build --preset release --target glint
 glint=build/release/glint
 rm -rf "$out"
 mkdir -p "$out"
-"$glint" synth sleeve "$out/sleeves" --train 150 --test-good 30 --per-class 12
+"$glint" synth sleeve "$out/sleeves" --train 300 --test-good 30 --per-class 12
 "$glint" train "$out/sleeves" -o "$out/sleeve.glint" --false-reject 0.02
 "$glint" evaluate "$out/sleeve.glint" "$out/sleeves" -o "$out/report"
 "$glint" inspect "$out/sleeve.glint" "$out"/sleeves/test/scratch/00[0-2].png "$out/sleeves/test/good/000.png" -o "$out/overlays" || [ $? = 1 ]
