@@ -10,9 +10,10 @@
 namespace glint {
 namespace {
 
-// Trained by the program before the contract's redesign (schema 2, simplenet, float32), without the backbone's
-// weights: on the compact one that is embedded now, given as a file. The photograph is a rendered sleeve with a scratch, its score what `glint inspect` said then.
-// Other machines sum in another order: one part in ten thousand.
+// Trained by the program before the contract's redesign (schema 2, simplenet, float32), without the
+// backbone's weights: on the compact one that is embedded now, given as a file. The photograph is a rendered
+// sleeve with a scratch, its score what `glint inspect` said then. Other machines sum in another order: one
+// part in ten thousand.
 constexpr double kStoredScore = 0.17742620408535004, kStoredThreshold = 0.21405571699142456,
                  kStoredPValue = 0.2857142857142857;
 constexpr double kRelative = 1e-4;
