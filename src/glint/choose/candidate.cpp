@@ -52,19 +52,20 @@ std::vector<Candidate> built_in_candidates(const std::string& backbone,
     return out;
   };
   std::vector<Candidate> all;
-  for (const char* method : {"patchcore", "padim", "dfm", "spade"})
-    all.push_back(of(method, whole.input_size, 1, Align::kNone));
-  all.push_back(of("patchcore", kLargerInput, 1, Align::kNone));
-  for (const char* method : {"patchcore", "padim"})
+  const auto add_whole = [&](TrainingKind training) {
+    for (const std::string& method : method_names()) {
+      if (make_method(method)->needs().training == training)
+        all.push_back(of(method, whole.input_size, 1, Align::kNone));
+    }
+  };
+  const std::string steady = default_method(), placed = position_bound_method();
+  add_whole(TrainingKind::kOnePass);
+  all.push_back(of(steady, kLargerInput, 1, Align::kNone));
+  for (const std::string& method : {steady, placed})
     all.push_back(of(method, whole.input_size, 1, Align::kRigid));
-  all.push_back(of("patchcore", whole.input_size, 2, Align::kNone));
-  for (const char* method : {"supersimplenet", "simplenet", "inp_former"})
-    all.push_back(of(method, whole.input_size, 1, Align::kNone));
+  all.push_back(of(steady, whole.input_size, 2, Align::kNone));
+  add_whole(TrainingKind::kMetaEpochs);
   if (methods.empty()) return all;
-  for (const std::string& method : methods) {
-    if (std::none_of(all.begin(), all.end(), [&](const Candidate& c) { return c.method == method; }))
-      all.push_back(of(method, whole.input_size, 1, Align::kNone));
-  }
   std::erase_if(all, [&](const Candidate& c) {
     return std::find(methods.begin(), methods.end(), c.method) == methods.end();
   });

@@ -26,8 +26,8 @@ const MethodEntry kMethods[] = {
     {"inp_former", &make_inp_former, true},
     {"hybrid", &make_hybrid, true},
     {"padim", &make_padim},
-    {"spade", &make_spade},
     {"dfm", &make_dfm},
+    {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
 };
 
@@ -73,6 +73,15 @@ void check_training_needs(const Method& method) {
 
 std::string default_method() {
   return kMethods[0].name;
+}
+
+std::string position_bound_method() {
+  for (const MethodEntry& entry : kMethods) {
+    const MethodNeeds needs = entry.make()->needs();
+    if (needs.position_bound && needs.training == TrainingKind::kOnePass) return entry.name;
+  }
+  GLINT_CHECK(false);
+  return "";
 }
 
 std::vector<std::string> study_methods() {

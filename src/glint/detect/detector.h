@@ -148,6 +148,8 @@ void check_training_needs(const Method& method);
 
 /// What a training uses that names no method; chosen by the figures in README.md.
 std::string default_method();
+/// The first that trains in one pass and compares places: what shows soonest whether alignment helps.
+std::string position_bound_method();
 /// Those that the industrial study compared and whose recipes it gave, the one that its experiments vary
 /// first.
 std::vector<std::string> study_methods();

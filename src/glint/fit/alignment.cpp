@@ -107,11 +107,12 @@ AlignmentChoice choose_alignment(const TrainConfig& config,
                   study.kept_out, study.median_quality, study.lowest_quality);
   if (asked == Align::kAuto) {
     const bool own = config.method->needs().training == TrainingKind::kOnePass;
-    const TrainConfig probe(own ? config.method_name : "padim", config.backbone, config.recipe);
+    const TrainConfig probe(own ? config.method_name : position_bound_method(), config.backbone,
+                            config.recipe);
     const Method& method = own ? *config.method : *probe.method;
     const ScoringOptions& scoring = own ? config.scoring : probe.scoring;
     if (!own && features->spec().transformer)
-      return because("it is tried with padim, which needs a convolutional backbone");
+      return because(fmt::format("it is tried with {}, which needs a convolutional backbone", method.name()));
     InputOptions input = config.input;
     if (!own) input.tiles = 1;
     const std::vector<int> parts = drawn(training, kProbeParts, seed, "alignment.probe");

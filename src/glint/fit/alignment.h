@@ -18,9 +18,9 @@ struct AlignmentChoice {
 /// What config.input.align asks for. `training`: indices of `samples`. `rigid` learns a registration
 /// (registration.h); Error(kBadInput) with the reason when there is none. `auto` also scores: twice, each
 /// half of up to 80 training parts is scored by a detector of the other half, with and without alignment
-/// (the configured method when it trains in one pass, else `padim`; `padim` needs a convolutional backbone).
-/// The spread is the range from the 10 % to the 90 % quantile over the median of the scores; alignment is
-/// used when its spread, the mean of both halves, is at most 0.9 of the other.
+/// (the configured method when it trains in one pass, else position_bound_method(), which needs a
+/// convolutional backbone). The spread is the range from the 10 % to the 90 % quantile over the median of the
+/// scores; alignment is used when its spread, the mean of both halves, is at most 0.9 of the other.
 AlignmentChoice choose_alignment(const TrainConfig& config,
                                  const std::shared_ptr<const FeatureExtractor>& features,
                                  const std::vector<Sample>& samples, const std::vector<int>& training,
