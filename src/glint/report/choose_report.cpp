@@ -60,7 +60,7 @@ std::string bars(const ChooseOutcome& outcome) {
   for (const RankedScore& r : outcome.choice.ranking) {
     if (rows.size() < kMost) rows.emplace_back(ranked_name(outcome.measured.results, r), r.found);
   }
-  return figure("Share of the synthetic defects found", rate_bars(rows));
+  return "<div class='figures'>" + figure("Share of the synthetic defects found", rate_bars(rows)) + "</div>";
 }
 
 std::string parts_table(const ChooseOutcome& outcome) {

@@ -165,7 +165,11 @@ std::string score_histogram(const std::vector<double>& good, const std::vector<d
 }
 
 std::string rate_bars(const std::vector<std::pair<std::string, Estimate>>& rows) {
-  const double row_height = 30, left = 150, right = 60, width = 460;
+  constexpr double kLetter = 7;  // width at the label's font size, about
+  std::size_t longest = 0;
+  for (const auto& row : rows) longest = std::max(longest, row.first.size());
+  const double row_height = 30, left = std::max(150.0, 16 + kLetter * static_cast<double>(longest)),
+               right = 60, width = left + 310;
   const double height = row_height * static_cast<double>(rows.size()) + 8;
   auto x = [&](double v) { return left + v * (width - left - right); };
   std::string body;
