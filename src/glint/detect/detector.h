@@ -146,7 +146,7 @@ void check_method(const Method& method, const BackboneSpec& backbone, const Inpu
 /// Whether fit_model can give what the method trains from; Error(kConfig) names what it cannot.
 void check_training_needs(const Method& method);
 
-/// What a training uses that names no method; chosen by the figures in README.md.
+/// What a training uses that names no method; chosen by the figures in docs/results.md.
 std::string default_method();
 /// The first that trains in one pass and compares places: what shows soonest whether alignment helps.
 std::string position_bound_method();

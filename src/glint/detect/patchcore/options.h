@@ -36,7 +36,7 @@ struct PatchcoreOptions {
   PatchcoreEmbedding embedding = PatchcoreEmbedding::kAverage;
   PatchcoreSelection selection = PatchcoreSelection::kApproximate;
   PatchcoreDistance distance = PatchcoreDistance::kEuclidean;
-  /// 0 = by bank_share. 5,000 judged better than 20,000 on both public sets (README.md) and search
+  /// 0 = by bank_share. 5,000 judged better than 20,000 on both public sets (docs/results.md) and search
   /// faster.
   int bank_rows = 5000;
   double bank_share = 0.1;  ///< of all training patches (published, at 224 pixels)
