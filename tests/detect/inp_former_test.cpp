@@ -10,6 +10,7 @@
 #include "glint/detect/inp_former/optimizer.h"
 #include "glint/detect/inp_former/tokens.h"
 #include "glint/detect/scoring.h"
+#include "glint/nn/learning_rate.h"
 #include "glint/nn/tensors.h"
 #include "glint/nn/vision_transformer.h"
 #include "golden.h"

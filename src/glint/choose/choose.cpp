@@ -60,11 +60,11 @@ std::string result_line(const CandidateResult& result, const std::vector<int>& c
   const JudgedScore& own = result.scores.at(0);
   const Estimate found = clustered_rate(by_carrier(own, carrier_of_trial));
   return fmt::format(
-      "{}: finds {:.1f} % [{:.1f}, {:.1f}] of the synthetic defects, rejects {} of {} good parts, {:.1f} ms "
+      "{}: finds {} of the synthetic defects, rejects {} of {} good parts, {:.1f} ms "
       "an "
       "image, {:.0f} s",
-      result.candidate.name(), 100 * found.value, 100 * found.ci_low, 100 * found.ci_high, own.rejected_good,
-      result.judged_good, result.milliseconds_image, result.wall_seconds);
+      result.candidate.name(), found_text(found), own.rejected_good, result.judged_good,
+      result.milliseconds_image, result.wall_seconds);
 }
 
 /// Seconds of a training in meta-epochs, from what features took a finished candidate: every augmentation
@@ -85,14 +85,16 @@ double expected_seconds(const TrainConfig& config, std::int64_t images,
   return 0;
 }
 
-/// A model that this very training made lies there already.
-bool is_trained(const fs::path& file, TrainConfig& config, const Dataset& dataset) {
-  if (!fs::exists(file)) return false;
+/// The model of `file` where this very training made it.
+std::optional<Model> trained_before(const fs::path& file, TrainConfig& config, const Dataset& dataset) {
+  if (!fs::exists(file)) return std::nullopt;
   try {
-    return load_model(file).record.value("run_identity", "") == run_identity(config, dataset);
+    Model model = load_model(file);
+    if (model.record.value("run_identity", "") == run_identity(config, dataset)) return model;
   } catch (const Error&) {
-    return false;  // it will be written anew
+    // it will be written anew
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -109,7 +111,7 @@ Measured measure_candidates(const Dataset& dataset, const ChooseOptions& options
       out.roles.final_calibration.size(), out.roles.false_reject));
   const Dataset training = candidate_dataset(dataset, out.roles);
   out.judges = make_judges(out.roles.judging, out.ladder);
-  out.carrier_of_trial = out.judges.carrier_of_trial();
+  const std::vector<int> carrier_of_trial = out.judges.carrier_of_trial();
   const fs::path state = options.out / "choose.json", models = options.out / "models";
   const std::vector<CandidateResult> known = read_results(state);
   const std::string judged_by = out.ladder.to_json().dump() + out.roles.to_json()["judging"].dump();
@@ -150,7 +152,7 @@ Measured measure_candidates(const Dataset& dataset, const ChooseOptions& options
                                for (; told < results.size(); ++told) {
                                  const CandidateResult& r = results[told];
                                  if (r.status == CandidateStatus::kNoBudget && r.reason.empty()) break;
-                                 progress.message(result_line(r, out.carrier_of_trial));
+                                 progress.message(result_line(r, carrier_of_trial));
                                }
                              });
   for (DefectCarrier& carrier : out.judges.carriers) carrier = {};
@@ -164,7 +166,7 @@ ChooseOutcome choose_model(const Dataset& dataset, const ChooseOptions& options,
   out.budget = options.budget;
   out.measured = measure_candidates(dataset, options, progress);
   const std::vector<CandidateResult>& results = out.measured.results;
-  out.choice = rank_candidates(results, out.measured.carrier_of_trial);
+  out.choice = rank_candidates(results, out.measured.judges.carrier_of_trial());
   const RankedScore& ranked = out.choice.ranking[out.choice.winner];
   const CandidateResult& winner = results[ranked.candidate];
   out.winner = ranked_name(results, ranked);
@@ -179,15 +181,16 @@ ChooseOutcome choose_model(const Dataset& dataset, const ChooseOptions& options,
   fit.state = options.out / "model.glint.resume";
   fit.resume = true;
   out.file = file.string();
-  if (!is_trained(file, *config, finally)) {
+  std::optional<Model> model = trained_before(file, *config, finally);
+  if (!model) {
     const Stopwatch watch;
-    Model model = fit_or_resume(*config, finally, fit, progress);
-    model.record["choice"] = {
+    model = fit_or_resume(*config, finally, fit, progress);
+    model->record["choice"] = {
         {"candidate", out.winner}, {"reason", out.choice.reason}, {"roles", roles.to_json()}};
-    save_trained(model, fit);
+    save_trained(*model, fit);
     out.final_seconds = watch.seconds();
   }
-  out.guarantee = load_model(file).record.at("decision").at("guarantee").get<std::string>();
+  out.guarantee = model->record.at("decision").at("guarantee").get<std::string>();
   write_text(options.out / "choose.json", choose_json(out, dataset).dump(2) + "\n");
   return out;
 }
@@ -195,6 +198,7 @@ ChooseOutcome choose_model(const Dataset& dataset, const ChooseOptions& options,
 std::vector<LadderPart> ladder_parts(const Measured& measured, const JudgedScore& score) {
   std::vector<LadderPart> out;
   const std::vector<DefectSeries>& series = measured.judges.series;
+  const std::vector<int> carrier_of_trial = measured.judges.carrier_of_trial();
   for (std::size_t first = 0; first < series.size();) {
     LadderPart part{series[first].kind, series[first].contrast, {}, {}};
     std::vector<bool> use(score.found.size(), false);
@@ -206,7 +210,7 @@ std::vector<LadderPart> ladder_parts(const Measured& measured, const JudgedScore
       for (int t = 0; t < series[s].trials; ++t, ++trial) {
         if (!mine) continue;
         use[trial] = true;
-        const int carrier = measured.carrier_of_trial[trial];
+        const int carrier = carrier_of_trial[trial];
         SizeTrials& of_carrier = here[static_cast<std::size_t>(carrier)];
         of_carrier.carrier = carrier;
         ++of_carrier.trials;
@@ -218,7 +222,7 @@ std::vector<LadderPart> ladder_parts(const Measured& measured, const JudgedScore
     while (first < series.size() && series[first].kind == part.kind &&
            series[first].contrast == part.contrast)
       ++first;
-    part.found = clustered_rate(by_carrier(score, measured.carrier_of_trial, use));
+    part.found = clustered_rate(by_carrier(score, carrier_of_trial, use));
     part.a90 = fit_detection_limit(sizes).a90;
     out.push_back(part);
   }
@@ -274,12 +278,10 @@ std::string choose_text(const ChooseOutcome& outcome) {
   for (std::size_t i = 0; i < outcome.choice.ranking.size(); ++i) {
     const RankedScore& r = outcome.choice.ranking[i];
     const CandidateResult& result = m.results[r.candidate];
-    const std::string found = fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * r.found.value,
-                                          100 * r.found.ci_low, 100 * r.found.ci_high);
     const std::string good =
         fmt::format("{} of {}", result.scores[r.score].rejected_good, result.judged_good);
-    out += fmt::format("{:<40} {:<22}  {:>13} {:>9.1f} {:>7.0f} s{}\n", ranked_name(m.results, r), found,
-                       good, result.milliseconds_image, result.training_seconds,
+    out += fmt::format("{:<40} {:<22}  {:>13} {:>9.1f} {:>7.0f} s{}\n", ranked_name(m.results, r),
+                       found_text(r.found), good, result.milliseconds_image, result.training_seconds,
                        i == outcome.choice.winner ? "  winner"
                        : r.rejects_too_much       ? "  rejects too much"
                        : r.tied                   ? "  tied"

@@ -33,7 +33,6 @@ struct Measured {
   GoodRoles roles;
   DefectLadder ladder;
   Judges judges;  ///< without pictures: the carriers are empty, their number and the series stay
-  std::vector<int> carrier_of_trial;
   std::vector<CandidateResult> results;
 };
 

@@ -42,8 +42,7 @@ int Judges::trials() const {
 std::vector<int> Judges::carrier_of_trial() const {
   std::vector<int> out;
   for (const DefectSeries& s : series) {
-    for (int t = 0; t < s.trials; ++t)
-      out.push_back(static_cast<int>((s.first_carrier + t) % std::ssize(carriers)));
+    for (int t = 0; t < s.trials; ++t) out.push_back(s.carrier_of(t, carriers.size()));
   }
   return out;
 }

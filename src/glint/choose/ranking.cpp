@@ -9,10 +9,6 @@ namespace {
 
 constexpr double kExcessLevel = 0.05;
 
-std::string percent_text(const Estimate& e) {
-  return fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * e.value, 100 * e.ci_low, 100 * e.ci_high);
-}
-
 std::string reason_of(const Choice& choice, const std::vector<CandidateResult>& results) {
   const RankedScore& best = choice.ranking.front();
   const RankedScore& winner = choice.ranking[choice.winner];
@@ -24,18 +20,18 @@ std::string reason_of(const Choice& choice, const std::vector<CandidateResult>& 
     out = fmt::format(
         "{} finds most of the synthetic defects, {}, and more than every other candidate by more "
         "than the uncertainty",
-        name, percent_text(winner.found));
+        name, found_text(winner.found));
   } else if (choice.winner == 0) {
     out = fmt::format(
         "{} finds most of the synthetic defects, {}; {} others cannot be told apart from it and "
         "are not faster",
-        name, percent_text(winner.found), tied - 1);
+        name, found_text(winner.found), tied - 1);
   } else {
     out = fmt::format(
         "{} finds {} of the synthetic defects and takes {:.1f} ms for an image; {} finds {}, which "
         "cannot be told apart from it on these parts, and takes {:.1f} ms",
-        name, percent_text(winner.found), results[winner.candidate].milliseconds_image,
-        ranked_name(results, best), percent_text(best.found), results[best.candidate].milliseconds_image);
+        name, found_text(winner.found), results[winner.candidate].milliseconds_image,
+        ranked_name(results, best), found_text(best.found), results[best.candidate].milliseconds_image);
   }
   const auto beyond = std::count_if(choice.ranking.begin(), choice.ranking.end(),
                                     [](const RankedScore& r) { return r.rejects_too_much; });
@@ -50,6 +46,10 @@ std::string reason_of(const Choice& choice, const std::vector<CandidateResult>& 
 }
 
 }  // namespace
+
+std::string found_text(const Estimate& share) {
+  return fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * share.value, 100 * share.ci_low, 100 * share.ci_high);
+}
 
 std::string ranked_name(const std::vector<CandidateResult>& results, const RankedScore& ranked) {
   const CandidateResult& result = results.at(ranked.candidate);

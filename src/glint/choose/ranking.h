@@ -27,6 +27,9 @@ struct Choice {
   std::string reason;      ///< one or two sentences
 };
 
+/// "59.9 % [53.6, 66.2]"
+std::string found_text(const Estimate& share);
+
 /// "patchcore 288 px", with ", top_mean" for an image score that is not the method's own choice.
 std::string ranked_name(const std::vector<CandidateResult>& results, const RankedScore& ranked);
 

@@ -22,13 +22,7 @@ struct Arguments {
 int run(const Arguments& args) {
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  Dataset dataset =
-      scan_datasets({args.datasets.begin(), args.datasets.end()}, {DatasetUse::kTrain, false}, *progress);
-  if (!args.exclude.empty()) {
-    progress->message(
-        fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude), args.exclude));
-  }
-  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
+  const Dataset dataset = scan_training_data(args.datasets, args.exclude, /*allow_leakage=*/false, *progress);
   const ChooseOutcome outcome = run_choice(args.choose, args.train, args.seed, dataset, args.out, *progress);
   std::printf("wrote %s, choose.html, choose.json\n", outcome.file.c_str());
   return kExitOk;

@@ -40,17 +40,6 @@ void print_series(const TrainingRecord& training) {
   }
 }
 
-Dataset scan(const Arguments& args, ProgressSink& progress) {
-  Dataset dataset = scan_datasets({args.datasets.begin(), args.datasets.end()},
-                                  {DatasetUse::kTrain, args.allow_leakage}, progress);
-  if (!args.exclude.empty()) {
-    progress.message(fmt::format("{} images excluded by {}", exclude_samples(dataset, args.exclude),
-                                 name_line(args.exclude)));
-  }
-  for (const std::string& warning : dataset.warnings) progress.message("warning: " + warning);
-  return dataset;
-}
-
 /// --method auto: `glint choose` in the folder MODEL.choose.
 int run_auto(const Arguments& args) {
   if (args.keep_epochs || args.without_backbone || args.list_options) {
@@ -65,7 +54,7 @@ int run_auto(const Arguments& args) {
   }
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset = scan(args, *progress);
+  const Dataset dataset = scan_training_data(args.datasets, args.exclude, args.allow_leakage, *progress);
   std::vector<fs::path> read;
   for (const auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
     for (const Sample& sample : *part) read.push_back(sample.path);
@@ -113,7 +102,7 @@ int run(const Arguments& args) {
     check_output_file(options.state);
   }
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset = scan(args, *progress);
+  const Dataset dataset = scan_training_data(args.datasets, args.exclude, args.allow_leakage, *progress);
   const Model model = fit_model(*config, dataset, options, *progress);
   save_trained(model, options);
 

@@ -82,4 +82,16 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
   return out;
 }
 
+Dataset scan_training_data(const std::vector<std::string>& folders, const std::string& exclude,
+                           bool allow_leakage, ProgressSink& progress) {
+  Dataset dataset =
+      scan_datasets({folders.begin(), folders.end()}, {DatasetUse::kTrain, allow_leakage}, progress);
+  if (!exclude.empty()) {
+    progress.message(
+        fmt::format("{} images excluded by {}", exclude_samples(dataset, exclude), name_line(exclude)));
+  }
+  for (const std::string& warning : dataset.warnings) progress.message("warning: " + warning);
+  return dataset;
+}
+
 }  // namespace glint

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "glint/base/progress.h"
+#include "glint/data/dataset.h"
 #include "glint/fit/config.h"
 
 namespace glint {
@@ -23,5 +25,10 @@ struct TrainArguments {
   std::unique_ptr<TrainConfig> make(const std::string& method, std::optional<std::int64_t> seed,
                                     bool skip_other_methods = false) const;
 };
+
+/// Reads what a training starts from, says how many images `exclude` (a file; empty = none) takes out, and
+/// passes the dataset's warnings on.
+Dataset scan_training_data(const std::vector<std::string>& folders, const std::string& exclude,
+                           bool allow_leakage, ProgressSink& progress);
 
 }  // namespace glint

@@ -26,9 +26,7 @@ void score_defects(const Inspector& inspector, const std::vector<DefectCarrier>&
                    const DefectSeries& series, std::uint64_t seed,
                    const std::function<void(const ScoredDefect&)>& use) {
   GLINT_CHECK(!carriers.empty());
-  const auto carrier_of = [&](int trial) {
-    return static_cast<int>((series.first_carrier + trial) % std::ssize(carriers));
-  };
+  const auto carrier_of = [&](int trial) { return series.carrier_of(trial, carriers.size()); };
   for (int first = 0; first < series.trials; first += kScoreBatch) {
     throw_if_cancelled();
     const int n = std::min(kScoreBatch, series.trials - first);

@@ -27,6 +27,11 @@ struct DefectSeries {
   std::size_t rung = 0;  ///< of size_px on the ladder: with trial and contrast it decides the defect's seed
   int trials = 0;        ///< trial t lies in carrier (first_carrier + t) modulo their number
   int first_carrier = 0;
+
+  /// Index of the photograph that trial `trial` lies in, of so many.
+  int carrier_of(int trial, std::size_t carriers) const {
+    return static_cast<int>(static_cast<std::size_t>(first_carrier + trial) % carriers);
+  }
 };
 
 /// One defect and what a model says of its photograph.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "glint/base/error.h"
 #include "glint/base/names.h"
@@ -13,6 +12,7 @@
 #include "glint/image/codec.h"
 #include "glint/image/resample.h"
 #include "glint/nn/adam.h"
+#include "glint/nn/learning_rate.h"
 #include "glint/nn/safetensors.h"
 
 namespace fs = std::filesystem;
@@ -201,9 +201,7 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
                                       relative_error(out.layer3.to(torch::kFloat), t3, channel_variance(t3)));
     for (torch::Tensor& p : parameters) p.mutable_grad() = torch::Tensor();
     loss.backward();
-    const double progress_share = static_cast<double>(step) / options.steps;
-    const double lr =
-        options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * progress_share)));
+    const double lr = options.learning_rate * warm_cosine(step, options.steps, /*warmup=*/0, 1, 0.01);
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> gradients;
     for (const torch::Tensor& p : parameters) gradients.push_back(p.grad().contiguous());

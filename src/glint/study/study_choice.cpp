@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "glint/base/error.h"
+#include "glint/base/order_statistics.h"
 #include "glint/base/random.h"
 #include "glint/choose/choose.h"
 #include "glint/detect/detector.h"
@@ -98,12 +99,8 @@ Estimate correlation(const std::vector<const Judged*>& judged, const std::vector
     if (std::isfinite(value)) replicates.push_back(value);
   }
   if (std::ssize(replicates) < kReplicates / 2) return out;
-  std::sort(replicates.begin(), replicates.end());
-  const auto at = [&](double share) {
-    return replicates[static_cast<std::size_t>(share * static_cast<double>(replicates.size() - 1))];
-  };
-  out.ci_low = std::min(out.value, at((1 - kConfidence) / 2));
-  out.ci_high = std::max(out.value, at((1 + kConfidence) / 2));
+  out.ci_low = std::min(out.value, quantile(replicates, (1 - kConfidence) / 2));
+  out.ci_high = std::max(out.value, quantile(replicates, (1 + kConfidence) / 2));
   return out;
 }
 
@@ -197,7 +194,7 @@ StudyReport choice_report(const StudyInput& input, const std::vector<ArmResult>&
         const Measured& m = measured[static_cast<std::size_t>(seed)];
         const JudgedScore& score = m.results[c].scores[s];
         const ArmRun& run = *arm.runs[static_cast<std::size_t>(seed)];
-        j.by_carrier.push_back(by_carrier(score, m.carrier_of_trial));
+        j.by_carrier.push_back(by_carrier(score, m.judges.carrier_of_trial()));
         j.test.push_back(test_scores(run, score.scoring));
         j.found += clustered_rate(j.by_carrier.back()).value / seeds;
         j.defect_auroc += score.defect_auroc / seeds;
@@ -211,7 +208,7 @@ StudyReport choice_report(const StudyInput& input, const std::vector<ArmResult>&
   }
   if (judged.empty()) fail(ErrorCode::kBadInput, "study choice: no candidate could be trained");
 
-  const Choice choice = rank_candidates(ranked, measured[0].carrier_of_trial);
+  const Choice choice = rank_candidates(ranked, measured[0].judges.carrier_of_trial());
   const auto find = [&](const std::string& name) -> const Judged& {
     const auto at =
         std::find_if(judged.begin(), judged.end(), [&](const Judged& j) { return j.name == name; });

@@ -12,6 +12,7 @@
 #include "glint/detect/inp_former/options.h"
 #include "glint/detect/inp_former/tokens.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/learning_rate.h"
 #include "glint/nn/tensors.h"
 
 namespace glint {

@@ -35,7 +35,4 @@ class StableAdamW {
   std::map<std::string, State> states_;
 };
 
-/// Learning rate of step k: linear from 0 to `base` over the warm-up, then a cosine to `last` at `total`.
-double warm_cosine(std::int64_t step, std::int64_t total, std::int64_t warmup, double base, double last);
-
 }  // namespace glint

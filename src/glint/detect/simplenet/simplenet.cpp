@@ -3,7 +3,6 @@
 #include <torch/types.h>
 
 #include <cmath>
-#include <numbers>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
@@ -15,6 +14,7 @@
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/negatives.h"
 #include "glint/detect/training_loop.h"
+#include "glint/nn/learning_rate.h"
 #include "glint/nn/tensors.h"
 
 namespace glint {
@@ -142,8 +142,7 @@ Readings tracker_reading(const HeadWeights& head, const torch::Tensor& held_out,
 
 /// Cosine from 1 to `last` over a training of `total` steps (the published code's --cos_lr).
 double learning_rate_at(const LoopStep& at, double last) {
-  const double done = static_cast<double>(at.global) / static_cast<double>(at.total);
-  return last + (1 - last) * (1 + std::cos(std::numbers::pi * done)) / 2;
+  return warm_cosine(at.global, at.total, /*warmup=*/0, 1, last);
 }
 
 std::string snapshot_prefix(std::size_t index) {
