@@ -224,6 +224,27 @@ TEST_F(DatasetTest, RefusesTheSameBytesInTrainAndTest) {
   EXPECT_EQ(scan(true).leaked.size(), 1U);
 }
 
+TEST_F(DatasetTest, LeavesOutCopiesAmongGoodImagesAndNamesThem) {
+  put("train/good/copy.png", picture(3));
+  put("calibration/good/a.png", picture(5));
+  Dataset dataset = scan();
+  ASSERT_EQ(dataset.train.size(), 13U);
+  EXPECT_EQ(leave_out_copies(dataset), 2);  // one of the two, and the one that calibrates
+  EXPECT_EQ(dataset.train.size(), 11U);
+  EXPECT_EQ(dataset.calibration.size(), 1U);
+  ASSERT_FALSE(dataset.warnings.empty());
+  EXPECT_NE(dataset.warnings.back().find("train/good/5.png = calibration/good/a.png"), std::string::npos)
+      << dataset.warnings.back();
+  EXPECT_NE(dataset.warnings.back().find("train/good/copy.png = train/good/3.png"), std::string::npos);
+  EXPECT_EQ(leave_out_copies(dataset), 0);
+}
+
+TEST_F(DatasetTest, TooFewDifferentGoodImagesAreRefused) {
+  for (int i = 2; i < 12; ++i) put("train/good/" + std::to_string(i) + ".png", picture(1));
+  Dataset dataset = scan();
+  EXPECT_THROW(leave_out_copies(dataset), Error);
+}
+
 TEST_F(DatasetTest, WarnsAboutAMissingMaskAndNeedsTenImages) {
   fs::remove(root() / "ground_truth/scratch/1_mask.png");
   EXPECT_EQ(scan().warnings.size(), 1U);

@@ -22,7 +22,7 @@ struct Arguments {
 int run(const Arguments& args) {
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset = scan_training_data(args.datasets, args.exclude, /*allow_leakage=*/false, *progress);
+  const Dataset dataset = scan_training_data(args.datasets, args.exclude, {}, *progress);
   const ChooseOutcome outcome = run_choice(args.choose, args.train, args.seed, dataset, args.out, *progress);
   std::printf("wrote %s, choose.html, choose.json\n", outcome.file.c_str());
   return kExitOk;

@@ -27,9 +27,7 @@ int run(const Arguments& args) {
   make_folder(out / "models");
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset =
-      scan_datasets({args.datasets.begin(), args.datasets.end()}, {DatasetUse::kEvaluate, false}, *progress);
-  for (const std::string& warning : dataset.warnings) progress->message("warning: " + warning);
+  const Dataset dataset = scan_training_data(args.datasets, "", {DatasetUse::kEvaluate}, *progress);
   CompareOptions options;
   options.methods = args.methods;
   options.seeds = args.seeds;

@@ -105,9 +105,7 @@ int run(const Arguments& args) {
          models.string());
   }
   StudyInput input;
-  input.dataset = std::make_shared<const Dataset>(
-      scan_datasets({args.datasets.begin(), args.datasets.end()}, {DatasetUse::kTrain, false}, *progress));
-  for (const std::string& warning : input.dataset->warnings) progress->message("warning: " + warning);
+  input.dataset = std::make_shared<const Dataset>(scan_training_data(args.datasets, "", {}, *progress));
   input.progress = progress.get();
   input.options.seeds = args.seeds;
   input.options.models = models;

@@ -54,7 +54,8 @@ int run_auto(const Arguments& args) {
   }
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset = scan_training_data(args.datasets, args.exclude, args.allow_leakage, *progress);
+  const Dataset dataset =
+      scan_training_data(args.datasets, args.exclude, {DatasetUse::kTrain, args.allow_leakage}, *progress);
   std::vector<fs::path> read;
   for (const auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
     for (const Sample& sample : *part) read.push_back(sample.path);
@@ -102,7 +103,8 @@ int run(const Arguments& args) {
     check_output_file(options.state);
   }
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
-  const Dataset dataset = scan_training_data(args.datasets, args.exclude, args.allow_leakage, *progress);
+  const Dataset dataset =
+      scan_training_data(args.datasets, args.exclude, {DatasetUse::kTrain, args.allow_leakage}, *progress);
   const Model model = fit_model(*config, dataset, options, *progress);
   save_trained(model, options);
 

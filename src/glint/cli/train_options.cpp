@@ -83,13 +83,13 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
 }
 
 Dataset scan_training_data(const std::vector<std::string>& folders, const std::string& exclude,
-                           bool allow_leakage, ProgressSink& progress) {
-  Dataset dataset =
-      scan_datasets({folders.begin(), folders.end()}, {DatasetUse::kTrain, allow_leakage}, progress);
+                           const DatasetOptions& options, ProgressSink& progress) {
+  Dataset dataset = scan_datasets({folders.begin(), folders.end()}, options, progress);
   if (!exclude.empty()) {
     progress.message(
         fmt::format("{} images excluded by {}", exclude_samples(dataset, exclude), name_line(exclude)));
   }
+  leave_out_copies(dataset);
   for (const std::string& warning : dataset.warnings) progress.message("warning: " + warning);
   return dataset;
 }

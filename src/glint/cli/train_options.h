@@ -26,9 +26,9 @@ struct TrainArguments {
                                     bool skip_other_methods = false) const;
 };
 
-/// Reads what a training starts from, says how many images `exclude` (a file; empty = none) takes out, and
-/// passes the dataset's warnings on.
+/// Reads what a training starts from, without copies among the good images; says how many images `exclude` (a
+/// file; empty = none) takes out, and passes the dataset's warnings on.
 Dataset scan_training_data(const std::vector<std::string>& folders, const std::string& exclude,
-                           bool allow_leakage, ProgressSink& progress);
+                           const DatasetOptions& options, ProgressSink& progress);
 
 }  // namespace glint

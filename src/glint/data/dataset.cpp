@@ -207,6 +207,24 @@ int exclude_samples(Dataset& dataset, const fs::path& file) {
   return static_cast<int>(excluded.size());
 }
 
+int leave_out_copies(Dataset& dataset) {
+  constexpr std::size_t kNamed = 5;
+  std::map<std::string, std::string> first;  // hash to id
+  for (const Sample& sample : dataset.calibration) first.emplace(sample.sha256, sample.id);
+  std::vector<std::string> named;
+  const auto copies = std::erase_if(dataset.train, [&](const Sample& sample) {
+    const auto [at, is_first] = first.emplace(sample.sha256, sample.id);
+    if (!is_first && named.size() < kNamed) named.push_back(sample.id + " = " + at->second);
+    return !is_first;
+  });
+  if (copies == 0) return 0;
+  dataset.warnings.push_back(fmt::format("{} training image{} left out, a copy of another good image: {}{}",
+                                         copies, copies == 1 ? " is" : "s are", fmt::join(named, ", "),
+                                         copies > kNamed ? ", ..." : ""));
+  check_counts(dataset, DatasetUse::kTrain);
+  return static_cast<int>(copies);
+}
+
 std::string Dataset::name() const {
   std::string out;
   for (const std::string& category : categories) out += (out.empty() ? "" : "+") + category;

@@ -106,6 +106,11 @@ Dataset scan_datasets(const std::vector<std::filesystem::path>& roots, const Dat
 /// Error(kBadInput) names a line that names no such image. Returns how many.
 int exclude_samples(Dataset& dataset, const std::filesystem::path& file);
 
+/// Takes training images out that have the bytes of another training or calibration image, and adds a warning
+/// that names them: a split would put one photograph on both of its sides. Returns how many. Error(kBadInput)
+/// when too few remain to train.
+int leave_out_copies(Dataset& dataset);
+
 /// Mask of a test sample at the image's size; all zero for a good image, empty when an anomalous image has
 /// none.
 std::optional<Mask> load_mask(const Sample& sample);
