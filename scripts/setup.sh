@@ -2,7 +2,7 @@
 # Installs what glint needs on Debian 12, as root or with sudo. Does nothing when everything is there.
 # usage: setup.sh [--test]   (--test adds what the tests and checks need)
 set -euo pipefail
-packages=(g++ cmake ninja-build ccache pkg-config libtorch-dev libopenblas0-openmp libopencv-dev libjpeg-dev
+packages=(g++ cmake ninja-build ccache pkg-config libtorch-dev libdnnl-dev libopenblas0-openmp libopencv-dev libjpeg-dev
   libtiff-dev libdeflate-dev libzip-dev libssl-dev libcli11-dev nlohmann-json3-dev libfmt-dev libsqlite3-dev libcpp-httplib-dev)
 if [ "${1:-}" = "--test" ]; then
   packages+=(libgtest-dev libbenchmark-dev libaravis-dev libusb-1.0-0-dev python3 python3-jsonschema python3-selenium chromium

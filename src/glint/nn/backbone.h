@@ -5,7 +5,6 @@
 
 #include <torch/types.h>
 
-#include <array>
 #include <memory>
 #include <string>
 #include <variant>
@@ -18,18 +17,6 @@
 #include "glint/nn/vision_transformer.h"
 
 namespace glint {
-
-/// ImageNet statistics of torchvision's preprocessing, RGB on [0, 1].
-inline constexpr std::array<double, 3> kImageNetMean = {0.485, 0.456, 0.406};
-inline constexpr std::array<double, 3> kImageNetStd = {0.229, 0.224, 0.225};
-
-/// One convolution of a network: its tensor name without ".weight", and the shape its weight must have.
-struct ConvShape {
-  std::string name;
-  int out = 0, in = 0, kernel = 0, stride = 1;
-  bool has_bias = true;
-};
-std::vector<ConvShape> conv_shapes(const BackboneSpec& spec);
 
 struct FeatureMaps {
   torch::Tensor layer1, layer2, layer3;  ///< [B, C, H/4, W/4], [B, C, H/8, W/8], [B, C, H/16, W/16]

@@ -8,6 +8,10 @@
 
 namespace glint {
 
+/// ImageNet statistics of torchvision's preprocessing, RGB on [0, 1].
+inline constexpr std::array<double, 3> kImageNetMean = {0.485, 0.456, 0.406};
+inline constexpr std::array<double, 3> kImageNetStd = {0.229, 0.224, 0.225};
+
 /// What a transformer looks like. Blocks are counted from 0.
 struct TransformerShape {
   int dimension = 0, heads = 0, depth = 0;
@@ -40,6 +44,14 @@ struct BackboneSpec {
 const std::vector<BackboneSpec>& backbone_specs();
 /// Error(kConfig) with the nearest name when unknown.
 const BackboneSpec& backbone_spec(const std::string& name);
+
+/// One convolution of a network: its tensor name without ".weight", and the shape its weight must have.
+struct ConvShape {
+  std::string name;
+  int out = 0, in = 0, kernel = 0, stride = 1;
+  bool has_bias = true;
+};
+std::vector<ConvShape> conv_shapes(const BackboneSpec& spec);
 
 /// Identity and origin of weights, kept in every file that holds them.
 struct BackboneIdentity {

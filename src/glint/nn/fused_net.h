@@ -1,0 +1,39 @@
+// A convolutional backbone by oneDNN, compiled once for a size of input: convolution, bias, residual sum and
+// ReLU in one step, weights packed once, all memory planned once. Free of libtorch; nn/backbone.h chooses
+// between this and libtorch's layers.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "glint/image/image.h"
+#include "glint/nn/backbone_spec.h"
+#include "glint/nn/feature_extractor.h"
+#include "glint/nn/precision.h"
+#include "glint/nn/tensor_dict.h"
+
+namespace glint {
+
+/// Const methods may run from several threads; each at work has memory of its own, which is kept for the
+/// next.
+class FusedNet {
+ public:
+  /// folded: the tensors of fold_backbone, of a network with maps. precision: float32, or bfloat16 with sums
+  /// in float32. Error(kBadInput) names `source` when a tensor is missing.
+  FusedNet(const BackboneSpec& spec, const TensorDict& folded, Precision precision,
+           const std::string& source);
+  ~FusedNet();
+  FusedNet(FusedNet&&) noexcept;
+  FusedNet& operator=(FusedNet&&) noexcept;
+
+  /// As FeatureExtractor::maps, channels last. A single image is computed by all threads together, several by
+  /// one thread each. Images are normalised by kImageNetMean and kImageNetStd.
+  std::vector<HostBuffer> maps(const std::vector<RgbImage>& images, const std::vector<int>& layers) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace glint

@@ -1,0 +1,99 @@
+#include "glint/nn/fused_net.h"
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <thread>
+
+#include "formula_weights.h"
+#include "glint/base/random.h"
+#include "glint/nn/backbone.h"
+#include "glint/nn/backbone_store.h"
+
+namespace glint {
+namespace {
+
+RgbImage noise_image(int width, int height, std::uint64_t seed) {
+  RgbImage image(width, height);
+  Rng rng(seed, "test.image");
+  for (auto& level : image.pixels) level = static_cast<std::uint8_t>(rng.below(256));
+  return image;
+}
+
+TensorDict network(const std::string& name) {
+  if (name == "compact") return open_backbone("compact").weights();
+  const BackboneSpec& spec = backbone_spec(name);
+  return fold_backbone(torchvision_weights(spec, 3), spec, "formula");
+}
+
+torch::Tensor plain(const HostBuffer& buffer) {
+  return share_tensor(buffer).contiguous();
+}
+
+class FusedNetTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  const BackboneSpec& spec_ = backbone_spec(GetParam());
+  TensorDict folded_ = network(GetParam());
+};
+
+TEST_P(FusedNetTest, Float32EqualsLibtorchsLayers) {
+  Backbone reference({GetParam(), "", "formula", ""}, folded_);
+  reference.to(torch::kCPU, Precision::kFloat32);
+  const FusedNet net(spec_, folded_, Precision::kFloat32, "formula");
+  for (const auto& [width, height] : {std::pair(64, 64), std::pair(71, 50)}) {
+    const std::vector<RgbImage> images = {noise_image(width, height, 1), noise_image(width, height, 2)};
+    const auto wanted = reference.maps(images, {1, 2, 3}), got = net.maps(images, {1, 2, 3});
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const torch::Tensor a = plain(wanted[i]), b = plain(got[i]);
+      ASSERT_EQ(a.sizes(), b.sizes());
+      EXPECT_LT((a - b).abs().max().item<float>(), 2e-5F * a.abs().max().item<float>()) << "layer " << i + 1;
+    }
+  }
+}
+
+TEST_P(FusedNetTest, BFloat16IsNearFloat32) {
+  const FusedNet exact(spec_, folded_, Precision::kFloat32, "formula"),
+      rounded(spec_, folded_, Precision::kBFloat16, "formula");
+  const std::vector<RgbImage> images = {noise_image(64, 64, 1)};
+  const torch::Tensor a = plain(exact.maps(images, {3})[0]), b = plain(rounded.maps(images, {3})[0]);
+  EXPECT_LT((a - b).norm().item<float>(), 0.03F * a.norm().item<float>());
+  EXPECT_GT((a - b).norm().item<float>(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, FusedNetTest, ::testing::Values("compact", "resnet18", "resnet50"));
+
+TEST(FusedNet, AValueDoesNotDependOnNeighboursLayersOrThreads) {
+  const BackboneSpec& spec = backbone_spec("compact");
+  const FusedNet net(spec, network("compact"), Precision::kBFloat16, "embedded");
+  std::vector<RgbImage> images;
+  for (std::uint64_t i = 0; i < 5; ++i) images.push_back(noise_image(96, 64, i));
+  const auto together = net.maps(images, {2, 3});
+  std::vector<std::vector<HostBuffer>> alone(images.size());
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < images.size(); ++i)
+      threads.emplace_back([&, i] {
+        omp_set_num_threads(1 + static_cast<int>(i % 3));
+        alone[i] = net.maps({images[i]}, i % 2 == 0 ? std::vector{2} : std::vector{2, 3});
+      });
+  }
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const auto n = static_cast<std::int64_t>(i);
+    EXPECT_TRUE(torch::equal(plain(together[0])[n], plain(alone[i][0])[0])) << i;
+    if (i % 2 == 1) {
+      EXPECT_TRUE(torch::equal(plain(together[1])[n], plain(alone[i][1])[0])) << i;
+    }
+  }
+}
+
+TEST(FusedNet, MemoryIsReusedOverImages) {
+  const FusedNet net(backbone_spec("compact"), network("compact"), Precision::kFloat32, "embedded");
+  const RgbImage first = noise_image(64, 64, 1), second = noise_image(64, 64, 2);
+  const torch::Tensor a = plain(net.maps({first}, {2})[0]).clone();
+  net.maps({second}, {2});
+  EXPECT_TRUE(torch::equal(plain(net.maps({first}, {2})[0]), a));
+}
+
+}  // namespace
+}  // namespace glint
