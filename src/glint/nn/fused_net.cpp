@@ -1,15 +1,14 @@
 #include "glint/nn/fused_net.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 
+#include "glint/base/bfloat16.h"
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
 #include "glint/nn/fused_plan.h"
+#include "glint/nn/openmp_threads.h"
 
 namespace glint {
 namespace {
@@ -17,23 +16,6 @@ namespace {
 using dnnl::memory;
 
 constexpr std::size_t kPlans = 8;  // sizes of input that are kept
-
-/// Sets how many threads OpenMP gives the calling thread, and what it was on leaving.
-class OpenMpThreads {
- public:
-  explicit OpenMpThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~OpenMpThreads() { omp_set_num_threads(before_); }
-  OpenMpThreads(const OpenMpThreads&) = delete;
-  OpenMpThreads& operator=(const OpenMpThreads&) = delete;
-
- private:
-  int before_;
-};
-
-std::uint16_t to_bfloat16(float value) {  // to nearest, ties to even; the values here are finite
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-}
 
 /// What each grey level of each channel becomes.
 template <class T>
@@ -112,7 +94,7 @@ struct FusedNet::State {
 
   void compute(const RgbImage& image, KeptPlan& kept, const std::vector<int>& layers,
                const std::vector<float*>& out) const {
-    static const auto kBFloat16Levels = level_table<std::uint16_t>(&to_bfloat16);
+    static const auto kBFloat16Levels = level_table<std::uint16_t>(&float_to_bfloat16);
     static const auto kFloatLevels = level_table<float>([](float v) { return v; });
     std::unique_ptr<FusedPass> pass = kept.take();
     const bool short_values = precision == Precision::kBFloat16;
@@ -128,8 +110,7 @@ struct FusedNet::State {
         continue;
       }
       const auto* from = static_cast<const std::uint16_t*>(pass->layer(layers[i]));
-      for (std::int64_t j = 0; j < n; ++j)
-        out[i][j] = std::bit_cast<float>(static_cast<std::uint32_t>(from[j]) << 16);
+      std::transform(from, from + n, out[i], &bfloat16_to_float);
     }
     kept.give_back(std::move(pass));
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "glint/base/bfloat16.h"
 #include "glint/base/error.h"
 
 namespace glint {
@@ -162,7 +163,7 @@ std::vector<float> to_floats(const HostTensor& tensor) {
         out[i] = half_to_float(read(i, std::uint16_t{}));
         break;
       case DType::kBF16:
-        out[i] = std::bit_cast<float>(static_cast<std::uint32_t>(read(i, std::uint16_t{})) << 16);
+        out[i] = bfloat16_to_float(read(i, std::uint16_t{}));
         break;
       default:
         fail(ErrorCode::kBadInput, "a tensor of type {} where floating point is needed",

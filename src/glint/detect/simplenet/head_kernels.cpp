@@ -3,12 +3,8 @@
 #include <bit>
 #include <cmath>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define GLINT_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
-#else
-#define GLINT_CLONES
-#endif
+#include "glint/base/cpu_clones.h"
+
 #define GLINT_INLINE inline __attribute__((always_inline))
 
 namespace glint {
@@ -186,34 +182,36 @@ GLINT_INLINE void normal_body(std::uint64_t seed, std::int64_t first, std::int64
 
 #define GLINT_KERNELS(T)                                                                                     \
   template <>                                                                                                \
-  GLINT_CLONES void sum_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width, float* sum) {    \
+  GLINT_CPU_CLONES void sum_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width,              \
+                                 float* sum) {                                                               \
     sum_body(r, e, rows, width, sum);                                                                        \
   }                                                                                                          \
   template <>                                                                                                \
-  GLINT_CLONES void square_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width,               \
-                                const float* mean, float* sum) {                                             \
+  GLINT_CPU_CLONES void square_rows(const T* r, const T* e, std::int64_t rows, std::int64_t width,           \
+                                    const float* mean, float* sum) {                                         \
     square_body(r, e, rows, width, mean, sum);                                                               \
   }                                                                                                          \
   template <>                                                                                                \
-  GLINT_CLONES void score_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,            \
-                               float* real, float* fake) {                                                   \
+  GLINT_CPU_CLONES void score_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,        \
+                                   float* real, float* fake) {                                               \
     score_body(r, e, rows, c, real, fake);                                                                   \
   }                                                                                                          \
   template <>                                                                                                \
-  GLINT_CLONES void parameter_gradient_rows(                                                                 \
+  GLINT_CPU_CLONES void parameter_gradient_rows(                                                             \
       const T* r, const T* e, std::int64_t rows, const HiddenColumns& c, const float* real_grad,             \
       const float* fake_grad, float* norm_bias, float* norm_weight, float* tail) {                           \
     parameter_body(r, e, rows, c, real_grad, fake_grad, norm_bias, norm_weight, tail);                       \
   }                                                                                                          \
   template <>                                                                                                \
-  GLINT_CLONES void input_gradient_rows(const T* r, const T* e, std::int64_t rows, const HiddenColumns& c,   \
-                                        const float* real_grad, const float* fake_grad, const float* common, \
-                                        const float* spread, T* grad_sum, T* grad_fake, float* bias) {       \
+  GLINT_CPU_CLONES void input_gradient_rows(const T* r, const T* e, std::int64_t rows,                       \
+                                            const HiddenColumns& c, const float* real_grad,                  \
+                                            const float* fake_grad, const float* common,                     \
+                                            const float* spread, T* grad_sum, T* grad_fake, float* bias) {   \
     input_body(r, e, rows, c, real_grad, fake_grad, common, spread, grad_sum, grad_fake, bias);              \
   }                                                                                                          \
   template <>                                                                                                \
-  GLINT_CLONES void normal_values(std::uint64_t seed, std::int64_t first, std::int64_t count, float std,     \
-                                  T* out) {                                                                  \
+  GLINT_CPU_CLONES void normal_values(std::uint64_t seed, std::int64_t first, std::int64_t count, float std, \
+                                      T* out) {                                                              \
     normal_body(seed, first, count, std, out);                                                               \
   }
 
