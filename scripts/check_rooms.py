@@ -14,7 +14,7 @@ MAY_INCLUDE = {
     "nn": {"base", "image"},
     "detect": {"base", "image", "nn"},
     "inspect": {"base", "image", "metrics", "data", "nn", "detect"},
-    "fit": {"base", "image", "metrics", "data", "nn", "detect", "inspect"},
+    "fit": {"base", "image", "metrics", "data", "synth", "nn", "detect", "inspect"},
     "evaluate": {"base", "image", "metrics", "data", "nn", "detect", "inspect"},
     "limit": {"base", "image", "metrics", "data", "synth", "nn", "detect", "inspect"},
     "choose": {"base", "image", "metrics", "data", "synth", "nn", "detect", "inspect", "fit", "limit"},

@@ -162,9 +162,9 @@ TEST_F(AlignmentTest, AutoAlignsWhereItSteadiesTheScoresOfKeptOutParts) {
   for (int i = 0; i < 26; ++i) training.push_back(i);
   const auto backbone = std::make_shared<Backbone>(open_backbone(backbone_));
   backbone->to(torch::kCPU, Precision::kFloat32);
-  const AlignmentChoice a = choose_alignment(*c, backbone, data.train, training, silent_progress());
+  const AlignmentChoice a = choose_alignment(*c, backbone, data.train, training, nullptr, silent_progress());
   for (std::size_t i = 26; i < data.train.size(); ++i) data.train[i].path = "absent.png";
-  const AlignmentChoice b = choose_alignment(*c, backbone, data.train, training, silent_progress());
+  const AlignmentChoice b = choose_alignment(*c, backbone, data.train, training, nullptr, silent_progress());
   EXPECT_EQ(a.record, b.record);
 }
 

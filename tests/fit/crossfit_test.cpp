@@ -454,11 +454,9 @@ TEST_F(Calibration, WhatAMethodNeedsIsCheckedBeforeTheFirstImage) {
     }
     return std::string();
   };
-  MethodNeeds tokens, textures;
+  MethodNeeds tokens;
   tokens.features = FeatureKind::kTokens;
-  textures.textures = true;
   EXPECT_NE(refusal(tokens).find("reads tokens of a transformer"), std::string::npos);
-  EXPECT_NE(refusal(textures).find("auxiliary textures"), std::string::npos);
   EXPECT_NE(refusal({}).find("absent.png"), std::string::npos) << "nothing else is in the way";
 }
 

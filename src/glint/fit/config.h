@@ -40,6 +40,8 @@ struct TrainConfig {
   int holdout_least = 50;
   int folds = 5;
   int shots = 0;  ///< 0 = all good images train
+  std::string
+      textures;  ///< folder of pictures of other things; empty: rendered ones, where a method uses any
   InputOptions input;
   ScoringOptions scoring;
   std::unique_ptr<Method> method;

@@ -23,8 +23,8 @@ SavedTraining load_state(const std::filesystem::path& path, const std::string& i
 void save_epoch(const std::filesystem::path& folder, const TrainingState& state, const Method& method,
                 const std::string& identity);
 
-/// Errors as fit_model states them.
-void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitOptions& options,
-                   const Backbone& backbone, int calibration_images);
+/// Errors as fit_model states them. `read`: files that the training reads beside the dataset's.
+void check_outputs(const TrainConfig& config, const Dataset& dataset, std::vector<std::filesystem::path> read,
+                   const FitOptions& options, const Backbone& backbone, int calibration_images);
 
 }  // namespace glint
