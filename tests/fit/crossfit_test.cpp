@@ -255,7 +255,7 @@ TEST_F(CrossfitTest, SharedFeaturesChangeNoFold) {
     for (const Precision precision : {Precision::kFloat32, Precision::kAuto}) {
       const auto config = tiny(method, backbone_);
       Backbone backbone = open_backbone(config->backbone);
-      backbone.to(torch::kCPU, resolve_precision(precision, torch::kCPU));
+      backbone.to(DeviceChoice::kCpu, precision);
       std::vector<RgbImage> images;
       for (const Sample& sample : data.train)
         images.push_back(prepare_input(read_image(sample.path), config->input));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"

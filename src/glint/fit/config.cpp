@@ -1,7 +1,7 @@
 #include "glint/fit/config.h"
 
 #include "glint/base/error.h"
-#include "glint/nn/backbone_store.h"
+#include "glint/nn/backbone_spec.h"
 
 namespace glint {
 

@@ -9,7 +9,7 @@
 #include "glint/detect/detector.h"
 #include "glint/detect/input.h"
 #include "glint/detect/scoring.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/precision.h"
 
 namespace glint {
 

@@ -1,7 +1,5 @@
 #include "glint/fit/fit.h"
 
-#include <torch/version.h>
-
 #include <algorithm>
 #include <set>
 
@@ -18,6 +16,7 @@
 #include "glint/image/codec.h"
 #include "glint/inspect/decision.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/nn/runtime.h"
 
 namespace fs = std::filesystem;
 
@@ -60,7 +59,7 @@ int drop_unaligned(std::vector<int>& which, const std::vector<Views>& photograph
 
 /// In which products are computed on this machine.
 Precision effective_precision(const TrainConfig& config) {
-  return resolve_precision(config.precision, resolve_device(config.device));
+  return resolve_precision(config.precision, config.device);
 }
 
 /// Every option, but not where a folder lies: what is in it is recorded beside them.
@@ -220,9 +219,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   }
   const auto opened = std::make_shared<Backbone>(open_backbone(config.backbone));
   Backbone& backbone = *opened;
-  const torch::Device device = resolve_device(config.device);
   const Precision precision = effective_precision(config);
-  backbone.to(device, precision);
+  backbone.to(config.device, precision);
   settle_input_size(config, dataset, backbone.spec(), progress);
   check_method(*config.method, backbone.spec(), config.input);
   const auto seed = static_cast<std::uint64_t>(config.seed);
@@ -236,7 +234,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   if (texture_files) {
     for (const TextureFolder::File& file : texture_files->files) read.push_back(file.path);
   }
-  check_outputs(config, dataset, std::move(read), options, backbone, plan.images);
+  check_outputs(config, dataset, std::move(read), options, backbone.spec(), backbone.weights(), plan.images);
   std::shared_ptr<const TextureSource> textures;
   if (config.method->needs().uses_textures()) {
     const ImageSize size = config.input.input_size();
@@ -297,8 +295,9 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
         name_line(options.state)));
   }
   FeatureLibrary own_library;
-  const Trainer trainer(config, backbone, maker, photographs, dataset.train, split.train, textures,
-                        options.library != nullptr ? *options.library : own_library, progress);
+  const Trainer trainer(config, backbone, backbone.identity().sha256, maker, photographs, dataset.train,
+                        split.train, textures, options.library != nullptr ? *options.library : own_library,
+                        progress);
   const TrainingParts parts = training_parts(*config.method, split.train, good, seed);
   TrainingState last = resume.value_or(TrainingState{});
   const FitResult fitted = trainer.train(parts, held_out, seed, resume, [&](const TrainingState& state) {
@@ -358,7 +357,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                   {"recipe", enum_name(config.recipe)},
                   {"dataset", dataset_record(dataset, calibrating, normalising)},
                   {"decision", {{"mode", enum_name(plan.mode)}, {"wished_rate", config.false_reject}}},
-                  {"versions", {{"glint", GLINT_VERSION}, {"libtorch", TORCH_VERSION}}},
+                  {"versions", {{"glint", GLINT_VERSION}, {"libtorch", engine_version()}}},
                   {"run_identity", identity}};
   if (textures) model.record["textures"] = texture_record(texture_files, *textures);
   if (!alignment.record.is_null()) model.record["alignment"] = alignment.record;

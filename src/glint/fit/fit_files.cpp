@@ -62,14 +62,15 @@ void save_epoch(const fs::path& folder, const TrainingState& state, const Method
 
 /// Everything that could fail when the training has ended, while nothing is lost yet.
 void check_outputs(const TrainConfig& config, const Dataset& dataset, std::vector<fs::path> read,
-                   const FitOptions& options, const Backbone& backbone, int calibration_images) {
+                   const FitOptions& options, const BackboneSpec& backbone,
+                   const TensorDict& backbone_weights, int calibration_images) {
   std::int64_t backbone_bytes = 0;
   if (options.include_backbone) {
-    for (const auto& [name, tensor] : backbone.weights())
+    for (const auto& [name, tensor] : backbone_weights)
       backbone_bytes += static_cast<std::int64_t>(tensor.data.size());
   }
   const bool drawn = config.augment == AugmentRegime::kMild || config.augment == AugmentRegime::kStrong;
-  const FitSize size = config.method->fit_size(backbone.spec(),
+  const FitSize size = config.method->fit_size(backbone,
                                                std::ssize(dataset.train) * config.input.tiles *
                                                    config.input.tiles * (drawn ? config.augment_draws : 1),
                                                config.input.size);

@@ -40,12 +40,14 @@ void give_textures(FitInput& input, const MethodNeeds& needs,
   };
 }
 
-Trainer::Trainer(const TrainConfig& config, const Backbone& backbone, const ViewMaker& maker,
-                 const std::vector<Views>& photographs, const std::vector<Sample>& samples,
-                 std::vector<int> pool, std::shared_ptr<const TextureSource> textures,
-                 FeatureLibrary& library, ProgressSink& progress)
+Trainer::Trainer(const TrainConfig& config, const FeatureExtractor& features, std::string backbone_sha256,
+                 const ViewMaker& maker, const std::vector<Views>& photographs,
+                 const std::vector<Sample>& samples, std::vector<int> pool,
+                 std::shared_ptr<const TextureSource> textures, FeatureLibrary& library,
+                 ProgressSink& progress)
     : config_(config),
-      backbone_(backbone),
+      features_(features),
+      backbone_sha256_(std::move(backbone_sha256)),
       maker_(maker),
       photographs_(photographs),
       samples_(samples),
@@ -104,7 +106,7 @@ FitResult Trainer::train(const TrainingParts& parts, std::vector<RgbImage> held_
   give_textures(input, needs, textures_, [which, versions, views, each, key_of](int i) {
     return derive_seed(key_of(which[i / each], i / versions % views), i % versions);
   });
-  return config_.method->fit(backbone_, input);
+  return config_.method->fit(features_, input);
 }
 
 std::string Trainer::images_key(const std::vector<int>& which, std::uint64_t seed) const {
@@ -112,9 +114,9 @@ std::string Trainer::images_key(const std::vector<int>& which, std::uint64_t see
   OptionTable input_options;
   InputOptions input = maker_.options();
   input.describe(input_options);
-  std::string text = fmt::format("{} {} {} {} {} {} {}", backbone_.identity().sha256,
-                                 enum_name(config_.augment), config_.augment_draws, seedless ? 0 : seed,
-                                 config_.shots, enum_name(config_.precision), input_options.to_json().dump());
+  std::string text = fmt::format("{} {} {} {} {} {} {}", backbone_sha256_, enum_name(config_.augment),
+                                 config_.augment_draws, seedless ? 0 : seed, config_.shots,
+                                 enum_name(config_.precision), input_options.to_json().dump());
   if (maker_.registration())
     text += ' ' + sha256_hex(std::as_bytes(std::span(maker_.registration()->reference().pixels)));
   for (const int i : which) text += ' ' + samples_[i].id + ' ' + samples_[i].sha256;

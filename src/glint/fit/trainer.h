@@ -12,7 +12,6 @@
 #include "glint/data/dataset.h"
 #include "glint/detect/view.h"
 #include "glint/fit/config.h"
-#include "glint/nn/backbone.h"
 #include "glint/synth/texture_source.h"
 
 namespace glint {
@@ -34,12 +33,13 @@ void give_textures(FitInput& input, const MethodNeeds& needs,
 
 class Trainer {
  public:
-  /// `photographs`: of `samples`, prepared. `pool`: ascending indices of those whose features are kept for
-  /// all trainings. `textures`: of the input's size, nullptr where the method uses none. The references must
-  /// stay.
-  Trainer(const TrainConfig& config, const Backbone& backbone, const ViewMaker& maker,
-          const std::vector<Views>& photographs, const std::vector<Sample>& samples, std::vector<int> pool,
-          std::shared_ptr<const TextureSource> textures, FeatureLibrary& library, ProgressSink& progress);
+  /// `backbone_sha256`: of what `features` computes with. `photographs`: of `samples`, prepared. `pool`:
+  /// ascending indices of those whose features are kept for all trainings. `textures`: of the input's size,
+  /// nullptr where the method uses none. The references must stay.
+  Trainer(const TrainConfig& config, const FeatureExtractor& features, std::string backbone_sha256,
+          const ViewMaker& maker, const std::vector<Views>& photographs, const std::vector<Sample>& samples,
+          std::vector<int> pool, std::shared_ptr<const TextureSource> textures, FeatureLibrary& library,
+          ProgressSink& progress);
 
   FitResult train(const TrainingParts& parts, std::vector<RgbImage> held_out, std::uint64_t seed,
                   std::optional<TrainingState> resume,
@@ -49,7 +49,8 @@ class Trainer {
   std::string images_key(const std::vector<int>& which, std::uint64_t seed) const;
 
   const TrainConfig& config_;
-  const Backbone& backbone_;
+  const FeatureExtractor& features_;
+  std::string backbone_sha256_;
   const ViewMaker& maker_;
   const std::vector<Views>& photographs_;
   const std::vector<Sample>& samples_;

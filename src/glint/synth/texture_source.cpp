@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;  // of one file, as of a photograph
+
 /// The largest central part of the size's proportions, resized.
 RgbImage fitted(const RgbImage& image, ImageSize size) {
   const double scale = std::min(static_cast<double>(image.width) / size.width,
@@ -48,7 +50,7 @@ TextureFolder scan_texture_folder(const fs::path& folder, const std::string& fie
   out.files.resize(tree.images.size());
   parallel_for(std::ssize(out.files), [&](std::int64_t i) {
     throw_if_cancelled();
-    out.files[i] = {tree.images[i], sha256_hex(read_file(tree.images[i]))};
+    out.files[i] = {tree.images[i], sha256_hex(read_file(tree.images[i], kMostBytes))};
   });
   std::string text;
   for (const TextureFolder::File& file : out.files) text += file.sha256 + '\n';
@@ -69,7 +71,7 @@ TextureSource::TextureSource(const TextureFolder& folder, ImageSize size)
   kept_.resize(static_cast<std::size_t>(count_));
   make_ = [files = folder.files, size](int index) {
     const TextureFolder::File& file = files[static_cast<std::size_t>(index)];
-    const Bytes bytes = read_file(file.path);
+    const Bytes bytes = read_file(file.path, kMostBytes);
     const std::string name = name_line(file.path);
     if (sha256_hex(bytes) != file.sha256)
       fail(ErrorCode::kBadInput, "{}: was changed during the training; start it again", name);
