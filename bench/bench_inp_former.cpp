@@ -45,8 +45,8 @@ void measure(const std::string& name) {
   const BackboneSpec& spec = backbone_spec(name);
   reset_peak_memory();
   Backbone backbone({name, "random", "random values", "none"}, random_weights(spec));
-  const Precision precision = resolve_precision(Precision::kAuto, torch::kCPU);
-  backbone.to(torch::kCPU, precision);
+  const Precision precision = resolve_precision(Precision::kAuto, DeviceChoice::kCpu);
+  backbone.to(DeviceChoice::kCpu, precision);
   const int size = 288 / spec.input_multiple() * spec.input_multiple();
   std::vector<RgbImage> images(16, RgbImage(size, size));
   Rng rng(1);

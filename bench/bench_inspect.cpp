@@ -37,7 +37,7 @@ class PlainPath {
       : backbone_(model.backbone, model.backbone_weights),
         head_(glint::HeadWeights::from_dict(model.method_weights, "model")),
         scale_(glint::to_floats(model.method_weights.at("simplenet.feature_scale"))[0]) {
-    backbone_.to(torch::kCPU, glint::Precision::kFloat32);
+    backbone_.to(glint::DeviceChoice::kCpu, glint::Precision::kFloat32);
   }
   glint::ScoreMap operator()(const glint::RgbImage& input) const {
     const torch::InferenceMode inference;
@@ -117,8 +117,8 @@ int main(int argc, char** argv) {
   prepare_runtime();
   const Model model = load_model(argv[1]);
   const Decision decision = make_decision(model);
-  const Inspector inspector(model, torch::kCPU, Precision::kAuto, argv[1]);
-  const Inspector float32(model, torch::kCPU, Precision::kFloat32, argv[1]);
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kAuto, argv[1]);
+  const Inspector float32(model, DeviceChoice::kCpu, Precision::kFloat32, argv[1]);
   const PlainPath plain(model);
   std::vector<Bytes> files;
   for (int i = 2; i < argc; ++i) files.push_back(read_file(argv[i]));

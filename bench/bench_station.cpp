@@ -15,7 +15,7 @@
 #include "glint/base/files.h"
 #include "glint/base/memory.h"
 #include "glint/image/codec.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/runtime.h"
 #include "glint/station/api.h"
 #include "glint/station/http_server.h"
 #include "glint/station/model_judge.h"

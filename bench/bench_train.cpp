@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "glint/detect/simplenet/head.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/runtime.h"
 
 int main(int argc, char** argv) {
   using namespace glint;

@@ -45,7 +45,7 @@ class DatasetAuditTest : public ::testing::Test {
         scan_dataset(root(), {DatasetUse::kTrain, true, FaultHandling::kCollect, LockHandling::kIgnore},
                      silent_progress());
     Backbone backbone = open_backbone("compact");
-    backbone.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
+    backbone.to(DeviceChoice::kCpu, Precision::kAuto);
     return audit_dataset(dataset_, backbone, {}, silent_progress());
   }
   static std::string titles(const Audit& audit) { return audit_text(audit); }

@@ -115,7 +115,7 @@ TEST_F(EvalTest, RefusesAnImpossibleRateBeforeTraining) {
 
 TEST_F(EvalTest, EvaluatesReportsAndDecides) {
   const Model model = train("calibration.mode=holdout");
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   EvaluateOptions options;
   options.scoring = model.scoring;
   options.false_reject = 0.2;
@@ -154,7 +154,7 @@ TEST_F(EvalTest, TestImagesThatTheModelTrainedOnAreRefused) {
   const Model model = train("calibration.mode=holdout");
   Dataset data = dataset();
   data.test[0].sha256 = data.train[0].sha256;
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   EvaluateOptions options;
   options.false_reject = 0.2;
   EXPECT_THROW(evaluate_model(model, inspector, data, options, false, silent_progress()), Error);
@@ -203,7 +203,7 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
   const fs::path file = folder_->path() / "other.glint";
   save_model(whole, file);
   const Model back = load_model(file);
-  const Inspector inspector(back, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(back, DeviceChoice::kCpu, Precision::kFloat32, "model");
   const Decision decision = make_decision(back);
   const Dataset data = dataset();
   const RgbImage photo = read_image(data.test[0].path);
@@ -249,7 +249,7 @@ TEST_F(EvalTest, EnsembleAveragesTheLastMetaEpochs) {
   // the last head is the one that trains alone
   EXPECT_EQ(three.method_weights.at("discriminator.tail.weight").data,
             one.method_weights.at("discriminator.tail.weight").data);
-  const Inspector inspector(three, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(three, DeviceChoice::kCpu, Precision::kFloat32, "model");
   std::vector<RgbImage> photo = {read_image(dataset().test[0].path)};
   const ScoreMap together = inspector.patch_scores(photo)[0].map;
   std::vector<double> sum(together.values.size(), 0);
@@ -259,7 +259,8 @@ TEST_F(EvalTest, EnsembleAveragesTheLastMetaEpochs) {
     std::erase_if(head, [](const auto& entry) { return entry.first.starts_with("snapshot."); });
     head["simplenet.feature_scale"] = three.method_weights.at("simplenet.feature_scale");
     single.method_weights = head;
-    const ScoreMap map = Inspector(single, torch::kCPU, Precision::kFloat32, "m").patch_scores(photo)[0].map;
+    const ScoreMap map =
+        Inspector(single, DeviceChoice::kCpu, Precision::kFloat32, "m").patch_scores(photo)[0].map;
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += map.values[i] / 3;
   }
   for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_NEAR(together.values[i], sum[i], 1e-4);
@@ -331,7 +332,7 @@ TEST_F(EvalTest, TransformerTrainsAtAMultipleOfItsPatchAndOnlyWithInpFormer) {
   const Model model = fit_model(*config, dataset(), {}, silent_progress());
   EXPECT_EQ(model.backbone.name, "dinov2reg_vit_small_14");
   EXPECT_EQ(model.input.size, 70);
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   const auto scores = inspector.patch_scores({read_image(dataset().test[0].path)});
   EXPECT_EQ(scores[0].map.width, 5);
 

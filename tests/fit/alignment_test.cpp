@@ -76,7 +76,7 @@ const std::vector<std::string> kRigid = {"input.align=rigid", "padim.channels=6"
 TEST_F(AlignmentTest, APartThatCannotBeAlignedGetsNoDecision) {
   const Model model = train("keys", "padim", kRigid);
   EXPECT_EQ(model.record.at("alignment").at("used"), "rigid");
-  const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kAuto, "model");
   const Decision decision = make_decision(model);
   const RgbImage good = draw_part(Shape::kKey, 200, 4, -3, 700);
   EXPECT_NO_THROW(inspect_image(inspector, decision, good, "part"));
@@ -114,7 +114,7 @@ TEST_F(AlignmentTest, APartThatCannotBeAlignedGetsNoDecision) {
   const Model back = model_from_file(file, "x");
   EXPECT_EQ(back.registration->reference().pixels, model.registration->reference().pixels);
   EXPECT_EQ(serialize_safetensors(model_to_file(back)), serialize_safetensors(file));
-  const Inspector again(back, torch::kCPU, Precision::kAuto, "back");
+  const Inspector again(back, DeviceChoice::kCpu, Precision::kAuto, "back");
   EXPECT_EQ(inspect_image(again, decision, good, "part").score,
             inspect_image(inspector, decision, good, "part").score);
   Model without = model;
@@ -161,10 +161,10 @@ TEST_F(AlignmentTest, AutoAlignsWhereItSteadiesTheScoresOfKeptOutParts) {
   std::vector<int> training;
   for (int i = 0; i < 26; ++i) training.push_back(i);
   const auto backbone = std::make_shared<Backbone>(open_backbone(backbone_));
-  backbone->to(torch::kCPU, Precision::kFloat32);
-  const AlignmentChoice a = choose_alignment(*c, backbone, data.train, training, silent_progress());
+  backbone->to(DeviceChoice::kCpu, Precision::kFloat32);
+  const AlignmentChoice a = choose_alignment(*c, backbone, data.train, training, nullptr, silent_progress());
   for (std::size_t i = 26; i < data.train.size(); ++i) data.train[i].path = "absent.png";
-  const AlignmentChoice b = choose_alignment(*c, backbone, data.train, training, silent_progress());
+  const AlignmentChoice b = choose_alignment(*c, backbone, data.train, training, nullptr, silent_progress());
   EXPECT_EQ(a.record, b.record);
 }
 
@@ -177,7 +177,7 @@ TEST_F(AlignmentTest, TilesAreForMethodsThatDoNotCompareByPlace) {
   EXPECT_EQ(calibration.size(), 6U) << "photographs, not views";
   EXPECT_EQ(calibration[0].map.width, model.input.canvas().width / 8);
   const Decision decision = make_decision(model);
-  const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kAuto, "model");
   const RgbImage good = draw_part(Shape::kKey, 200, 4, -3, 700);
   EXPECT_EQ(inspect_image(inspector, decision, good, "part").map.width, 200);
 
@@ -185,7 +185,7 @@ TEST_F(AlignmentTest, TilesAreForMethodsThatDoNotCompareByPlace) {
   Model whole = model;
   whole.input.tiles = 1;
   whole.input.size = model.input.canvas().width;
-  const Inspector untiled(whole, torch::kCPU, Precision::kAuto, "whole");
+  const Inspector untiled(whole, DeviceChoice::kCpu, Precision::kAuto, "whole");
   const ScoreMap a = inspector.patch_scores({good})[0].map, b = untiled.patch_scores({good})[0].map;
   ASSERT_EQ(a.values.size(), b.values.size());
   double at_border = 0, elsewhere = 0, level = 0;

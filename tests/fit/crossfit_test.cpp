@@ -255,7 +255,7 @@ TEST_F(CrossfitTest, SharedFeaturesChangeNoFold) {
     for (const Precision precision : {Precision::kFloat32, Precision::kAuto}) {
       const auto config = tiny(method, backbone_);
       Backbone backbone = open_backbone(config->backbone);
-      backbone.to(torch::kCPU, resolve_precision(precision, torch::kCPU));
+      backbone.to(DeviceChoice::kCpu, precision);
       std::vector<RgbImage> images;
       for (const Sample& sample : data.train)
         images.push_back(prepare_input(read_image(sample.path), config->input));
@@ -454,11 +454,9 @@ TEST_F(Calibration, WhatAMethodNeedsIsCheckedBeforeTheFirstImage) {
     }
     return std::string();
   };
-  MethodNeeds tokens, textures;
+  MethodNeeds tokens;
   tokens.features = FeatureKind::kTokens;
-  textures.textures = true;
   EXPECT_NE(refusal(tokens).find("reads tokens of a transformer"), std::string::npos);
-  EXPECT_NE(refusal(textures).find("auxiliary textures"), std::string::npos);
   EXPECT_NE(refusal({}).find("absent.png"), std::string::npos) << "nothing else is in the way";
 }
 

@@ -136,7 +136,7 @@ TEST_F(FitFiles, KeptEpochsAreOneFileEachWithWeightsAlone) {
     const Dataset data = dataset();
     const auto epochs = oracle_epochs(model, options.epochs, data, model.scoring, silent_progress());
     ASSERT_EQ(epochs.size(), 2U) << "the other run's file does not count";
-    const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
+    const Inspector inspector(model, DeviceChoice::kCpu, Precision::kAuto, "model");
     EvaluateOptions evaluate;
     evaluate.scoring = model.scoring;
     evaluate.false_reject = 0.2;

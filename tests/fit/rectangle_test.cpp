@@ -45,7 +45,7 @@ TEST(RectangularInput, TrainsAndInspectsAtTheAspectOfThePhotographs) {
     const ScoreMap calibrated = calibration_scores(back)[0].map;
     EXPECT_GT(calibrated.width, calibrated.height);
 
-    const Inspector inspector(back, torch::kCPU, Precision::kAuto, "model");
+    const Inspector inspector(back, DeviceChoice::kCpu, Precision::kAuto, "model");
     const Decision decision = make_decision(back);
     RgbImage part = photograph(99);
     for (int y = 40; y < 60; ++y) std::fill_n(part.at(150, y), 3 * 20, std::uint8_t{255});

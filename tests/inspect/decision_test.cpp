@@ -40,7 +40,7 @@ TEST_F(DecisionTest, AScoreThatIsNoNumberIsNeverAVerdict) {
     values[0] = -3e38F;
     model.method_weights[name] = from_floats(values, model.method_weights.at(name).shape);
   }
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   const Dataset data = dataset();
   EXPECT_THROW(inspect_image(inspector, decision, read_image(data.test[0].path), "part"), Error);
   EvaluateOptions options;
@@ -59,7 +59,7 @@ TEST_F(DecisionTest, AnotherShapeThanTrainedGetsNoVerdict) {
   const Model model = train("calibration.mode=holdout");
   ASSERT_TRUE(model.photographs);
   EXPECT_EQ(model.photographs->largest_width, 96);
-  const Inspector inspector(model, torch::kCPU, Precision::kAuto, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kAuto, "model");
   Decision decision = make_decision(model);
   EXPECT_THROW(inspect_image(inspector, decision, RgbImage(192, 96), "part"), Error);
   EXPECT_THROW(inspect_image(inspector, decision, RgbImage(48, 48), "part"), Error);
@@ -94,8 +94,8 @@ TEST_F(DecisionTest, PartsAreJudgedInThePrecisionOfTheCalibration) {
     const Model model = fit_model(config, dataset(), {}, silent_progress());
     EXPECT_EQ(model.precision, precision);
     const Model back = model_from_file(model_to_file(model), "x");
-    EXPECT_EQ(Inspector(back, torch::kCPU, Precision::kAuto, "x").precision(), precision);
-    EXPECT_EQ(Inspector(back, torch::kCPU, Precision::kFloat32, "x").precision(), Precision::kFloat32);
+    EXPECT_EQ(Inspector(back, DeviceChoice::kCpu, Precision::kAuto, "x").precision(), precision);
+    EXPECT_EQ(Inspector(back, DeviceChoice::kCpu, Precision::kFloat32, "x").precision(), Precision::kFloat32);
   }
 }
 

@@ -27,7 +27,7 @@ class LimitTest : public TinySet {
 
 TEST_F(LimitTest, CountsEveryTrialAndRepeats) {
   const Model model = train("calibration.mode=holdout");
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   const LimitStudy study = measure_limit(model, inspector, dataset(), options(), silent_progress());
   EXPECT_FALSE(study.held_out) << "4 good test images are fewer than the five that it wants";
   EXPECT_GE(study.images, 5);
@@ -56,7 +56,7 @@ TEST_F(LimitTest, CountsEveryTrialAndRepeats) {
 
 TEST_F(LimitTest, RefusesAThresholdThatCannotBePromised) {
   const Model model = train("calibration.mode=holdout");
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   LimitOptions strict = options();
   strict.false_reject = 0.001;
   EXPECT_THROW(measure_limit(model, inspector, dataset(), strict, silent_progress()), Error);

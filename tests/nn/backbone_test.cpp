@@ -122,7 +122,7 @@ TEST(Backbone, AnySizeAndBothPrecisionsAgree) {
   const torch::Tensor x = torch::randn({2, 3, 75, 101});
   const FeatureMaps plain = backbone.features(x);
   EXPECT_EQ(plain.layer2.size(3), 13);
-  backbone.to(torch::kCPU, Precision::kBFloat16);
+  backbone.to(DeviceChoice::kCpu, Precision::kBFloat16);
   const FeatureMaps fast = backbone.features(x);
   const double error =
       (plain.layer3 - fast.layer3).norm().item<double>() / plain.layer3.norm().item<double>();

@@ -62,6 +62,12 @@ TEST_F(StudyTest, EveryStudyAnswersAndSharesModels) {
                 std::string::npos);
     }
   }
+  // What a method's readings are is the method's to say.
+  const auto saturation =
+      std::find_if(reports.begin(), reports.end(), [](const auto& r) { return r.name == "saturation"; });
+  const std::vector<std::string>& columns = saturation->tables.at(0).columns;
+  EXPECT_EQ(std::count(columns.begin(), columns.end(), "share of fake features past their margin"), 1);
+  EXPECT_EQ(saturation->charts.size(), 2 * (columns.size() - 4)) << "each reading, clipped and not";
   // baseline, refined, 3 other augmentations, 7 other saturations, 2 other methods, 2 of simplenet; a
   // cleaned set if one is
   const auto written = model_times(study_input.options.models);
@@ -152,7 +158,7 @@ TEST_F(StudyTest, SharedFeaturesChangeNoModel) {
 
 TEST_F(StudyTest, RescoringEqualsEvaluatingWithThoseOptions) {
   const Model model = train("calibration.mode=holdout");
-  const Inspector inspector(model, torch::kCPU, Precision::kFloat32, "model");
+  const Inspector inspector(model, DeviceChoice::kCpu, Precision::kFloat32, "model");
   EvaluateOptions options;
   options.false_reject = 0.2;
   options.scoring = model.scoring;

@@ -9,9 +9,10 @@
 
 #include "glint/audit/findings.h"
 #include "glint/metrics/intervals.h"
-#include "glint/nn/backbone.h"
 
 namespace glint {
+
+class Backbone;
 
 struct AuditOptions {
   ResolutionOptions resolution;

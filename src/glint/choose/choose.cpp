@@ -11,7 +11,7 @@
 #include "glint/inspect/decision.h"
 #include "glint/metrics/detection_limit.h"
 #include "glint/metrics/estimate_json.h"
-#include "glint/nn/backbone_store.h"
+#include "glint/nn/backbone_spec.h"
 
 namespace fs = std::filesystem;
 
@@ -132,7 +132,7 @@ Measured measure_candidates(const Dataset& dataset, const ChooseOptions& options
     const TrainingTimes times = model.training.times.value_or(TrainingTimes{});
     result.feature_seconds = times.features;
     result.training_seconds = times.features + times.training;
-    const Inspector inspector(model, resolve_device(config->device), config->precision, kept.model.string());
+    const Inspector inspector(model, config->device, config->precision, kept.model.string());
     judge_candidate(model, inspector, out.judges, out.roles.judged_rate, options.budget.latency_ms,
                     options.seed, result, progress);
     return result;

@@ -42,7 +42,7 @@ int run(const Arguments& args) {
     return kExitOk;
   }
   Backbone backbone = open_backbone(args.backbone);
-  backbone.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
+  backbone.to(DeviceChoice::kCpu, Precision::kAuto);
   const Audit audit = audit_dataset(dataset, backbone, args.options, *progress);
   std::printf("%s", audit_text(audit).c_str());
   std::string written;

@@ -61,7 +61,7 @@ int distill_student(Arguments& args) {
   check_output_file(args.out, kRoom);
   const auto progress = make_terminal_progress();
   Backbone teacher = open_backbone(args.teacher);
-  teacher.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
+  teacher.to(DeviceChoice::kCpu, Precision::kAuto);
   const auto images = collect_images(args.images);
   check_not_read(args.out, {args.teacher});
   check_not_read(args.out, images);

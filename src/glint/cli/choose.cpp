@@ -6,7 +6,7 @@
 #include "glint/base/files.h"
 #include "glint/cli/choose_run.h"
 #include "glint/cli/verbs.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/runtime.h"
 
 namespace glint {
 namespace {

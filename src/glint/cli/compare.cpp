@@ -6,6 +6,7 @@
 #include "glint/base/files.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
+#include "glint/nn/runtime.h"
 #include "glint/report/compare_report.h"
 #include "glint/study/compare.h"
 

@@ -14,7 +14,7 @@
 #include "glint/base/error.h"
 #include "glint/base/progress.h"
 #include "glint/cli/verbs.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/runtime.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include "glint/base/options.h"
 #include "glint/base/progress.h"
 #include "glint/cli/verbs.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/runtime.h"
 #include "glint/station/api.h"
 #include "glint/station/http_server.h"
 #include "glint/station/model_judge.h"

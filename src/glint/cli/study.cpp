@@ -12,7 +12,7 @@
 #include "glint/base/parallel.h"
 #include "glint/cli/train_options.h"
 #include "glint/cli/verbs.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/runtime.h"
 #include "glint/report/study_report.h"
 #include "glint/study/study.h"
 

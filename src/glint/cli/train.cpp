@@ -10,6 +10,7 @@
 #include "glint/cli/verbs.h"
 #include "glint/fit/fit.h"
 #include "glint/inspect/decision.h"
+#include "glint/nn/runtime.h"
 
 namespace fs = std::filesystem;
 

@@ -46,6 +46,10 @@ void TrainArguments::add_to(CLI::App& verb, bool with_recipe) {
       "tolerable share of good parts rejected (default 0.01, more where the images cannot promise it)");
   verb.add_option("--shots", shots,
                   "few-shot: train on this many good images of each category, calibrate on the others");
+  verb.add_option(
+      "--textures", textures,
+      "folder of pictures of other things, for a method that trains from textures or from defects "
+      "made of them; default: rendered ones");
   verb.add_option("--device", device, "auto, cpu or cuda");
   verb.add_option("--config", config, "JSON file with any of the options of `train --options`")
       ->check(CLI::ExistingFile);
@@ -68,6 +72,8 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
   if (!augment.empty()) table.set("augment.regime", augment);
   if (!align.empty()) table.set("input.align", align);
   if (!device.empty()) table.set("train.device", device);
+  if (!textures.empty() && (!skip_other_methods || out->method->needs().uses_textures()))
+    table.set("train.textures", textures);
   if (false_reject) table.set("calibration.false_reject", *false_reject);
   if (shots) table.set("train.shots", *shots);
   if (seed) table.set("train.seed", *seed);

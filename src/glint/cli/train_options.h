@@ -14,14 +14,14 @@
 namespace glint {
 
 struct TrainArguments {
-  std::string recipe = "refined", backbone = "compact", config, augment, device, align;
+  std::string recipe = "refined", backbone = "compact", config, augment, device, align, textures;
   std::optional<double> false_reject;
   std::optional<int> shots;
   std::vector<std::string> set;
 
   void add_to(CLI::App& verb, bool with_recipe = true);
   /// Recipe first, then the file, then the named options, then --set: the later wins. Settings of methods
-  /// other than `method` are skipped when `skip_other_methods`.
+  /// other than `method`, and textures that it does not use, are skipped when `skip_other_methods`.
   std::unique_ptr<TrainConfig> make(const std::string& method, std::optional<std::int64_t> seed,
                                     bool skip_other_methods = false) const;
 };

@@ -60,17 +60,6 @@ void check_method(const Method& method, const BackboneSpec& backbone, const Inpu
   method.validate(backbone, input);
 }
 
-void check_training_needs(const Method& method) {
-  const MethodNeeds needs = method.needs();
-  const char* missing = needs.textures                  ? "auxiliary textures"
-                        : needs.synthetic_defects       ? "synthetic defects"
-                        : needs.normalisation_share > 0 ? "good parts of its own for normalisation"
-                                                        : nullptr;
-  if (missing != nullptr)
-    fail(ErrorCode::kConfig, "{} trains from {}, which `glint train` does not give; choose another --method",
-         method.name(), missing);
-}
-
 std::string default_method() {
   return kMethods[0].name;
 }

@@ -13,6 +13,7 @@
 #include "glint/detect/input.h"
 #include "glint/detect/scoring.h"
 #include "glint/detect/training_record.h"
+#include "glint/image/defective_image.h"
 #include "glint/image/image.h"
 #include "glint/nn/feature_extractor.h"
 #include "glint/nn/tensor_dict.h"
@@ -51,11 +52,13 @@ struct MethodNeeds {
   /// The score of a place rests on what good parts show at that place of the input, so that the input must
   /// show the part as a whole: tiles are refused.
   bool position_bound = false;
-  bool textures = false;           ///< pictures of other things, to make defects of
-  bool synthetic_defects = false;  ///< good parts with a rendered defect and its mask
-  /// Share of the training images that it takes for its own normalisation and does not train from; they are
-  /// neither calibration nor diagnostics.
+  bool textures = false;           ///< FitInput::textures: pictures of other things
+  bool synthetic_defects = false;  ///< FitInput::defective: good parts with a textured defect and its mask
+  /// Share, below 1, of the training photographs that it takes for its own normalisation and does not train
+  /// from: FitInput::normalisation.
   double normalisation_share = 0;
+
+  bool uses_textures() const { return textures || synthetic_defects; }  ///< defects are filled with them
 };
 
 /// How the tensors of an optimiser's state are named in a training's.
@@ -79,12 +82,25 @@ struct FeaturePool {
   std::string key;
 };
 
+/// Pictures of other things than the part, of the size of an input: the user's, or rendered ones.
+struct TexturePool {
+  int count = 0;
+  std::function<RgbImage(int index)> picture;  ///< thread-safe; equal for equal index
+};
+
 /// What a method trains from. Images are prepared network inputs.
 struct FitInput {
   int images = 0;
   int draws = 1;                                       ///< augmentation draws per image
   std::function<RgbImage(int image, int draw)> image;  ///< thread-safe
   std::vector<RgbImage> held_out;                      ///< good parts for diagnostics only
+  /// With needs().normalisation_share: all views of good photographs that neither train nor calibrate nor are
+  /// in held_out.
+  std::vector<RgbImage> normalisation;
+  TexturePool textures;  ///< with needs().uses_textures(), else empty
+  /// With needs().synthetic_defects: image(image, draw % draws), in every second draw or so with a defect.
+  /// Any draw from 0 on is another one. Thread-safe.
+  std::function<DefectiveImage(int image, int draw)> defective;
   std::uint64_t seed = 0;
   Precision precision = Precision::kAuto;
   std::int64_t cache_bytes = std::int64_t{4} << 30;  ///< features kept in memory; the rest goes to disk
@@ -143,8 +159,6 @@ class Method {
 /// Whether the method can work with this backbone and input, before any image is read: its needs and its own
 /// rules. Error(kConfig) says what to choose instead.
 void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input);
-/// Whether fit_model can give what the method trains from; Error(kConfig) names what it cannot.
-void check_training_needs(const Method& method);
 
 /// What a training uses that names no method; chosen by the figures in docs/results.md.
 std::string default_method();

@@ -223,8 +223,7 @@ void save_model(const Model& model, const std::filesystem::path& path) {
   write_safetensors(path, model_to_file(model));
 }
 
-Inspector::Inspector(const Model& model, const torch::Device& device, Precision precision,
-                     const std::string& name)
+Inspector::Inspector(const Model& model, DeviceChoice device, Precision precision, const std::string& name)
     : views_(model.input, model.registration),
       precision_(resolve_precision(
           precision == Precision::kAuto ? model.precision.value_or(Precision::kAuto) : precision, device)) {
@@ -237,8 +236,7 @@ Inspector::Inspector(const Model& model, const torch::Device& device, Precision 
   }
 }
 
-std::unique_ptr<Detector> Inspector::open(const Model& model, const torch::Device& device,
-                                          const std::string& name) {
+std::unique_ptr<Detector> Inspector::open(const Model& model, DeviceChoice device, const std::string& name) {
   const auto backbone = std::make_shared<Backbone>(model.backbone_weights.empty()
                                                        ? open_backbone(model.backbone.name)
                                                        : Backbone(model.backbone, model.backbone_weights));

@@ -14,8 +14,8 @@
 #include "glint/detect/photograph_sizes.h"
 #include "glint/detect/scoring.h"
 #include "glint/detect/view.h"
+#include "glint/nn/precision.h"
 #include "glint/nn/safetensors.h"
-#include "glint/nn/tensors.h"
 
 namespace glint {
 
@@ -56,7 +56,7 @@ class Inspector {
  public:
   /// `precision` auto: the one that the model was calibrated in (on a CPU without bfloat16 in hardware too,
   /// where it is computed in software), or what suits this machine when an old file does not record it.
-  Inspector(const Model& model, const torch::Device& device, Precision precision, const std::string& name);
+  Inspector(const Model& model, DeviceChoice device, Precision precision, const std::string& name);
 
   /// Raw patch scores of photographs of any size, each merged from its views. A part that cannot be aligned
   /// is scored in its best pose, and its placement says so.
@@ -65,7 +65,7 @@ class Inspector {
   Precision precision() const { return precision_; }  ///< never auto
 
  private:
-  std::unique_ptr<Detector> open(const Model& model, const torch::Device& device, const std::string& name);
+  std::unique_ptr<Detector> open(const Model& model, DeviceChoice device, const std::string& name);
 
   ViewMaker views_;
   Precision precision_;

@@ -12,6 +12,7 @@ using nlohmann::json;
 
 constexpr const char* kSeries = "series";
 constexpr const char* kMetaEpoch = "meta_epoch";
+constexpr const char* kReadings = "readings";
 constexpr const char* kCurves = "curves";
 constexpr const char* kTitle = "title";
 constexpr const char* kKeys = "keys";
@@ -68,6 +69,7 @@ json TrainingRecord::to_json() const {
     entry[kMetaEpoch] = reading.meta_epoch;
     out[kSeries].push_back(std::move(entry));
   }
+  if (!readings.empty()) out[kReadings] = readings;
   for (const Curve& curve : curves) out[kCurves].push_back({{kTitle, curve.title}, {kKeys, curve.keys}});
   if (times) {
     out[kFeatureSeconds] = times->features;
@@ -93,6 +95,12 @@ TrainingRecord TrainingRecord::from_json(const json& record, const std::string& 
         } else {
           out.curves.push_back(read_curve(entry, at));
         }
+      }
+    } else if (key == kReadings) {
+      if (!value.is_object()) refuse(at, "is no object");
+      for (const auto& [reading, phrase] : value.items()) {
+        if (!phrase.is_string()) refuse(at + '.' + reading, "is no text");
+        out.readings[reading] = phrase.get<std::string>();
       }
     } else if (key == kSaturated) {
       if (!value.is_boolean()) refuse(at, "is neither true nor false");

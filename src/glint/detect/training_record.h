@@ -39,6 +39,8 @@ using MethodFigure = std::variant<bool, std::int64_t, double, std::string>;
 struct TrainingRecord {
   std::string name;                  ///< of a part; empty for the whole
   std::vector<EpochReading> series;  ///< empty for a method that trains in one pass
+  /// What the readings that matter are, a plain phrase for each name.
+  std::map<std::string, std::string> readings;
   std::vector<Curve> curves;
   bool saturated = false;
   std::optional<TrainingTimes> times;

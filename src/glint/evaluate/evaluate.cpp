@@ -14,7 +14,6 @@
 #include "glint/image/regions.h"
 #include "glint/metrics/estimate_json.h"
 #include "glint/metrics/ranking.h"
-#include "glint/nn/backbone_store.h"
 
 namespace fs = std::filesystem;
 

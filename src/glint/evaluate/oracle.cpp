@@ -63,7 +63,7 @@ std::vector<OracleEpoch> oracle_epochs(const Model& model, const std::filesystem
   for (const auto& [epoch, file] : epochs) {
     throw_if_cancelled();
     copy.method_weights = read_safetensors(file).tensors;
-    const Inspector inspector(copy, torch::kCPU, Precision::kAuto, name_line(file));
+    const Inspector inspector(copy, DeviceChoice::kCpu, Precision::kAuto, name_line(file));
     std::vector<double> scores;
     for (std::size_t first = 0; first < photographs.size(); first += kScoreBatch) {
       const auto begin = photographs.begin() + static_cast<std::ptrdiff_t>(first);

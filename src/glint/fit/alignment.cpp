@@ -6,6 +6,7 @@
 #include "glint/base/order_statistics.h"
 #include "glint/base/parallel.h"
 #include "glint/base/random.h"
+#include "glint/data/split.h"
 #include "glint/detect/model_file.h"
 #include "glint/image/codec.h"
 
@@ -43,22 +44,31 @@ double spread(const std::vector<double>& scores) {
 /// Mean spread of both halves, each scored by a detector of the other.
 double held_out_spread(const Method& method, const ScoringOptions& scoring, const TrainConfig& config,
                        const std::shared_ptr<const FeatureExtractor>& features, const ViewMaker& maker,
-                       const std::vector<Views>& views) {
+                       const std::vector<Views>& views,
+                       const std::shared_ptr<const TextureSource>& textures) {
   double sum = 0;
   for (const std::size_t tested : {0, 1}) {
     std::vector<const Views*> taught, scored;
     std::vector<const RgbImage*> inputs;
+    FitInput input;
     for (std::size_t i = 0; i < views.size(); ++i) {
       if (!views[i].placement.refusal.empty()) continue;  // as in training and inspection
       (i % 2 == tested ? scored : taught).push_back(&views[i]);
     }
-    for (const Views* of_one : taught)
-      for (const RgbImage& input : of_one->inputs) inputs.push_back(&input);
-    FitInput input;
+    const int n = static_cast<int>(taught.size());
+    const auto seed = static_cast<std::uint64_t>(config.seed);
+    const TrainingParts parts = training_parts(method, all_indices(n), n, seed);
+    for (const int i : parts.train)
+      for (const RgbImage& view : taught[i]->inputs) inputs.push_back(&view);
+    for (const int i : parts.normalisation)
+      input.normalisation.insert(input.normalisation.end(), taught[i]->inputs.begin(),
+                                 taught[i]->inputs.end());
     input.images = static_cast<int>(inputs.size());
     input.image = [&inputs](int image, int) { return *inputs[static_cast<std::size_t>(image)]; };
-    input.seed = static_cast<std::uint64_t>(config.seed);
+    input.seed = seed;
     input.precision = config.precision;
+    give_textures(input, method.needs(), textures,
+                  [](int image) { return static_cast<std::uint64_t>(image); });
     const auto detector =
         method.load(features, method.fit(*features, input).weights, "the detector that tries the alignment");
     std::vector<PatchScores> patches;
@@ -76,6 +86,7 @@ double held_out_spread(const Method& method, const ScoringOptions& scoring, cons
 AlignmentChoice choose_alignment(const TrainConfig& config,
                                  const std::shared_ptr<const FeatureExtractor>& features,
                                  const std::vector<Sample>& samples, const std::vector<int>& training,
+                                 const std::shared_ptr<const TextureSource>& textures,
                                  ProgressSink& progress) {
   AlignmentChoice out;
   const Align asked = config.input.align;
@@ -122,7 +133,7 @@ AlignmentChoice choose_alignment(const TrainConfig& config,
       const ViewMaker maker(input, aligned ? study.registration : std::nullopt);
       const auto views =
           of_parts<Views>(samples, parts, [&](const RgbImage& photograph) { return maker.make(photograph); });
-      spreads[aligned ? 1 : 0] = held_out_spread(method, scoring, config, features, maker, views);
+      spreads[aligned ? 1 : 0] = held_out_spread(method, scoring, config, features, maker, views, textures);
     }
     out.record.update({{"tried_with", method.name()},
                        {"tried_parts", parts.size()},

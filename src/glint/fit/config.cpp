@@ -1,7 +1,7 @@
 #include "glint/fit/config.h"
 
 #include "glint/base/error.h"
-#include "glint/nn/backbone_store.h"
+#include "glint/nn/backbone_spec.h"
 
 namespace glint {
 
@@ -25,6 +25,9 @@ OptionTable TrainConfig::table() {
         "few-shot: train on this many good images of each category in 22 versions each, calibrate on the "
         "others; 0 = off",
         {0, 1000});
+  t.add("train.textures", textures,
+        "folder of pictures of other things, for a method that trains from textures or from defects made of "
+        "them; empty: rendered ones");
   t.add("augment.regime", augment, "augmentation of the training images");
   t.add("augment.draws", augment_draws, "augmented versions of each image; pass p uses version p modulo this",
         {1, 100000});
@@ -47,12 +50,23 @@ OptionTable TrainConfig::table() {
 
 void TrainConfig::validate() const {
   input.validate();
-  if (input.tiles > 1 && method->needs().position_bound) {
+  const MethodNeeds needs = method->needs();
+  if (input.tiles > 1 && needs.position_bound) {
     fail(ErrorCode::kConfig,
          "input.tiles = {}: {} compares each place of the input with the same place of good parts, tiles "
          "have no "
          "place of their own; choose another method or input.tiles = 1 with a larger input.size",
          input.tiles, method_name);
+  }
+  if (!textures.empty() && !needs.uses_textures()) {
+    fail(ErrorCode::kConfig, "train.textures = {}: {} trains from no textures; leave it out", textures,
+         method_name);
+  }
+  if (shots > 0 && needs.normalisation_share > 0) {
+    fail(ErrorCode::kConfig,
+         "train.shots = {}: {} keeps a share of the training photographs for its normalisation, which few "
+         "cannot spare; choose another method or train.shots = 0",
+         shots, method_name);
   }
   if (shots > 0 && augment == AugmentRegime::kOffline) {
     fail(ErrorCode::kConfig,

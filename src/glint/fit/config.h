@@ -9,7 +9,7 @@
 #include "glint/detect/detector.h"
 #include "glint/detect/input.h"
 #include "glint/detect/scoring.h"
-#include "glint/nn/tensors.h"
+#include "glint/nn/precision.h"
 
 namespace glint {
 
@@ -40,6 +40,8 @@ struct TrainConfig {
   int holdout_least = 50;
   int folds = 5;
   int shots = 0;  ///< 0 = all good images train
+  std::string
+      textures;  ///< folder of pictures of other things; empty: rendered ones, where a method uses any
   InputOptions input;
   ScoringOptions scoring;
   std::unique_ptr<Method> method;

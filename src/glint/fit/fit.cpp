@@ -1,25 +1,22 @@
 #include "glint/fit/fit.h"
 
-#include <torch/version.h>
-
 #include <algorithm>
-#include <numeric>
 #include <set>
-#include <span>
 
 #include "glint/base/error.h"
 #include "glint/base/names.h"
 #include "glint/base/order_statistics.h"
 #include "glint/base/parallel.h"
-#include "glint/base/random.h"
 #include "glint/data/split.h"
 #include "glint/detect/feature_cache.h"
 #include "glint/fit/alignment.h"
 #include "glint/fit/crossfit.h"
 #include "glint/fit/fit_files.h"
+#include "glint/fit/trainer.h"
 #include "glint/image/codec.h"
 #include "glint/inspect/decision.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/nn/runtime.h"
 
 namespace fs = std::filesystem;
 
@@ -53,12 +50,6 @@ std::vector<PatchScores> score_prepared(const Detector& detector, const ViewMake
   return out;
 }
 
-std::vector<int> iota(int n) {
-  std::vector<int> out(static_cast<std::size_t>(n));
-  std::iota(out.begin(), out.end(), 0);
-  return out;
-}
-
 /// Takes out the photographs whose part cannot be aligned: they would get no decision, so that they neither
 /// train nor calibrate. Returns how many.
 int drop_unaligned(std::vector<int>& which, const std::vector<Views>& photographs) {
@@ -66,101 +57,58 @@ int drop_unaligned(std::vector<int>& which, const std::vector<Views>& photograph
       std::erase_if(which, [&](int i) { return !photographs[i].placement.refusal.empty(); }));
 }
 
-/// Trains on some of the prepared photographs.
-class Trainer {
- public:
-  /// `pool`: ascending indices of the photographs whose features are kept for all trainings.
-  Trainer(const TrainConfig& config, const Backbone& backbone, const ViewMaker& maker,
-          const std::vector<Views>& photographs, const std::vector<Sample>& samples, std::vector<int> pool,
-          FeatureLibrary& library, ProgressSink& progress)
-      : config_(config),
-        backbone_(backbone),
-        maker_(maker),
-        photographs_(photographs),
-        samples_(samples),
-        pool_(std::move(pool)),
-        library_(library),
-        progress_(progress) {}
-
-  FitResult train(const std::vector<int>& which, std::vector<RgbImage> held_out, std::uint64_t seed,
-                  std::optional<TrainingState> resume,
-                  std::function<void(const TrainingState&)> on_meta_epoch) const {
-    FitInput input;
-    const bool offline = config_.augment == AugmentRegime::kOffline;
-    const int versions = config_.shots > 0 ? kFewShotVersions : offline ? 1 + kOfflineCopies : 1;
-    const int views = maker_.per_photograph(), each = views * versions;  // training images of a photograph
-    const auto made_of = [this, seed, versions, views, each, offline](const std::vector<int>& indices) {
-      return [this, indices, seed, versions, views, each, offline](int i, int draw) {
-        const int index = indices[i / each], view = i / versions % views;
-        const RgbImage& prepared = photographs_[index].inputs[view];
-        // The draw depends on the image's name, not on its place among the images of this split.
-        const std::uint64_t key = stream_key(samples_[index].id) + static_cast<std::uint64_t>(view);
-        if (offline) {
-          return i % versions == 0 ? prepared
-                                   : augment(prepared, AugmentRegime::kStrong, seed, key, i % versions);
-        }
-        const RgbImage image = versions > 1 ? few_shot_version(prepared, i % versions) : prepared;
-        return augment(image, config_.augment, seed, key, draw);
-      };
-    };
-    input.images = static_cast<int>(which.size()) * each;
-    input.draws =
-        !config_.method->needs().augmentation_draws || offline || config_.augment == AugmentRegime::kNone
-            ? 1
-            : config_.augment_draws;
-    input.image = made_of(which);
-    input.library = &library_;
-    input.pool = {static_cast<int>(pool_.size()) * each, made_of(pool_), images_key(pool_, seed)};
-    for (const int index : which) {
-      const auto at = std::lower_bound(pool_.begin(), pool_.end(), index) - pool_.begin();
-      for (int v = 0; v < each; ++v) input.in_pool.push_back(static_cast<int>(at) * each + v);
-    }
-    input.held_out = std::move(held_out);
-    input.seed = seed;
-    input.precision = config_.precision;
-    input.cache_bytes = static_cast<std::int64_t>(config_.cache_gib * (1 << 30));
-    input.resume = std::move(resume);
-    input.on_meta_epoch = std::move(on_meta_epoch);
-    input.progress = &progress_;
-    return config_.method->fit(backbone_, input);
-  }
-
- private:
-  std::string images_key(const std::vector<int>& which, std::uint64_t seed) const {
-    const bool seedless = config_.augment == AugmentRegime::kNone;
-    OptionTable input_options;
-    InputOptions input = maker_.options();
-    input.describe(input_options);
-    std::string text =
-        fmt::format("{} {} {} {} {} {} {}", backbone_.identity().sha256, enum_name(config_.augment),
-                    config_.augment_draws, seedless ? 0 : seed, config_.shots, enum_name(config_.precision),
-                    input_options.to_json().dump());
-    if (maker_.registration())
-      text += ' ' + sha256_hex(std::as_bytes(std::span(maker_.registration()->reference().pixels)));
-    for (const int i : which) text += ' ' + samples_[i].id + ' ' + samples_[i].sha256;
-    return sha256_hex(text);
-  }
-
-  const TrainConfig& config_;
-  const Backbone& backbone_;
-  const ViewMaker& maker_;
-  const std::vector<Views>& photographs_;
-  const std::vector<Sample>& samples_;
-  std::vector<int> pool_;
-  FeatureLibrary& library_;
-  ProgressSink& progress_;
-};
-
 /// In which products are computed on this machine.
 Precision effective_precision(const TrainConfig& config) {
-  return resolve_precision(config.precision, resolve_device(config.device));
+  return resolve_precision(config.precision, config.device);
 }
 
-/// What must be equal for a resume file to be continued.
-std::string identity_of(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone) {
-  return sha256_hex(fmt::format("{} {} {} {} {} {}", GLINT_VERSION, config.method_name,
-                                enum_name(effective_precision(config)), backbone.sha256,
-                                dataset.fingerprint(), config.table().to_json().dump()));
+/// Every option, but not where a folder lies: what is in it is recorded beside them.
+json config_record(TrainConfig& config) {
+  json out = config.table().to_json();
+  out["train"].erase("textures");
+  return out;
+}
+
+/// What must be equal for a resume file to be continued. `textures`: of the user's folder, where one is used.
+std::string identity_of(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone,
+                        const std::optional<TextureFolder>& textures) {
+  std::string text = fmt::format("{} {} {} {} {} {}", GLINT_VERSION, config.method_name,
+                                 enum_name(effective_precision(config)), backbone.sha256,
+                                 dataset.fingerprint(), config_record(config).dump());
+  if (textures) text += ' ' + textures->fingerprint;
+  return sha256_hex(text);
+}
+
+std::optional<TextureFolder> texture_folder(const TrainConfig& config) {
+  if (config.textures.empty()) return std::nullopt;
+  return scan_texture_folder(config.textures, "train.textures");
+}
+
+/// A picture of the dataset among the textures would train the detector with parts that calibrate or test it.
+void check_apart(const TextureFolder& textures, const Dataset& dataset) {
+  std::set<std::string> of_dataset;
+  for (const auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
+    for (const Sample& sample : *part) of_dataset.insert(sample.sha256);
+  }
+  for (const TextureFolder::File& file : textures.files) {
+    if (of_dataset.contains(file.sha256)) {
+      fail(ErrorCode::kBadInput,
+           "train.textures: {} is also a photograph of the dataset; textures are pictures of other things, "
+           "choose another folder",
+           name_line(file.path));
+    }
+  }
+}
+
+/// For the model's record.
+json texture_record(const std::optional<TextureFolder>& folder, const TextureSource& source) {
+  if (!folder) return {{"source", "rendered"}, {"pictures", source.count()}};
+  fs::path name = folder->folder.lexically_normal();
+  if (!name.has_filename()) name = name.parent_path();
+  return {{"source", "folder"},
+          {"name", name_text(name.filename())},
+          {"pictures", source.count()},
+          {"fingerprint", folder->fingerprint}};
 }
 
 /// Rounds the input's side down to what the backbone takes, and fills in the photographs' aspect where that
@@ -184,14 +132,17 @@ void settle_input_size(TrainConfig& config, const Dataset& dataset, const Backbo
                                size.width, size.height, input.aspect));
 }
 
-json dataset_record(const Dataset& dataset, const std::set<std::string>& calibrating) {
+json dataset_record(const Dataset& dataset, const std::set<std::string>& calibrating,
+                    const std::set<std::string>& normalising) {
   json images = json::array();
   for (const auto* part : {&dataset.train, &dataset.calibration}) {
     for (const Sample& sample : *part) {
       const bool calibration = sample.role == Role::kCalibration || calibrating.count(sample.id) > 0;
       images.push_back({{"id", utf8_text(sample.id)},
                         {"sha256", sample.sha256},
-                        {"role", calibration ? "calibration" : "train"}});
+                        {"role", calibration                       ? "calibration"
+                                 : normalising.contains(sample.id) ? "normalisation"
+                                                                   : "train"}});
     }
   }
   json leaked = json::array();
@@ -252,13 +203,12 @@ std::string run_identity(TrainConfig& config, const Dataset& dataset) {
   const Backbone backbone = open_backbone(config.backbone);
   settle_input_size(config, dataset, backbone.spec(), silent_progress());
   config.false_reject = plan_calibration(config, dataset).false_reject;
-  return identity_of(config, dataset, backbone.identity());
+  return identity_of(config, dataset, backbone.identity(), texture_folder(config));
 }
 
 Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
                 ProgressSink& progress) {
   config.validate();
-  check_training_needs(*config.method);
   const CalibrationPlan plan = plan_calibration(config, dataset);
   if (config.false_reject == 0) {
     config.false_reject = plan.false_reject;
@@ -269,18 +219,32 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   }
   const auto opened = std::make_shared<Backbone>(open_backbone(config.backbone));
   Backbone& backbone = *opened;
-  const torch::Device device = resolve_device(config.device);
   const Precision precision = effective_precision(config);
-  backbone.to(device, precision);
+  backbone.to(config.device, precision);
   settle_input_size(config, dataset, backbone.spec(), progress);
   check_method(*config.method, backbone.spec(), config.input);
   const auto seed = static_cast<std::uint64_t>(config.seed);
-  const std::string identity = identity_of(config, dataset, backbone.identity());
-  check_outputs(config, dataset, options, backbone, plan.images);
+  const std::optional<TextureFolder> texture_files = texture_folder(config);
+  if (texture_files) {
+    check_apart(*texture_files, dataset);
+    for (const std::string& notice : texture_files->notices) progress.message("train.textures: " + notice);
+  }
+  const std::string identity = identity_of(config, dataset, backbone.identity(), texture_files);
+  std::vector<fs::path> read;
+  if (texture_files) {
+    for (const TextureFolder::File& file : texture_files->files) read.push_back(file.path);
+  }
+  check_outputs(config, dataset, std::move(read), options, backbone.spec(), backbone.weights(), plan.images);
+  std::shared_ptr<const TextureSource> textures;
+  if (config.method->needs().uses_textures()) {
+    const ImageSize size = config.input.input_size();
+    textures = texture_files ? std::make_shared<TextureSource>(*texture_files, size)
+                             : std::make_shared<TextureSource>(size, static_cast<std::uint64_t>(config.seed));
+  }
 
   const int good = static_cast<int>(dataset.train.size());
   Split split;
-  split.train = iota(good);
+  split.train = all_indices(good);
   if (config.shots > 0) {
     std::vector<std::string> categories;
     for (const Sample& sample : dataset.train) categories.push_back(sample.category);
@@ -289,14 +253,15 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   } else if (plan.mode == CalibrationMode::kHoldout) {
     split = holdout_split(good, config.holdout_share, std::min(config.holdout_least, good - 2), seed);
   }
-  AlignmentChoice alignment = choose_alignment(config, opened, dataset.train, split.train, progress);
+  AlignmentChoice alignment =
+      choose_alignment(config, opened, dataset.train, split.train, textures, progress);
   InputOptions used_input = config.input;
   used_input.align = alignment.registration ? Align::kRigid : Align::kNone;
   const ViewMaker maker(used_input, alignment.registration);
   const std::vector<Views> photographs = prepare_all(dataset.train, maker, progress);
   std::vector<Views> folder;
   if (plan.mode == CalibrationMode::kFolder) folder = prepare_all(dataset.calibration, maker, progress);
-  std::vector<int> folder_parts = iota(static_cast<int>(folder.size()));
+  std::vector<int> folder_parts = all_indices(static_cast<int>(folder.size()));
   const int dropped = drop_unaligned(split.train, photographs) + drop_unaligned(split.held_out, photographs) +
                       drop_unaligned(folder_parts, folder);
   if (dropped > 0) {
@@ -330,17 +295,17 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
         name_line(options.state)));
   }
   FeatureLibrary own_library;
-  const Trainer trainer(config, backbone, maker, photographs, dataset.train, split.train,
-                        options.library != nullptr ? *options.library : own_library, progress);
+  const Trainer trainer(config, backbone, backbone.identity().sha256, maker, photographs, dataset.train,
+                        split.train, textures, options.library != nullptr ? *options.library : own_library,
+                        progress);
+  const TrainingParts parts = training_parts(*config.method, split.train, good, seed);
   TrainingState last = resume.value_or(TrainingState{});
-  const FitResult fitted =
-      trainer.train(split.train, held_out, seed, resume, [&](const TrainingState& state) {
-        last = state;
-        // The epoch first: a resumed training starts behind the state.
-        if (!options.epochs.empty() && state.usable)
-          save_epoch(options.epochs, state, *config.method, identity);
-        if (!options.state.empty()) save_state(options.state, {state, {}}, identity);
-      });
+  const FitResult fitted = trainer.train(parts, held_out, seed, resume, [&](const TrainingState& state) {
+    last = state;
+    // The epoch first: a resumed training starts behind the state.
+    if (!options.epochs.empty() && state.usable) save_epoch(options.epochs, state, *config.method, identity);
+    if (!options.state.empty()) save_state(options.state, {state, {}}, identity);
+  });
 
   Model model;
   model.method = config.method_name;
@@ -353,7 +318,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   model.precision = precision;
   model.photographs = photograph_sizes(dataset);
   std::vector<PatchScores> calibration;
-  std::set<std::string> calibrating;
+  std::set<std::string> calibrating, normalising;
+  for (const int i : parts.normalisation) normalising.insert(dataset.train[i].id);
   if (plan.mode == CalibrationMode::kCrossfit) {
     std::vector<Split> folds = fold_splits(good, std::min(config.folds, good), seed);
     for (Split& fold : folds) {
@@ -365,7 +331,8 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                       const std::function<void(const TrainingState&)>& on_meta_epoch) {
       progress.message(fmt::format("crossfit: fold {} of {}, training without {} images", fold + 1,
                                    folds.size(), folds[fold].held_out.size()));
-      return trainer.train(folds[fold].train, {}, seed, std::move(from), on_meta_epoch).weights;
+      const TrainingParts of_fold = training_parts(*config.method, folds[fold].train, good, seed);
+      return trainer.train(of_fold, {}, seed, std::move(from), on_meta_epoch).weights;
     };
     steps.score = [&](const TensorDict& weights, std::size_t fold) {
       return score_prepared(*config.method->load(opened, weights, "crossfit"), maker, photographs,
@@ -386,12 +353,13 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   }
   model.calibration_patches = pack_calibration(calibration);
   if (options.include_backbone) model.backbone_weights = backbone.weights();
-  model.record = {{"config", config.table().to_json()},
+  model.record = {{"config", config_record(config)},
                   {"recipe", enum_name(config.recipe)},
-                  {"dataset", dataset_record(dataset, calibrating)},
+                  {"dataset", dataset_record(dataset, calibrating, normalising)},
                   {"decision", {{"mode", enum_name(plan.mode)}, {"wished_rate", config.false_reject}}},
-                  {"versions", {{"glint", GLINT_VERSION}, {"libtorch", TORCH_VERSION}}},
+                  {"versions", {{"glint", GLINT_VERSION}, {"libtorch", engine_version()}}},
                   {"run_identity", identity}};
+  if (textures) model.record["textures"] = texture_record(texture_files, *textures);
   if (!alignment.record.is_null()) model.record["alignment"] = alignment.record;
   model.record["decision"] = calibrate(model, config.false_reject).to_json();
   return model;

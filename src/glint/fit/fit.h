@@ -22,8 +22,8 @@ struct FitOptions {
 
 /// Before any training: Error(kConfig) when the wished rate cannot be promised from the images that will
 /// calibrate; Error(kIo) or Error(kBadInput) when the files of `options` cannot be written, too little space
-/// is free, one of them is an image of the dataset, or the record could not be written as JSON. The state
-/// file stays: save_trained removes it.
+/// is free, one of them is an image of the dataset or a texture, or the record could not be written as JSON.
+/// The state file stays: save_trained removes it. A texture that is also an image of the dataset is refused.
 Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
                 ProgressSink& progress);
 

@@ -61,15 +61,16 @@ void save_epoch(const fs::path& folder, const TrainingState& state, const Method
 }
 
 /// Everything that could fail when the training has ended, while nothing is lost yet.
-void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitOptions& options,
-                   const Backbone& backbone, int calibration_images) {
+void check_outputs(const TrainConfig& config, const Dataset& dataset, std::vector<fs::path> read,
+                   const FitOptions& options, const BackboneSpec& backbone,
+                   const TensorDict& backbone_weights, int calibration_images) {
   std::int64_t backbone_bytes = 0;
   if (options.include_backbone) {
-    for (const auto& [name, tensor] : backbone.weights())
+    for (const auto& [name, tensor] : backbone_weights)
       backbone_bytes += static_cast<std::int64_t>(tensor.data.size());
   }
   const bool drawn = config.augment == AugmentRegime::kMild || config.augment == AugmentRegime::kStrong;
-  const FitSize size = config.method->fit_size(backbone.spec(),
+  const FitSize size = config.method->fit_size(backbone,
                                                std::ssize(dataset.train) * config.input.tiles *
                                                    config.input.tiles * (drawn ? config.augment_draws : 1),
                                                config.input.size);
@@ -86,7 +87,6 @@ void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitO
       options.state.empty() ? 0 : 2 * (2 * size.state + 8 * cells * calibration_images);
   const std::int64_t epochs = options.epochs.empty() ? 0 : size.meta_epochs * size.weights;
   const auto needed = static_cast<std::uint64_t>(model + state + epochs);
-  std::vector<fs::path> read;
   for (const auto* part : {&dataset.train, &dataset.calibration, &dataset.test}) {
     for (const Sample& sample : *part) {
       read.push_back(sample.path);

@@ -4,7 +4,6 @@
 
 #include "glint/fit/crossfit.h"
 #include "glint/fit/fit.h"
-#include "glint/nn/backbone.h"
 
 namespace glint {
 
@@ -23,8 +22,10 @@ SavedTraining load_state(const std::filesystem::path& path, const std::string& i
 void save_epoch(const std::filesystem::path& folder, const TrainingState& state, const Method& method,
                 const std::string& identity);
 
-/// Errors as fit_model states them.
-void check_outputs(const TrainConfig& config, const Dataset& dataset, const FitOptions& options,
-                   const Backbone& backbone, int calibration_images);
+/// Errors as fit_model states them. `read`: files that the training reads beside the dataset's;
+/// `backbone_weights` go into the model.
+void check_outputs(const TrainConfig& config, const Dataset& dataset, std::vector<std::filesystem::path> read,
+                   const FitOptions& options, const BackboneSpec& backbone,
+                   const TensorDict& backbone_weights, int calibration_images);
 
 }  // namespace glint

@@ -9,7 +9,7 @@ OpenedDetector open_detector(const SafetensorsFile& file, const std::string& nam
   Model model = model_from_file(file, name);
   Decision decision = make_decision(model);
   if (options.any_size) decision.photographs.reset();
-  Inspector inspector(model, resolve_device(options.device), options.precision, name);
+  Inspector inspector(model, options.device, options.precision, name);
   std::vector<std::string> notices;
   if (model.precision && *model.precision != inspector.precision()) {
     notices.push_back(fmt::format("scores are computed in {}, the threshold was set in {}",

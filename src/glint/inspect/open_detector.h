@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "glint/inspect/decision.h"
-#include "glint/nn/precision.h"
+#include "glint/nn/runtime.h"
 
 namespace glint {
 

@@ -28,10 +28,11 @@ void AdamState::save(TensorDict& tensors, const std::string& prefix) const {
 
 void AdamState::load(const TensorDict& tensors, const std::string& prefix, const std::string& file) {
   for (std::size_t i = 0; i < m.size(); ++i) {
-    m[i].copy_(to_tensor(require_tensor(tensors, fmt::format("{}m{}", prefix, i), file)));
-    v[i].copy_(to_tensor(require_tensor(tensors, fmt::format("{}v{}", prefix, i), file)));
+    m[i].copy_(to_tensor(require_tensor(tensors, fmt::format("{}m{}", prefix, i), m[i].sizes().vec(), file)));
+    v[i].copy_(to_tensor(require_tensor(tensors, fmt::format("{}v{}", prefix, i), v[i].sizes().vec(), file)));
   }
-  step = to_tensor(require_tensor(tensors, prefix + "step", file)).item<std::int64_t>();
+  step = to_tensor(require_tensor(tensors, prefix + "step", {1}, file)).item<std::int64_t>();
+  if (step < 0) fail(ErrorCode::kBadInput, "{}: '{}step' = {} is no number of steps", file, prefix, step);
 }
 
 void adam_step(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,

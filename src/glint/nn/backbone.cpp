@@ -169,7 +169,10 @@ torch::Tensor BackboneNet::block(torch::Tensor x, const std::string& name, int s
 }
 
 FeatureMaps BackboneNet::forward(const torch::Tensor& images) const {
-  torch::Tensor x = torch::relu(conv(images, "conv1", 2));
+  const torch::Tensor& first = convs_.at("conv1").first;
+  torch::Tensor x = images.to(first.device(), first.scalar_type());
+  if (first.scalar_type() == torch::kBFloat16) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+  x = torch::relu(conv(x, "conv1", 2));
   x = at::max_pool2d(x, 3, 2, 1);
   std::array<torch::Tensor, 3> out;
   for (int layer = 1; layer <= 3; ++layer) {
@@ -200,12 +203,13 @@ TensorDict BackboneNet::to_dict(bool half) const {
   return out;
 }
 
-void BackboneNet::to(const torch::Device& device, torch::ScalarType type, bool channels_last) {
+void BackboneNet::to(const torch::Device& device, Precision precision) {
+  GLINT_CHECK(precision != Precision::kAuto);
+  const bool fast = precision == Precision::kBFloat16;
   for (auto& [name, conv] : convs_) {
-    conv.first =
-        conv.first.to(device, type)
-            .contiguous(channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-    if (conv.second.defined()) conv.second = conv.second.to(device, type);
+    conv.first = conv.first.to(device, fast ? torch::kBFloat16 : torch::kFloat)
+                     .contiguous(fast ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+    if (conv.second.defined()) conv.second = conv.second.to(device, conv.first.scalar_type());
   }
 }
 
@@ -215,17 +219,15 @@ Backbone::Backbone(const BackboneIdentity& identity, const TensorDict& folded)
       spec_(&backbone_spec(identity.name)),
       net_(make_net(*spec_, folded, identity.source)) {}
 
-void Backbone::to(const torch::Device& device, Precision precision) {
-  GLINT_CHECK(precision != Precision::kAuto);
-  device_ = device;
-  precision_ = precision;
+void Backbone::to(DeviceChoice device, Precision precision) {
+  device_ = resolve_device(device);
+  precision_ = resolve_precision(precision, device);
   net_ = make_net(*spec_, *weights_, identity_.source);  // from the stored weights: no double rounding
-  const bool fast = precision == Precision::kBFloat16;
-  const auto type = fast ? torch::kBFloat16 : torch::kFloat;
   if (auto* net = std::get_if<BackboneNet>(&net_)) {
-    net->to(device, type, fast);
+    net->to(device_, precision_);
   } else {
-    std::get<VisionTransformer>(net_).to(device, type);
+    std::get<VisionTransformer>(net_).to(
+        device_, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
   }
 }
 
@@ -237,10 +239,7 @@ FeatureMaps Backbone::features(const torch::Tensor& images) const {
     fail(ErrorCode::kConfig, "backbone '{}' has no layer2 and layer3; choose a convolutional one",
          spec_->name);
   }
-  torch::Tensor x = images.to(device_);
-  if (precision_ == Precision::kBFloat16)
-    x = x.to(torch::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
-  const FeatureMaps maps = net->forward(x);
+  const FeatureMaps maps = net->forward(images);
   auto back = [](const torch::Tensor& t) { return t.to(torch::kFloat); };
   return {back(maps.layer1), back(maps.layer2), back(maps.layer3)};
 }

@@ -27,12 +27,13 @@ class BackboneNet {
  public:
   BackboneNet(const BackboneSpec& spec, const TensorDict& folded, const std::string& source);
 
-  /// images [B, 3, H, W], normalised, in the network's type and device. Any H, W >= 32.
+  /// images [B, 3, H, W], normalised; brought to the network's device, type and layout. Any H, W >= 32.
   FeatureMaps forward(const torch::Tensor& images) const;
   const BackboneSpec& spec() const { return spec_; }
   std::vector<torch::Tensor> parameters() const;
   TensorDict to_dict(bool half) const;
-  void to(const torch::Device& device, torch::ScalarType type, bool channels_last);
+  /// bfloat16: channels last, which its convolutions want. Never auto.
+  void to(const torch::Device& device, Precision precision);
 
  private:
   torch::Tensor conv(const torch::Tensor& x, const std::string& name, int stride) const;
@@ -47,7 +48,8 @@ class Backbone : public FeatureExtractor {
  public:
   Backbone(const BackboneIdentity& identity, const TensorDict& folded);
 
-  void to(const torch::Device& device, Precision precision);
+  /// Auto: what suits this machine. Error(kConfig) when the device is absent.
+  void to(DeviceChoice device, Precision precision);
   /// Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient. Convolutional ones only.
   FeatureMaps features(const torch::Tensor& images) const;
   std::vector<HostBuffer> maps(const std::vector<RgbImage>& images,

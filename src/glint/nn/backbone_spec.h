@@ -61,4 +61,7 @@ struct BackboneIdentity {
   std::string licence;
 };
 
+/// The network that open_backbone (backbone_store.h) would give, from the name or the file's tensors alone.
+const BackboneSpec& backbone_architecture(const std::string& name_or_file);
+
 }  // namespace glint

@@ -37,9 +37,6 @@ Backbone backbone_from_file(const SafetensorsFile& file, const std::string& name
 /// the file records.
 Backbone open_backbone(const std::string& name_or_file);
 
-/// The network that open_backbone would give, from the name or the file's tensors alone.
-const BackboneSpec& backbone_architecture(const std::string& name_or_file);
-
 struct BackboneStatus {
   BackboneSpec spec;
   bool embedded = false;

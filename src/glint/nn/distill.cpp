@@ -76,47 +76,37 @@ std::string identity_of(const Backbone& teacher, const BackboneSpec& student,
   return sha256_hex(text);
 }
 
-/// The student's parameters and Adam's two moments of each, with their names in a state file.
-struct Trained {
-  std::vector<torch::Tensor> parameters, m, v;
+constexpr const char* kParameter = "parameter.";
+constexpr const char* kAdam = "adam.";
 
-  template <class Visit>
-  void each(const Visit& visit) {
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      visit(fmt::format("p.{}", i), parameters[i]);
-      visit(fmt::format("m.{}", i), m[i]);
-      visit(fmt::format("v.{}", i), v[i]);
-    }
-  }
-};
-
-void save_state(const fs::path& path, Trained& trained, int step, const std::string& identity) {
+void save_state(const fs::path& path, const std::vector<torch::Tensor>& parameters, const AdamState& adam,
+                const std::string& identity) {
   SafetensorsFile file;
-  trained.each([&](const std::string& name, const torch::Tensor& t) { file.tensors[name] = to_host(t); });
-  file.metadata = {{"step", std::to_string(step)}, {"identity", identity}};
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    file.tensors[fmt::format("{}{}", kParameter, i)] = to_host(parameters[i]);
+  adam.save(file.tensors, kAdam);
+  file.metadata = {{"identity", identity}};
   add_checksum(file);
   write_safetensors(path, file);
 }
 
-/// Returns the number of finished steps.
-int load_state(const fs::path& path, Trained& trained, const std::string& identity, int steps) {
+void load_state(const fs::path& path, std::vector<torch::Tensor>& parameters, AdamState& adam,
+                const std::string& identity) {
   const SafetensorsFile file = read_safetensors(path);
   const std::string name = name_line(path);
   const auto found = file.metadata.find("identity");
-  const nlohmann::json step =
-      file.metadata.count("step") ? parse_bounded_json(file.metadata.at("step")) : nlohmann::json();
-  if (!verify_checksum(file, name) || found == file.metadata.end() || !step.is_number_unsigned())
+  if (!verify_checksum(file, name) || found == file.metadata.end())
     fail(ErrorCode::kBadInput, "{}: not a state of `glint backbone distill`; remove it", name);
   if (found->second != identity) {
     fail(ErrorCode::kBadInput,
          "{}: belongs to another teacher, other images or other options; remove it to start again", name);
   }
   const torch::NoGradGuard no_grad;
-  trained.each([&](const std::string& key, torch::Tensor& t) {
-    t.copy_(to_tensor(require_tensor(file.tensors, key, t.sizes().vec(), name)));
-  });
-  return static_cast<int>(
-      std::min<std::uint64_t>(step.get<std::uint64_t>(), static_cast<std::uint64_t>(steps)));
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    parameters[i].copy_(to_tensor(
+        require_tensor(file.tensors, fmt::format("{}{}", kParameter, i), parameters[i].sizes().vec(), name)));
+  }
+  adam.load(file.tensors, kAdam, name);
 }
 
 }  // namespace
@@ -155,30 +145,25 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
   result.report.start_residual_layer2 = start[0];
   result.report.start_residual_layer3 = start[1];
 
-  Trained trained{student.parameters(), {}, {}};
-  auto& [parameters, m, v] = trained;
-  for (torch::Tensor& p : parameters) {
-    p.requires_grad_(true);
-    m.push_back(torch::zeros_like(p, torch::TensorOptions().requires_grad(false)));
-    v.push_back(torch::zeros_like(p, torch::TensorOptions().requires_grad(false)));
-  }
+  std::vector<torch::Tensor> parameters = student.parameters();
+  for (torch::Tensor& p : parameters) p.requires_grad_(true);
+  AdamState adam = AdamState::of(parameters);
   const std::string identity = identity_of(teacher, student_spec, paths, images, options);
-  int first_step = 0;
   std::error_code ec;
   if (!options.state.empty() && fs::exists(options.state, ec)) {
-    first_step = load_state(options.state, trained, identity, options.steps);
-    progress.message(fmt::format("resuming at step {}", first_step));
+    load_state(options.state, parameters, adam, identity);
+    progress.message(fmt::format("resuming at step {}", adam.step));
   }
-  auto keep_state = [&](int step) {
-    if (!options.state.empty()) save_state(options.state, trained, step, identity);
+  const auto keep_state = [&] {
+    if (!options.state.empty()) save_state(options.state, parameters, adam, identity);
   };
 
   // Products in the teacher's precision; parameters, their updates and the loss stay float32.
-  const bool fast = teacher.precision() == Precision::kBFloat16;
   progress.begin("distilling", options.steps);
-  for (int step = first_step; step < options.steps; ++step) {
+  for (int step = static_cast<int>(std::min<std::int64_t>(adam.step, options.steps)); step < options.steps;
+       ++step) {
     if (cancel_requested()) {
-      keep_state(step);
+      keep_state();
       throw_if_cancelled();
     }
     std::vector<RgbImage> batch(static_cast<std::size_t>(options.batch));
@@ -191,12 +176,8 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     const FeatureMaps target = teacher.features(x);
     const torch::Tensor t2 = target.layer2.clone(), t3 = target.layer3.clone();  // leave inference mode
     BackboneNet net = student;
-    torch::Tensor input = x;
-    if (fast) {
-      net.to(torch::kCPU, torch::kBFloat16, /*channels_last=*/true);
-      input = x.to(torch::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
-    }
-    const FeatureMaps out = net.forward(input);
+    net.to(torch::kCPU, teacher.precision());
+    const FeatureMaps out = net.forward(x);
     const torch::Tensor loss = 0.5 * (relative_error(out.layer2.to(torch::kFloat), t2, channel_variance(t2)) +
                                       relative_error(out.layer3.to(torch::kFloat), t3, channel_variance(t3)));
     for (torch::Tensor& p : parameters) p.mutable_grad() = torch::Tensor();
@@ -205,9 +186,8 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> gradients;
     for (const torch::Tensor& p : parameters) gradients.push_back(p.grad().contiguous());
-    AdamState adam_state{m, v, step};  // the same memory
-    adam_step(adam_state, {lr}, parameters, gradients);
-    if ((step + 1) % options.state_every == 0 || step + 1 == options.steps) keep_state(step + 1);
+    adam_step(adam, {lr}, parameters, gradients);
+    if (adam.step % options.state_every == 0 || adam.step == options.steps) keep_state();
     progress.advance(step + 1, fmt::format("loss {:.4f}", loss.item<double>()));
   }
   progress.end();

@@ -1,5 +1,5 @@
 // Where tensors run and in which numbers products are computed, as options name them. Free of libtorch;
-// nn/tensors.h decides what suits a machine.
+// nn/runtime.h decides what suits a machine.
 #pragma once
 
 #include "glint/base/options.h"

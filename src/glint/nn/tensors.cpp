@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
+#include <torch/version.h>
 
 #include <chrono>
 #include <cstring>
@@ -40,9 +41,10 @@ bool cpu_has_bfloat16() {
 #endif
 }
 
-Precision resolve_precision(Precision wish, const torch::Device& device) {
+Precision resolve_precision(Precision wish, DeviceChoice device) {
+  const torch::Device where = resolve_device(device);
   if (wish != Precision::kAuto) return wish;
-  return device.is_cpu() && cpu_has_bfloat16() ? Precision::kBFloat16 : Precision::kFloat32;
+  return where.is_cpu() && cpu_has_bfloat16() ? Precision::kBFloat16 : Precision::kFloat32;
 }
 
 torch::Device resolve_device(DeviceChoice choice) {
@@ -51,6 +53,14 @@ torch::Device resolve_device(DeviceChoice choice) {
     fail(ErrorCode::kConfig, "device 'cuda' is not available to this libtorch; use --device cpu or auto");
   }
   return choice == DeviceChoice::kCpu || !cuda ? torch::Device(torch::kCPU) : torch::Device(torch::kCUDA);
+}
+
+void check_device(DeviceChoice choice) {
+  resolve_device(choice);
+}
+
+std::string engine_version() {
+  return TORCH_VERSION;
 }
 
 void prepare_runtime() {

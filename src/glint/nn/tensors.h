@@ -1,5 +1,4 @@
-// Bridges between host memory and libtorch tensors, and how tensors run on this machine: device, threads,
-// precision. The one room that decides this.
+// Bridges between host memory and libtorch tensors. How tensors run on this machine: runtime.h.
 #pragma once
 
 #include <torch/types.h>
@@ -9,27 +8,13 @@
 
 #include "glint/image/image.h"
 #include "glint/nn/feature_extractor.h"
-#include "glint/nn/precision.h"
+#include "glint/nn/runtime.h"
 #include "glint/nn/tensor_dict.h"
 
 namespace glint {
 
-/// True when the CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
-bool cpu_has_bfloat16();
-
-/// kBFloat16 where `wish` is auto and the device is a CPU with bfloat16; never auto.
-Precision resolve_precision(Precision wish, const torch::Device& device);
-
 /// Error(kConfig) when cuda is asked for and absent.
 torch::Device resolve_device(DeviceChoice choice);
-
-/// Uses all processors of the affinity mask (libtorch takes fewer on some machines), flushes denormals, and
-/// asks for deterministic kernels. Call once before work.
-void prepare_runtime();
-
-/// A sentence when libtorch's matrix products run on a slow reference BLAS, empty otherwise (measured, 20
-/// ms).
-std::string blas_warning();
 
 torch::Tensor to_tensor(const HostTensor& tensor);
 /// Any device, any layout; float types keep their type unless `dtype` asks for half.

@@ -214,9 +214,11 @@ std::string evaluation_report(const Evaluation& e, const Model& model, const Dat
   Model shown = model;  // curves are drawn above
   shown.training.series.clear();
   shown.training.curves.clear();
+  shown.training.readings.clear();
   for (TrainingRecord& part : shown.training.parts) {
     part.series.clear();
     part.curves.clear();
+    part.readings.clear();
   }
   nlohmann::json record = full_record(shown);
   if (record.contains("dataset")) record["dataset"].erase("images");

@@ -41,7 +41,7 @@ class ModelJudge : public Judge {
 
 JudgeLoader model_judge_loader(const std::string& device, bool any_size) {
   const auto where = parse_enum<DeviceChoice>(device, "--device");
-  resolve_device(where);  // an absent one is refused before any file is read
+  check_device(where);  // an absent one is refused before any file is read
   return [where, any_size](const std::vector<std::byte>& file,
                            const std::string& name) -> std::shared_ptr<const Judge> {
     // Any size first: the blank image has the network's own.

@@ -106,8 +106,8 @@ std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
         std::optional<Model> trained = train_or_load(arm, place, seed);
         if (!trained) continue;
         Model model = std::move(*trained);
-        auto inspector = std::make_unique<Inspector>(model, resolve_device(place.config->device),
-                                                     place.config->precision, place.kept.model.string());
+        auto inspector = std::make_unique<Inspector>(model, place.config->device, place.config->precision,
+                                                     place.kept.model.string());
         EvaluateOptions evaluate;
         evaluate.scoring = model.scoring;
         evaluate.false_reject = place.config->false_reject;

@@ -3,12 +3,12 @@
 // candidates that never see a test image.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "glint/base/error.h"
 #include "glint/base/order_statistics.h"
 #include "glint/base/random.h"
 #include "glint/choose/choose.h"
+#include "glint/data/split.h"
 #include "glint/detect/detector.h"
 #include "glint/metrics/ranking.h"
 #include "glint/study/study_list.h"
@@ -66,12 +66,6 @@ double mean_auroc(const RepeatedScores& scores, const std::vector<int>& labels, 
     sum += auroc(values, drawn) / static_cast<double>(scores.size());
   }
   return sum;
-}
-
-std::vector<int> all_of(std::size_t n) {
-  std::vector<int> out(n);
-  std::iota(out.begin(), out.end(), 0);
-  return out;
 }
 
 /// Spearman's correlation of shares found and test AUROC; carriers and test images (by class) resampled.
@@ -202,7 +196,7 @@ StudyReport choice_report(const StudyInput& input, const std::vector<ArmResult>&
         j.milliseconds += m.results[c].milliseconds_image / seeds;
         j.training_seconds += m.results[c].training_seconds / seeds;
       }
-      j.auroc = mean_auroc(j.test, labels, all_of(labels.size()));
+      j.auroc = mean_auroc(j.test, labels, all_indices(static_cast<int>(labels.size())));
       judged.push_back(std::move(j));
     }
   }

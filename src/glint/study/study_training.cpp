@@ -14,12 +14,21 @@ namespace {
 
 using nlohmann::json;
 
-double last_reading(const ArmRun& run, const char* key) {
+constexpr const char* kLoss = "loss";  // every method's (training_loop.h)
+
+/// The readings that the arms' method names, by name; the loss alone where a kept model's record has no
+/// names.
+std::map<std::string, std::string> named_readings(const std::vector<ArmResult>& arms) {
+  const auto& readings = arms[0].runs[0]->model.training.readings;
+  return readings.empty() ? std::map<std::string, std::string>{{kLoss, kLoss}} : readings;
+}
+
+double last_reading(const ArmRun& run, const std::string& key) {
   const std::vector<EpochReading>& series = run.model.training.series;
   return series.empty() ? NAN : series.back().value(key);
 }
 
-double mean_last(const ArmResult& arm, const char* key) {
+double mean_last(const ArmResult& arm, const std::string& key) {
   double sum = 0;
   for (const auto& run : arm.runs) sum += last_reading(*run, key);
   return sum / static_cast<double>(arm.runs.size());
@@ -32,7 +41,7 @@ int saturated_runs(const ArmResult& arm) {
 }
 
 /// One curve an arm (seed 0) over the meta-epochs.
-StudyChart tracker_chart(const std::vector<const ArmResult*>& arms, const char* key,
+StudyChart tracker_chart(const std::vector<const ArmResult*>& arms, const std::string& key,
                          const std::string& title) {
   StudyChart chart{title, "meta-epoch", "", {}, false};
   for (const ArmResult* arm : arms) {
@@ -55,7 +64,7 @@ std::vector<std::string> suspicious_ids(const StudyInput& input) {
   std::vector<AuditedImage> images;
   for (const Sample& sample : input.dataset->train) images.push_back({sample});
   Backbone backbone = open_backbone("compact");
-  backbone.to(torch::kCPU, resolve_precision(Precision::kAuto, torch::kCPU));
+  backbone.to(DeviceChoice::kCpu, Precision::kAuto);
   const AuditFeatures features(images, backbone, *input.progress);
   constexpr int kFolds = 5;
   std::vector<std::string> out;
@@ -110,7 +119,7 @@ StudyTable training_table(const std::vector<ArmResult>& arms, const std::string&
   StudyTable table{"Training", {what, "runs saturated", "last loss"}, {}, ""};
   for (const ArmResult& arm : arms) {
     table.rows.push_back(
-        {arm.name, fmt::format("{} of {}", saturated_runs(arm), arm.runs.size()), mean_last(arm, "loss")});
+        {arm.name, fmt::format("{} of {}", saturated_runs(arm), arm.runs.size()), mean_last(arm, kLoss)});
   }
   return table;
 }
@@ -184,21 +193,24 @@ StudyReport saturation_report(const StudyInput&, const std::vector<ArmResult>& a
   report.study_says =
       "without clipping one of three seeds saturated, with clipping none; lowering sigma from 0.020 to 0.012 "
       "helped a little, clipping most.";
+  const std::map<std::string, std::string> readings = named_readings(arms);
   StudyTable table{
       "",
-      {"sigma, clipping", "image AUROC", "seeds", "runs saturated", "last loss", "real past margin",
-       "fake past margin"},
+      {"sigma, clipping", "image AUROC", "seeds", "runs saturated"},
       {},
       "Saturated: at the last meta-epoch almost every real and fake feature is past its margin and the "
-      "loss is near 0. Figures of the training are means over the seeds."};
+      "loss is near 0. Readings are those of the last meta-epoch, means over the seeds."};
+  for (const auto& [key, phrase] : readings) table.columns.push_back(phrase);
   std::int64_t runs[2] = {0, 0}, saturated[2] = {0, 0};
   for (std::size_t i = 0; i < arms.size(); ++i) {
     const ArmResult& arm = arms[i];
     const MeanFigure image = mean_figure(arm, ArmFigure::kImageAuroc);
     const int count = saturated_runs(arm);
-    table.rows.push_back({arm.name, image.estimate, seeds_range(image.lowest, image.highest, arm.runs.size()),
-                          fmt::format("{} of {}", count, arm.runs.size()), mean_last(arm, "loss"),
-                          mean_last(arm, "real_margin_accuracy"), mean_last(arm, "fake_margin_accuracy")});
+    std::vector<StudyCell> row = {arm.name, image.estimate,
+                                  seeds_range(image.lowest, image.highest, arm.runs.size()),
+                                  fmt::format("{} of {}", count, arm.runs.size())};
+    for (const auto& [key, phrase] : readings) row.emplace_back(mean_last(arm, key));
+    table.rows.push_back(std::move(row));
     const std::size_t side = i < std::size(kSigmas) ? 0 : 1;
     runs[side] += std::ssize(arm.runs);
     saturated[side] += count;
@@ -222,12 +234,9 @@ StudyReport saturation_report(const StudyInput&, const std::vector<ArmResult>& a
     std::vector<const ArmResult*> shown;
     for (std::size_t s = 0; s < std::size(kSigmas); ++s) shown.push_back(&arms[side + s]);
     const std::string which = side == 0 ? "clipped" : "not clipped";
-    report.charts.push_back(tracker_chart(
-        shown, "real_mean", "Tracker: mean output on held-out good features, seed 0, " + which));
-    report.charts.push_back(
-        tracker_chart(shown, "fake_mean", "Tracker: mean output on fakes, seed 0, " + which));
-    report.charts.push_back(tracker_chart(shown, "fake_margin_accuracy",
-                                          "Share of fake features past their margin, seed 0, " + which));
+    for (const auto& [key, phrase] : readings)
+      report.charts.push_back(
+          tracker_chart(shown, key, fmt::format("Training: {}, seed 0, {}", phrase, which)));
   }
   return report;
 }

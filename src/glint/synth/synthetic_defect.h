@@ -1,11 +1,12 @@
 // Synthetic defects of a chosen size and contrast in photographs of good parts: for the detection limit and
-// for studies. They resemble defects; they are not defects.
+// for studies, which measure with them. They resemble defects; they are not defects. Those that a method
+// trains with are others: textured_defect.h.
 #pragma once
 
 #include <cstdint>
 
 #include "glint/base/options.h"
-#include "glint/image/image.h"
+#include "glint/image/defective_image.h"
 
 namespace glint {
 
@@ -23,13 +24,9 @@ struct EnumNames<SyntheticDefect> {
       {SyntheticDefect::kCutPaste, "cutpaste"}};
 };
 
-struct DefectiveImage {
-  RgbImage image;
-  Mask mask;  ///< where the change is at least a quarter of the largest; never empty
-};
-
 /// One defect of `size` pixels at a random place of `part` (anywhere when it is empty), brighter or darker at
-/// random by `contrast` of the grey range. Depends only on the arguments.
+/// random by `contrast` of the grey range. The mask is where the change is at least a quarter of the largest;
+/// never empty. Depends only on the arguments.
 DefectiveImage add_synthetic_defect(const RgbImage& good, const Mask& part, SyntheticDefect kind, double size,
                                     double contrast, std::uint64_t seed);
 

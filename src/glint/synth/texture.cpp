@@ -108,7 +108,10 @@ void paint(std::vector<float>& picture, int side, const Leaf& leaf, const ScoreM
 }  // namespace
 
 RgbImage render_texture(int size, std::uint64_t seed) {
-  if (size < 64 || size > 4096) fail(ErrorCode::kConfig, "size = {}: must be from 64 to 4096 pixels", size);
+  if (size < kSmallestTexture || size > kLargestTexture) {
+    fail(ErrorCode::kConfig, "size = {}: must be from {} to {} pixels", size, kSmallestTexture,
+         kLargestTexture);
+  }
   Rng rng(seed, "texture");
   const int side = kOversampling * size;
   const bool grey = rng.below(2) == 0;

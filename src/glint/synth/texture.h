@@ -13,8 +13,11 @@
 
 namespace glint {
 
-/// size x size pixels; depends only on the arguments. Grey or coloured; discs, bars, wedges and ellipses,
-/// plain, shaded, striped or with Perlin noise; sharp or out of focus, with sensor noise.
+inline constexpr int kSmallestTexture = 64, kLargestTexture = 4096;  ///< sides, pixels
+
+/// size x size pixels; depends only on the arguments. Error(kConfig) for a size beyond the two. Grey or
+/// coloured; discs, bars, wedges and ellipses, plain, shaded, striped or with Perlin noise; sharp or out of
+/// focus, with sensor noise.
 RgbImage render_texture(int size, std::uint64_t seed);
 
 struct TextureSetOptions {

@@ -87,7 +87,7 @@ class InpFormer : public Method {
     const Stopwatch watch;
     const InpFormerShape shape = inp_former_shape(extractor.spec(), options_);
     const torch::Device device = resolve_device(extractor.place());
-    const bool bf16 = resolve_precision(input.precision, device) == Precision::kBFloat16;
+    const bool bf16 = resolve_precision(input.precision, extractor.place()) == Precision::kBFloat16;
     const auto features = training_features(
         fmt::format("inp_former/{}", enum_name(options_.grid)), input,
         [&](const std::vector<RgbImage>& images) {
@@ -138,6 +138,10 @@ class InpFormer : public Method {
     record.series = training_loop(
         input, {options_.meta_epochs, options_.passes, options_.batch, true, "inp_former.order"}, loop);
     result.weights = net.to_dict();
+    record.readings = {{"loss", "reconstruction loss"},
+                       {"coherence_loss", "coherence loss"},
+                       {"held_out_distance_mean", "mean distance of held-out good parts"},
+                       {"held_out_distance_max", "largest distance of a held-out good part, mean"}};
     record.curves = {
         {"Reconstruction and coherence loss", {"loss", "coherence_loss"}},
         {"Distance of held-out good parts", {"held_out_distance_mean", "held_out_distance_max"}}};

@@ -195,7 +195,7 @@ class SimpleNet : public Method {
     const Stopwatch watch;
     const int dimension = dimension_for(extractor.spec()), hidden = hidden_for(dimension);
     const PatchEmbedding embedding = make_embedding(extractor.spec(), dimension);
-    const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
+    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
     const double scale = options_.noise_scale == NoiseScale::kRelative
                              ? relative_noise_scale(kWideResNetSpread,
                                                     embed_images(extractor, embedding, spread_images(input)))
@@ -260,6 +260,11 @@ class SimpleNet : public Method {
     const EpochReading& last = record.series.back();
     record.saturated = last.value(kRealAccuracy) >= kSaturatedShare &&
                        last.value(kFakeAccuracy) >= kSaturatedShare && last.value(kLoss) <= kSaturatedLoss;
+    record.readings = {{kLoss, "loss"},
+                       {kRealAccuracy, "share of real features past their margin"},
+                       {kFakeAccuracy, "share of fake features past their margin"},
+                       {"real_mean", "mean output on held-out good features"},
+                       {"fake_mean", "mean output on fakes made from them"}};
     record.curves = {
         {options_.loss == DiscriminatorLoss::kHinge ? "Hinge loss" : "Hinge and focal loss", {kLoss}},
         {"Share of features past their margin (both at 1: saturation)", {kRealAccuracy, kFakeAccuracy}},

@@ -175,7 +175,7 @@ class SuperSimpleNet : public Method {
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const bool bf16 = resolve_precision(input.precision, torch::kCPU) == Precision::kBFloat16;
+    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
     const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
     const CoarseMaps sample = coarse_maps(extractor, spread_images(input));
     const CoarseGrid grid = CoarseGrid::of(sample);
@@ -232,6 +232,9 @@ class SuperSimpleNet : public Method {
     record.series = training_loop(
         input, {options_.meta_epochs, options_.passes, options_.batch, true, "supersimplenet.order"}, loop);
     result.weights = weights();
+    record.readings = {{"loss", "loss"},
+                       {"held_out_score", "image logit of held-out good parts"},
+                       {"held_out_map_max", "largest map logit of held-out good parts"}};
     record.curves = {{"Losses: all, truncated L1 of normal and of anomalous cells, focal of map and of score",
                       {"loss", "normal_loss", "anomalous_loss", "map_focal_loss", "score_focal_loss"}},
                      {"Logits of held-out good parts: image score, largest of the map (diagnostic only)",
