@@ -62,7 +62,7 @@ constexpr Level kHard = {.relief = false,
                          .bump_length = {36, 60},
                          .bump_depth = {4, 7}};
 
-// Frequent, weak nuisances and defects of the study's order; calibrated as docs/sleeves.md says, then frozen.
+// Frequent, weak nuisances and defects of the study's order; calibrated as docs/sleeves.md says, frozen 2026-11-25.
 constexpr Level kStudy = {.relief = true,
                           .oblique = 0.15,
                           .roll = {40, 65},
@@ -77,16 +77,16 @@ constexpr Level kStudy = {.relief = true,
                           .speck_bright = {0.04, 0.12},
                           .scratch_length = {70, 150},
                           .scratch_half_width = {0.9, 1.6},
-                          .scratch_slope = {0.14, 0.36},
+                          .scratch_slope = {0.08, 0.3},
                           .dent_radius = {5, 8},
-                          .dent_slope = {0.05, 0.13},
-                          .stain_radius = {9, 15},
-                          .stain_strength = {0.5, 1},
-                          .nick_length = {34, 62},
-                          .nick_depth = {0.8, 1.4},
+                          .dent_slope = {0.045, 0.115},
+                          .stain_radius = {9, 14},
+                          .stain_strength = {0.2, 0.6},
+                          .nick_length = {30, 56},
+                          .nick_depth = {0.6, 1.2},
                           .nick_width = {0.4, 0.7},
-                          .bump_length = {40, 70},
-                          .bump_depth = {6, 14}};
+                          .bump_length = {38, 60},
+                          .bump_depth = {7, 15}};
 
 // Nuisances of the study's level; defects that a person sees at arm's length.
 constexpr Level kEasy = [] {
