@@ -19,6 +19,9 @@ struct Count {
 
 /// What differs between the levels of difficulty. Lengths in reference pixels, slopes as tangents.
 struct Level {
+  bool relief;          ///< bevels with depth; without it they are painted on the cylinder
+  double oblique;       ///< share of parts that are rolled about their axis
+  Range roll;           ///< of an oblique part, degrees to either side
   double shift_x;       ///< standard deviation of the placement along the axis
   double out_of_frame;  ///< share of parts that reach out of the picture
   Range texture;        ///< slope of the turning marks
@@ -29,12 +32,15 @@ struct Level {
   Range scratch_length, scratch_half_width, scratch_slope;
   Range dent_radius, dent_slope;
   Range stain_radius, stain_strength;
-  Range nick_length, nick_depth;
+  Range nick_length, nick_depth, nick_width;
   Range bump_length, bump_depth;
 };
 
 // Rare, strong nuisances: below them bevels and colour are at chance for every method tried.
-constexpr Level kHard = {.shift_x = 7,
+constexpr Level kHard = {.relief = false,
+                         .oblique = 0,
+                         .roll = {0, 0},
+                         .shift_x = 7,
                          .out_of_frame = 0.04,
                          .texture = {0.03, 0.05},
                          .marks = {2, 5},
@@ -52,11 +58,15 @@ constexpr Level kHard = {.shift_x = 7,
                          .stain_strength = {0.35, 0.75},
                          .nick_length = {26, 48},
                          .nick_depth = {0.35, 0.7},
+                         .nick_width = {0.55, 0.55},
                          .bump_length = {36, 60},
                          .bump_depth = {4, 7}};
 
-// Frequent, weak nuisances and defects of the study's order; calibrated as docs/sleeves.md says, then frozen.
-constexpr Level kStudy = {.shift_x = 12,
+// Frequent, weak nuisances and defects of the study's order; calibrated as docs/sleeves.md says, frozen 2026-11-25.
+constexpr Level kStudy = {.relief = true,
+                          .oblique = 0.15,
+                          .roll = {40, 65},
+                          .shift_x = 12,
                           .out_of_frame = 0,
                           .texture = {0.02, 0.035},
                           .marks = {8, 9},
@@ -67,15 +77,16 @@ constexpr Level kStudy = {.shift_x = 12,
                           .speck_bright = {0.04, 0.12},
                           .scratch_length = {70, 150},
                           .scratch_half_width = {0.9, 1.6},
-                          .scratch_slope = {0.18, 0.42},
-                          .dent_radius = {6.5, 10.5},
-                          .dent_slope = {0.07, 0.17},
-                          .stain_radius = {12, 18},
-                          .stain_strength = {0.5, 0.85},
-                          .nick_length = {34, 62},
-                          .nick_depth = {0.8, 1.4},
-                          .bump_length = {48, 80},
-                          .bump_depth = {7, 16}};
+                          .scratch_slope = {0.08, 0.3},
+                          .dent_radius = {5, 8},
+                          .dent_slope = {0.045, 0.115},
+                          .stain_radius = {9, 14},
+                          .stain_strength = {0.2, 0.6},
+                          .nick_length = {30, 56},
+                          .nick_depth = {0.6, 1.2},
+                          .nick_width = {0.4, 0.7},
+                          .bump_length = {38, 60},
+                          .bump_depth = {7, 15}};
 
 // Nuisances of the study's level; defects that a person sees at arm's length.
 constexpr Level kEasy = [] {
@@ -89,6 +100,7 @@ constexpr Level kEasy = [] {
   level.stain_strength = {1.3, 1.7};
   level.nick_length = {60, 80};
   level.nick_depth = {1.3, 1.5};
+  level.nick_width = {0.8, 1};
   level.bump_length = {64, 90};
   level.bump_depth = {14, 20};
   return level;
@@ -129,12 +141,14 @@ Groove random_groove(Rng& rng, double u, double s, const Range& lengths, const R
   return g;
 }
 
-/// A place on the visible front that is neither in a cut-out nor at its bevel.
-std::array<double, 2> surface_place(Rng& rng) {
+/// A place on the visible front, mostly neither in a cut-out nor at its bevel: `spread` below 1 draws it
+/// towards the line that faces the camera.
+std::array<double, 2> surface_place(Rng& rng, double facing, double spread) {
   for (;;) {
-    const double u = rng.uniform(-0.46, 0.46) * kLength, s = rng.uniform(-0.8, 0.8) * kRadius;
-    const double du = std::abs(std::abs(u) - kCutCentre) - kCutHalfU, ds = std::abs(s) - kCutHalfS;
-    if (std::max(du, ds) > kBevelWidth + 12) return {u, s};
+    const double u = rng.uniform(-0.46, 0.46) * kLength, across = rng.uniform(-0.8, 0.8) * kRadius;
+    const double du = std::abs(std::abs(u) - kCutCentre) - kCutHalfU;
+    const double ds = std::abs(facing + across) - kCutHalfS;
+    if (std::max(du, ds) > kBevelWidth + 12) return {u, facing + across * spread};
   }
 }
 
@@ -158,8 +172,16 @@ Scene draw_scene(SleeveDefect defect, SleeveDifficulty difficulty, std::uint64_t
   Scene scene;
   Rng rng(seed, "sleeve.nuisance");
   scene.key = rng.bits();
-  const double in_plane = rng.normal() * 1.3 * kPi / 180, roll = rng.normal() * 4 * kPi / 180;
+  const double in_plane = rng.normal() * 1.3 * kPi / 180;
+  double roll = rng.normal() * 4 * kPi / 180;
   const double tilt = rng.normal() * 2 * kPi / 180;
+  scene.relief = level.relief;
+  Rng pose(seed, "sleeve.pose");
+  if (pose.uniform() < level.oblique) {
+    const double turn = level.roll.draw(pose) * kPi / 180;
+    roll += pose.below(2) == 0 ? turn : -turn;
+    scene.facing = -roll * kRadius;
+  }
   // Rows of the matrix that takes camera coordinates to part coordinates: roll * tilt * in-plane.
   const double ci = std::cos(in_plane), si = std::sin(in_plane), cr = std::cos(roll), sr = std::sin(roll);
   const double ct = std::cos(tilt), st = std::sin(tilt);
@@ -185,7 +207,7 @@ Scene draw_scene(SleeveDefect defect, SleeveDifficulty difficulty, std::uint64_t
   scene.jpeg_quality = 86 + static_cast<int>(rng.below(9));
 
   for (std::uint64_t i = level.marks.draw(rng); i > 0; --i) {  // faint marks within tolerance
-    const auto [u, s] = surface_place(rng);
+    const auto [u, s] = surface_place(rng, scene.facing, 1);
     scene.grooves.push_back(random_groove(rng, u, s, {12, 60}, level.mark_half_width, level.mark_slope));
   }
   scene.first_defect_groove = scene.grooves.size();
@@ -195,33 +217,35 @@ Scene draw_scene(SleeveDefect defect, SleeveDifficulty difficulty, std::uint64_t
          rng.uniform() < 0.75 ? level.speck_dark.draw(rng) : -level.speck_bright.draw(rng)});
   }
 
+  constexpr double kSpread = 0.8;  // defects keep off the limb
   Rng what(seed, "sleeve.defect");
   switch (defect) {
     case SleeveDefect::kNone:
       break;
     case SleeveDefect::kScratch: {
-      const auto [u, s] = surface_place(what);
-      scene.grooves.push_back(random_groove(what, u, s * 0.8, level.scratch_length, level.scratch_half_width,
-                                            level.scratch_slope));
+      const auto [u, s] = surface_place(what, scene.facing, kSpread);
+      scene.grooves.push_back(
+          random_groove(what, u, s, level.scratch_length, level.scratch_half_width, level.scratch_slope));
       break;
     }
     case SleeveDefect::kDent:
       for (std::uint64_t i = 1 + what.below(3); i > 0; --i) {
-        const auto [u, s] = surface_place(what);
+        const auto [u, s] = surface_place(what, scene.facing, kSpread);
         scene.dimples.push_back(
-            {u, s * 0.8, level.dent_radius.draw(what), what.uniform(0.75, 1.3), level.dent_slope.draw(what)});
+            {u, s, level.dent_radius.draw(what), what.uniform(0.75, 1.3), level.dent_slope.draw(what)});
       }
       break;
     case SleeveDefect::kColour: {
       static constexpr std::array<std::array<double, 3>, 3> kOxides = {
           {{0.98, 0.86, 0.66}, {0.90, 0.78, 0.74}, {0.80, 0.84, 0.95}}};  // straw, brown, blue
-      const auto [u, s] = surface_place(what);
-      scene.stains.push_back({u, s * 0.8, level.stain_radius.draw(what), what.bits(), kOxides[what.below(3)],
+      const auto [u, s] = surface_place(what, scene.facing, kSpread);
+      scene.stains.push_back({u, s, level.stain_radius.draw(what), what.bits(), kOxides[what.below(3)],
                               level.stain_strength.draw(what)});
       break;
     }
     case SleeveDefect::kBevel1:
       scene.nick = edge_place(what, level.nick_length, level.nick_depth, false);
+      scene.nick->width = level.nick_width.draw(what);
       break;
     case SleeveDefect::kBevel2:
       scene.bump = edge_place(what, level.bump_length, level.bump_depth, true);

@@ -68,6 +68,7 @@ struct EdgeFlaw {
   int cut = 1;
   double u = 0, s = 0;  ///< centre on the outline
   double length = 20, depth = 4;
+  double width = 0.55;  ///< of a nick, as a share of the bevel's
 };
 
 struct Speck {
@@ -77,6 +78,8 @@ struct Speck {
 /// Everything that one photograph depends on, drawn once.
 struct Scene {
   std::array<Vec, 3> rows;  ///< part_from_camera rotation
+  double facing = 0;        ///< s of the line that faces the camera
+  bool relief = true;       ///< bevels have depth: parallax, occlusion; masks include what became a hole
   Vec shift;
   double scale = 1;
   double light_x = 0, light_y = 0, ring_low = 0, ring_high = 0, ring_power = 0, chamber = 0, exposure = 1;

@@ -31,18 +31,18 @@ double outline_distance(double u, double s) {
 }
 
 /// Shift of the outline by a changed bevel contour.
-double bump_shift(const Scene& scene, double u, double s) {
-  if (!scene.bump) return 0;
-  const double d2 = (u - scene.bump->u) * (u - scene.bump->u) + (s - scene.bump->s) * (s - scene.bump->s);
-  const double sigma = scene.bump->length / 3;
-  return d2 > 9 * sigma * sigma ? 0 : scene.bump->depth * std::exp(-d2 / (2 * sigma * sigma));
+double bump_shift(const std::optional<EdgeFlaw>& bump, double u, double s) {
+  if (!bump) return 0;
+  const double d2 = (u - bump->u) * (u - bump->u) + (s - bump->s) * (s - bump->s);
+  const double sigma = bump->length / 3;
+  return d2 > 9 * sigma * sigma ? 0 : bump->depth * std::exp(-d2 / (2 * sigma * sigma));
 }
 
 /// How much of the bevel is broken away at a place, 0 ... 1.
 double nick_strength(const Scene& scene, double u, double s, double distance) {
   if (!scene.nick || distance < -1 || distance > kBevelWidth) return 0;
   const double along = std::hypot(u - scene.nick->u, s - scene.nick->s);
-  const double width = kBevelWidth * (0.55 + 0.15 * noise2(u * 0.3, s * 0.3, scene.key));
+  const double width = kBevelWidth * (scene.nick->width + 0.15 * noise2(u * 0.3, s * 0.3, scene.key));
   return smoothstep(0.5 * scene.nick->length, 0.38 * scene.nick->length, std::max(along, distance)) *
          smoothstep(width + 1, width - 1, distance);
 }
@@ -79,7 +79,7 @@ SleeveSurface::SleeveSurface(const Scene& scene)
       marks_fine_(1601, Rng(scene.key, "marks.fine")) {}
 
 std::array<double, 3> SleeveSurface::radiance(double px, double py, Rng& rng) const {
-  const Surface hit = intersect(px, py);
+  const Surface hit = intersect(px, py, scene_.bump);
   if (hit.kind == Kind::kBackground) return background(px, py);
   if (hit.kind == Kind::kInside) {
     const double depth = 0.5 + 0.5 * hit.normal.z;
@@ -102,7 +102,8 @@ std::array<double, 3> SleeveSurface::radiance(double px, double py, Rng& rng) co
     if (nick > 0) {  // broken, rough metal: no mirror, little light
       slope_u += nick * scene_.nick->depth * noise2(hit.u * 0.5, hit.s * 0.5, scene_.key + 5);
       slope_s += nick * scene_.nick->depth * noise2(hit.u * 0.5, hit.s * 0.5, scene_.key + 6);
-      for (double& r : reflectance) r *= lerp(1, 0.55, nick * scene_.nick->depth / 0.7);
+      const double dark = std::max(0.05, lerp(1, 0.55, nick * scene_.nick->depth / 0.7));
+      for (double& r : reflectance) r *= dark;
     }
   }
   normal = normalised(normal - hit.tangent_u * slope_u - hit.tangent_s * slope_s);
@@ -115,13 +116,15 @@ std::array<double, 3> SleeveSurface::radiance(double px, double py, Rng& rng) co
 }
 
 bool SleeveSurface::defective(double px, double py) const {
-  const Surface hit = intersect(px, py);
+  const Surface hit = intersect(px, py, scene_.bump);
   if (hit.kind == Kind::kBackground) return false;
   if (scene_.bump) {  // what the changed contour turned into something else
-    Scene plain = scene_;
-    plain.bump.reset();
-    return classify(plain, hit.u, hit.s) != classify(scene_, hit.u, hit.s) &&
-           std::abs(bump_shift(scene_, hit.u, hit.s)) > 0.5;
+    if (scene_.relief) {
+      return std::abs(bump_shift(scene_.bump, hit.entry_u, hit.entry_s)) > 0.5 &&
+             intersect(px, py, std::nullopt).kind != hit.kind;
+    }
+    return classify(std::nullopt, hit.u, hit.s) != classify(scene_.bump, hit.u, hit.s) &&
+           std::abs(bump_shift(scene_.bump, hit.u, hit.s)) > 0.5;
   }
   if (hit.kind == Kind::kBevel) return nick_strength(scene_, hit.u, hit.s, hit.distance) > 0.5;
   if (hit.kind != Kind::kSurface) return false;
@@ -138,13 +141,45 @@ bool SleeveSurface::defective(double px, double py) const {
   return false;
 }
 
-SleeveSurface::Kind SleeveSurface::classify(const Scene& scene, double u, double s) {
-  const double d = outline_distance(u, s) + bump_shift(scene, u, s);
+SleeveSurface::Kind SleeveSurface::classify(const Bump& bump, double u, double s) {
+  const double d = outline_distance(u, s) + bump_shift(bump, u, s);
   if (d < 0) return Kind::kInside;
   return d < kBevelWidth ? Kind::kBevel : Kind::kSurface;
 }
 
-SleeveSurface::Surface SleeveSurface::intersect(double px, double py) const {
+void SleeveSurface::descend(const Vec& entry, const Vec& direction, const Bump& bump, Surface& hit) const {
+  static const double kSlope = std::tan(kBevelAngle);
+  double height = 0;  // above the full cylinder
+  // Height of the ray above the material at `t` behind the entry; the wall below the bevel is vertical.
+  const auto clearance = [&](double t) {
+    const Vec p = entry + direction * t;
+    hit.u = p.x;
+    hit.s = kRadius * std::atan2(p.y, p.z);
+    hit.distance = outline_distance(hit.u, hit.s) + bump_shift(bump, hit.u, hit.s);
+    height = std::hypot(p.y, p.z) - kRadius;
+    if (hit.distance < 0) return height + (kRadius - kInnerRadius);
+    return height + kSlope * std::max(kBevelWidth - hit.distance, 0.0);
+  };
+  constexpr double kStep = 1.5;
+  double above = 0, below = kStep;
+  while (clearance(below) > 0) {
+    if (height > 0) {  // out again over the limb
+      hit.kind = Kind::kBackground;
+      return;
+    }
+    above = below;
+    below += kStep;
+  }
+  for (int i = 0; i < 5; ++i) {
+    const double middle = 0.5 * (above + below);
+    (clearance(middle) > 0 ? above : below) = middle;
+  }
+  clearance(below);
+  // Below the bevel's foot there is the wall or, through the cut-out, the bore: both dark.
+  hit.kind = hit.distance < 0 || height < -kSlope * kBevelWidth ? Kind::kInside : Kind::kBevel;
+}
+
+SleeveSurface::Surface SleeveSurface::intersect(double px, double py, const Bump& bump) const {
   const Vec origin = to_part((Vec{px - kReferenceSize / 2, py - kReferenceSize / 2, 400} - scene_.shift) *
                              (1 / scene_.scale));
   const Vec direction = to_part({0, 0, -1});
@@ -157,10 +192,17 @@ SleeveSurface::Surface SleeveSurface::intersect(double px, double py) const {
   const Vec point = origin + direction * ((-b - std::sqrt(disc)) / a);
   if (std::abs(point.x) > kLength / 2) return out;
   out.u = point.x;
-  const double phi = std::atan2(point.y, point.z);
+  double phi = std::atan2(point.y, point.z);
   out.s = kRadius * phi;
-  out.distance = outline_distance(out.u, out.s) + bump_shift(scene_, out.u, out.s);
-  out.kind = classify(scene_, out.u, out.s);
+  out.entry_u = out.u;
+  out.entry_s = out.s;
+  out.distance = outline_distance(out.u, out.s) + bump_shift(bump, out.u, out.s);
+  out.kind = classify(bump, out.u, out.s);
+  if (scene_.relief && out.kind != Kind::kSurface) {
+    descend(point, direction, bump, out);
+    if (out.kind == Kind::kBackground) return out;
+    phi = out.s / kRadius;
+  }
   const Vec radial{0, std::sin(phi), std::cos(phi)}, around{0, std::cos(phi), -std::sin(phi)};
   out.tangent_u = to_camera({1, 0, 0});
   out.tangent_s = to_camera(around);
@@ -176,7 +218,7 @@ SleeveSurface::Surface SleeveSurface::intersect(double px, double py) const {
     }
   } else if (out.kind == Kind::kBevel) {
     constexpr double kStep = 0.5;
-    auto d = [&](double u, double s) { return outline_distance(u, s) + bump_shift(scene_, u, s); };
+    auto d = [&](double u, double s) { return outline_distance(u, s) + bump_shift(bump, u, s); };
     double gu = d(out.u + kStep, out.s) - d(out.u - kStep, out.s);
     double gs = d(out.u, out.s + kStep) - d(out.u, out.s - kStep);
     const double g = std::max(1e-9, std::hypot(gu, gs));

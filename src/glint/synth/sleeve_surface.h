@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "glint/base/random.h"
@@ -41,20 +42,25 @@ class SleeveSurface {
 
  private:
   enum class Kind { kBackground, kSurface, kBevel, kInside };
+  using Bump = std::optional<EdgeFlaw>;
   struct Surface {
     Kind kind = Kind::kBackground;
     double u = 0, s = 0, distance = 0;
+    double entry_u = 0, entry_s = 0;   ///< where the ray meets the full cylinder
     Vec normal, tangent_u, tangent_s;  ///< camera coordinates, z towards the camera
   };
 
-  static Kind classify(const Scene& scene, double u, double s);
+  static Kind classify(const Bump& bump, double u, double s);
   Vec to_part(const Vec& v) const {
     return {dot(scene_.rows[0], v), dot(scene_.rows[1], v), dot(scene_.rows[2], v)};
   }
   Vec to_camera(const Vec& v) const {
     return scene_.rows[0] * v.x + scene_.rows[1] * v.y + scene_.rows[2] * v.z;
   }
-  Surface intersect(double px, double py) const;
+  /// With `bump` for the scene's own, to ask what the ray would meet without it.
+  Surface intersect(double px, double py, const Bump& bump) const;
+  /// Follows a ray from the full cylinder into a cut-out: to its bevel, its wall or the bore.
+  void descend(const Vec& entry, const Vec& direction, const Bump& bump, Surface& hit) const;
   void micro_slopes(const Surface& hit, Rng& rng, double& slope_u, double& slope_s) const;
   void macro_slopes(const Surface& hit, double& slope_u, double& slope_s) const;
   /// Light from a direction: annular light, white chamber with a darker floor, the camera's dark opening.
