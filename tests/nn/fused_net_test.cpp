@@ -39,7 +39,7 @@ class FusedNetTest : public ::testing::TestWithParam<const char*> {
 
 TEST_P(FusedNetTest, Float32EqualsLibtorchsLayers) {
   Backbone reference({GetParam(), "", "formula", ""}, folded_);
-  reference.to(torch::kCPU, Precision::kFloat32);
+  reference.to(DeviceChoice::kCpu, Precision::kFloat32);
   const FusedNet net(spec_, folded_, Precision::kFloat32, "formula");
   for (const auto& [width, height] : {std::pair(64, 64), std::pair(71, 50)}) {
     const std::vector<RgbImage> images = {noise_image(width, height, 1), noise_image(width, height, 2)};

@@ -79,6 +79,7 @@ json full_record(const Model& model) {
   record["input"] = options_json(model.input);
   record["scoring"] = options_json(model.scoring);
   if (model.precision) record["precision"] = enum_name(*model.precision);
+  record["engine"] = enum_name(model.engine);
   if (model.photographs) record["photographs"] = model.photographs->to_json();
   if (model.registration) {
     record["alignment"]["quality_bound"] = model.registration->quality_bound();
@@ -210,6 +211,14 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
     if (!model.precision)
       fail(ErrorCode::kBadInput, "{}: not a usable glint model (precision '{}'); train it again", name, text);
   }
+  if (model.record.contains("engine")) {
+    const std::string text = text_at(model.record, "engine", name);
+    if (text == enum_name(Engine::kOneDnn))
+      model.engine = Engine::kOneDnn;
+    else if (text != enum_name(Engine::kTorch))
+      fail(ErrorCode::kBadInput, "{}: made for engine '{}', which this program does not have; train it again",
+           name, text);
+  }
   if (model.record.contains("photographs"))
     model.photographs = PhotographSizes::from_json(model.record["photographs"], name);
   return model;
@@ -246,7 +255,13 @@ std::unique_ptr<Detector> Inspector::open(const Model& model, DeviceChoice devic
          "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
          model.backbone.name, model.backbone.sha256, hash);
   }
-  backbone->to(device, precision_);
+  backbone->to(device, precision_, model.engine);
+  if (model.precision && (*model.precision != precision_ || model.engine != backbone->engine())) {
+    deviation_ = fmt::format(
+        "scores are computed by {} in {}, the threshold was set by {} in {}: verdicts near it may differ",
+        enum_name(backbone->engine()), enum_name(precision_), enum_name(model.engine),
+        enum_name(*model.precision));
+  }
   read_method_options(*method_, model.record.value("config", json()), name);
   check_method(*method_, backbone->spec(), model.input);
   return method_->load(backbone, model.method_weights, name);

@@ -34,6 +34,7 @@ struct Model {
   ScoringOptions scoring;
   /// In which the calibration scores were computed, and so in which parts must be; absent in old files.
   std::optional<Precision> precision;
+  Engine engine = Engine::kTorch;              ///< likewise; old files were made by libtorch
   std::optional<PhotographSizes> photographs;  ///< absent in old files
   TrainingRecord training;
   /// Configuration, decision, calibration, dataset, versions: see docs/model-file.md.
@@ -63,12 +64,16 @@ class Inspector {
   std::vector<PhotographScores> patch_scores(const std::vector<RgbImage>& photographs) const;
   const ViewMaker& views() const { return views_; }
   Precision precision() const { return precision_; }  ///< never auto
+  /// Empty, or a sentence: scores are computed by another engine or in another precision than those that set
+  /// the threshold.
+  const std::string& deviation() const { return deviation_; }
 
  private:
   std::unique_ptr<Detector> open(const Model& model, DeviceChoice device, const std::string& name);
 
   ViewMaker views_;
   Precision precision_;
+  std::string deviation_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Detector> detector_;
 };

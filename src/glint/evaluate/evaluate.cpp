@@ -272,11 +272,7 @@ Evaluation evaluate_model(const Model& model, const Inspector& inspector, const 
   }
 
   warn_of_sizes(dataset, model, out.warnings);
-  if (model.precision && *model.precision != inspector.precision()) {
-    out.warnings.push_back(
-        fmt::format("scored in {}, the threshold was set in {}: verdicts near it may differ from the line's",
-                    enum_name(inspector.precision()), enum_name(*model.precision)));
-  }
+  if (!inspector.deviation().empty()) out.warnings.push_back(inspector.deviation());
 
   const auto start = std::chrono::steady_clock::now();
   progress.begin("scoring", static_cast<std::int64_t>(dataset.test.size()));

@@ -31,6 +31,7 @@ struct TrainConfig {
   std::int64_t seed = 0;
   DeviceChoice device = DeviceChoice::kAuto;
   Precision precision = Precision::kAuto;
+  Engine engine = Engine::kAuto;
   double cache_gib = 4;
   AugmentRegime augment = AugmentRegime::kMild;
   int augment_draws = 8;

@@ -70,11 +70,12 @@ json config_record(TrainConfig& config) {
 }
 
 /// What must be equal for a resume file to be continued. `textures`: of the user's folder, where one is used.
-std::string identity_of(TrainConfig& config, const Dataset& dataset, const BackboneIdentity& backbone,
+std::string identity_of(TrainConfig& config, const Dataset& dataset, const Backbone& backbone,
                         const std::optional<TextureFolder>& textures) {
-  std::string text = fmt::format("{} {} {} {} {} {}", GLINT_VERSION, config.method_name,
-                                 enum_name(effective_precision(config)), backbone.sha256,
-                                 dataset.fingerprint(), config_record(config).dump());
+  std::string text =
+      fmt::format("{} {} {} {} {} {} {}", GLINT_VERSION, config.method_name,
+                  enum_name(effective_precision(config)), enum_name(backbone.engine()),
+                  backbone.identity().sha256, dataset.fingerprint(), config_record(config).dump());
   if (textures) text += ' ' + textures->fingerprint;
   return sha256_hex(text);
 }
@@ -200,10 +201,11 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
 }
 
 std::string run_identity(TrainConfig& config, const Dataset& dataset) {
-  const Backbone backbone = open_backbone(config.backbone);
+  Backbone backbone = open_backbone(config.backbone);
+  backbone.to(config.device, effective_precision(config), config.engine);
   settle_input_size(config, dataset, backbone.spec(), silent_progress());
   config.false_reject = plan_calibration(config, dataset).false_reject;
-  return identity_of(config, dataset, backbone.identity(), texture_folder(config));
+  return identity_of(config, dataset, backbone, texture_folder(config));
 }
 
 Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& options,
@@ -220,7 +222,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const auto opened = std::make_shared<Backbone>(open_backbone(config.backbone));
   Backbone& backbone = *opened;
   const Precision precision = effective_precision(config);
-  backbone.to(config.device, precision);
+  backbone.to(config.device, precision, config.engine);
   settle_input_size(config, dataset, backbone.spec(), progress);
   check_method(*config.method, backbone.spec(), config.input);
   const auto seed = static_cast<std::uint64_t>(config.seed);
@@ -229,7 +231,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
     check_apart(*texture_files, dataset);
     for (const std::string& notice : texture_files->notices) progress.message("train.textures: " + notice);
   }
-  const std::string identity = identity_of(config, dataset, backbone.identity(), texture_files);
+  const std::string identity = identity_of(config, dataset, backbone, texture_files);
   std::vector<fs::path> read;
   if (texture_files) {
     for (const TextureFolder::File& file : texture_files->files) read.push_back(file.path);
@@ -316,6 +318,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   model.registration = alignment.registration;
   model.scoring = config.scoring;
   model.precision = precision;
+  model.engine = backbone.engine();
   model.photographs = photograph_sizes(dataset);
   std::vector<PatchScores> calibration;
   std::set<std::string> calibrating, normalising;

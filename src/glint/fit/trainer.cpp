@@ -114,9 +114,10 @@ std::string Trainer::images_key(const std::vector<int>& which, std::uint64_t see
   OptionTable input_options;
   InputOptions input = maker_.options();
   input.describe(input_options);
-  std::string text = fmt::format("{} {} {} {} {} {} {}", backbone_sha256_, enum_name(config_.augment),
-                                 config_.augment_draws, seedless ? 0 : seed, config_.shots,
-                                 enum_name(config_.precision), input_options.to_json().dump());
+  std::string text =
+      fmt::format("{} {} {} {} {} {} {} {}", backbone_sha256_, enum_name(config_.augment),
+                  config_.augment_draws, seedless ? 0 : seed, config_.shots, enum_name(config_.precision),
+                  enum_name(features_.engine()), input_options.to_json().dump());
   if (maker_.registration())
     text += ' ' + sha256_hex(std::as_bytes(std::span(maker_.registration()->reference().pixels)));
   for (const int i : which) text += ' ' + samples_[i].id + ' ' + samples_[i].sha256;

@@ -11,10 +11,7 @@ OpenedDetector open_detector(const SafetensorsFile& file, const std::string& nam
   if (options.any_size) decision.photographs.reset();
   Inspector inspector(model, options.device, options.precision, name);
   std::vector<std::string> notices;
-  if (model.precision && *model.precision != inspector.precision()) {
-    notices.push_back(fmt::format("scores are computed in {}, the threshold was set in {}",
-                                  enum_name(inspector.precision()), enum_name(*model.precision)));
-  }
+  if (!inspector.deviation().empty()) notices.push_back(inspector.deviation());
   return {std::move(model), std::move(decision), std::move(inspector), std::move(notices)};
 }
 

@@ -219,7 +219,7 @@ Backbone::Backbone(const BackboneIdentity& identity, const TensorDict& folded)
       spec_(&backbone_spec(identity.name)),
       net_(make_net(*spec_, folded, identity.source)) {}
 
-void Backbone::to(DeviceChoice device, Precision precision) {
+void Backbone::to(DeviceChoice device, Precision precision, Engine engine) {
   device_ = resolve_device(device);
   precision_ = resolve_precision(precision, device);
   net_ = make_net(*spec_, *weights_, identity_.source);  // from the stored weights: no double rounding
@@ -229,6 +229,14 @@ void Backbone::to(DeviceChoice device, Precision precision) {
     std::get<VisionTransformer>(net_).to(
         device_, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
   }
+  if (engine == Engine::kOneDnn && spec_->transformer)
+    fail(ErrorCode::kConfig,
+         "train.engine = onednn computes convolutional backbones, and {} is a transformer; choose torch or "
+         "auto",
+         spec_->name);
+  fused_ = nullptr;
+  if (engine != Engine::kTorch && !spec_->transformer && device_.is_cpu() && FusedNet::runs_here(precision_))
+    fused_ = std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source);
 }
 
 FeatureMaps Backbone::features(const torch::Tensor& images) const {
@@ -246,6 +254,7 @@ FeatureMaps Backbone::features(const torch::Tensor& images) const {
 
 std::vector<HostBuffer> Backbone::maps(const std::vector<RgbImage>& images,
                                        const std::vector<int>& layers) const {
+  if (fused_) return fused_->maps(images, layers);
   const torch::InferenceMode inference;
   const FeatureMaps all = features(images_to_tensor(images, kImageNetMean, kImageNetStd));
   std::vector<HostBuffer> out;

@@ -12,6 +12,7 @@
 
 #include "glint/nn/backbone_spec.h"
 #include "glint/nn/feature_extractor.h"
+#include "glint/nn/fused_net.h"
 #include "glint/nn/tensor_dict.h"
 #include "glint/nn/tensors.h"
 #include "glint/nn/vision_transformer.h"
@@ -49,8 +50,11 @@ class Backbone : public FeatureExtractor {
   Backbone(const BackboneIdentity& identity, const TensorDict& folded);
 
   /// Auto: what suits this machine. Error(kConfig) when the device is absent.
-  void to(DeviceChoice device, Precision precision);
-  /// Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient. Convolutional ones only.
+  /// auto: what suits the machine and the network. An engine that the machine lacks is replaced by libtorch;
+  /// Error(kConfig) when the network has none such.
+  void to(DeviceChoice device, Precision precision, Engine engine = Engine::kTorch);
+  /// Always by libtorch. Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient.
+  /// Convolutional ones only.
   FeatureMaps features(const torch::Tensor& images) const;
   std::vector<HostBuffer> maps(const std::vector<RgbImage>& images,
                                const std::vector<int>& layers) const override;
@@ -60,6 +64,7 @@ class Backbone : public FeatureExtractor {
   const BackboneIdentity& identity() const { return identity_; }
   const BackboneSpec& spec() const override { return *spec_; }
   Precision precision() const override { return precision_; }
+  Engine engine() const override { return fused_ ? Engine::kOneDnn : Engine::kTorch; }
   DeviceChoice place() const override;
   const TensorDict& weights() const { return *weights_; }
 
@@ -68,6 +73,7 @@ class Backbone : public FeatureExtractor {
   std::shared_ptr<const TensorDict> weights_;
   const BackboneSpec* spec_;
   std::variant<BackboneNet, VisionTransformer> net_;
+  std::shared_ptr<const FusedNet> fused_;  ///< with Engine::kOneDnn
   torch::Device device_{torch::kCPU};
   Precision precision_ = Precision::kFloat32;
 };

@@ -1,5 +1,5 @@
-// What a method sees of a frozen network: its shape, and features in host memory. Free of libtorch, so that
-// another engine can stand behind it; nn/backbone.h is the one of libtorch.
+// What a method sees of a frozen network: its shape, and features in host memory. Free of libtorch: another
+// engine can stand behind it (nn/backbone.h).
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,8 @@ class FeatureExtractor {
   virtual const BackboneSpec& spec() const = 0;
   /// In which products are computed: of the engine, and what methods do with its features. Never auto.
   virtual Precision precision() const = 0;
+  /// What computes the features; never auto.
+  virtual Engine engine() const = 0;
   /// Where it runs, and where a method may compute too: kCpu or kCuda.
   virtual DeviceChoice place() const = 0;
 

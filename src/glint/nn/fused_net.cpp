@@ -116,6 +116,13 @@ struct FusedNet::State {
   }
 };
 
+bool FusedNet::runs_here(Precision precision) {
+  if (precision == Precision::kFloat32) return true;
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx ||
+         isa == dnnl::cpu_isa::avx512_core || isa == dnnl::cpu_isa::avx512_core_vnni;
+}
+
 FusedNet::FusedNet(const BackboneSpec& spec, const TensorDict& folded, Precision precision,
                    const std::string& source)
     : state_(new State{spec, precision}) {

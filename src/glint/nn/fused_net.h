@@ -19,6 +19,9 @@ namespace glint {
 /// next.
 class FusedNet {
  public:
+  /// False when this processor lacks what oneDNN needs for it.
+  static bool runs_here(Precision precision);
+
   /// folded: the tensors of fold_backbone, of a network with maps. precision: float32, or bfloat16 with sums
   /// in float32. Error(kBadInput) names `source` when a tensor is missing.
   FusedNet(const BackboneSpec& spec, const TensorDict& folded, Precision precision,

@@ -13,6 +13,18 @@ struct EnumNames<DeviceChoice> {
       {DeviceChoice::kAuto, "auto"}, {DeviceChoice::kCpu, "cpu"}, {DeviceChoice::kCuda, "cuda"}};
 };
 
+/// What computes a backbone's features.
+enum class Engine {
+  kAuto,
+  kTorch,   ///< libtorch, layer by layer
+  kOneDnn,  ///< fused convolutions (nn/fused_net.h): convolutional networks on a CPU
+};
+template <>
+struct EnumNames<Engine> {
+  static constexpr std::pair<Engine, std::string_view> table[] = {
+      {Engine::kAuto, "auto"}, {Engine::kTorch, "torch"}, {Engine::kOneDnn, "onednn"}};
+};
+
 enum class Precision { kAuto, kFloat32, kBFloat16 };
 template <>
 struct EnumNames<Precision> {
