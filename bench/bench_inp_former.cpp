@@ -12,7 +12,10 @@
 #include "glint/base/memory.h"
 #include "glint/base/random.h"
 #include "glint/detect/inp_former/inp_former.h"
-#include "glint/nn/backbone.h"
+#include "glint/nn/backbone_net.h"
+#include "glint/nn/runtime.h"
+#include "glint/nn/tensors.h"
+#include "glint/nn/vision_transformer.h"
 
 namespace {
 

@@ -18,7 +18,7 @@
 #include "glint/detect/simplenet/head.h"
 #include "glint/image/codec.h"
 #include "glint/inspect/decision.h"
-#include "glint/nn/backbone.h"
+#include "glint/nn/backbone_net.h"
 #include "glint/nn/tensors.h"
 
 namespace {

@@ -12,6 +12,7 @@
 #include "glint/base/files.h"
 #include "glint/fit/fit.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/nn/tensors.h"
 #include "glint/synth/sleeve.h"
 #include "golden.h"
 

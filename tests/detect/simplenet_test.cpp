@@ -15,7 +15,7 @@
 #include "glint/detect/simplenet/head_kernels.h"
 #include "glint/detect/simplenet/negatives.h"
 #include "glint/detect/simplenet/score_loss.h"
-#include "glint/nn/backbone.h"
+#include "glint/nn/backbone_net.h"
 #include "golden.h"
 #include "tensor_compare.h"
 

@@ -8,6 +8,7 @@
 #include "glint/evaluate/evaluate.h"
 #include "glint/fit/fit.h"
 #include "glint/image/codec.h"
+#include "glint/nn/vision_transformer.h"
 #include "glint/report/compare_report.h"
 #include "glint/report/evaluation_report.h"
 #include "glint/study/compare.h"

@@ -1,4 +1,4 @@
-#include "glint/nn/backbone.h"
+#include "glint/nn/backbone_net.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,9 @@
 #include "glint/base/files.h"
 #include "glint/base/random.h"
 #include "glint/image/codec.h"
+#include "glint/nn/backbone_net.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/nn/tensors.h"
 #include "golden.h"
 
 namespace fs = std::filesystem;

@@ -10,6 +10,7 @@
 #include "glint/base/random.h"
 #include "glint/nn/backbone.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {

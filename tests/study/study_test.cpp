@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "glint/base/error.h"
-#include "glint/detect/feature_cache.h"
+#include "glint/detect/feature_library.h"
 #include "glint/report/study_report.h"
 #include "tiny_set.h"
 

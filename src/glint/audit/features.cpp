@@ -15,7 +15,7 @@
 #include "glint/detect/input.h"
 #include "glint/image/codec.h"
 #include "glint/image/resample.h"
-#include "glint/nn/backbone.h"
+#include "glint/nn/backbone_net.h"
 #include "glint/nn/nearest.h"
 
 namespace glint {

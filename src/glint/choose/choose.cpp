@@ -6,7 +6,7 @@
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/base/stopwatch.h"
-#include "glint/detect/feature_cache.h"
+#include "glint/detect/feature_library.h"
 #include "glint/fit/kept_models.h"
 #include "glint/inspect/decision.h"
 #include "glint/metrics/detection_limit.h"

@@ -50,9 +50,9 @@ torch::Tensor FeatureCache::gather(const std::vector<int>& images, int draw) con
   return out;
 }
 
-std::shared_ptr<const FeatureCache> FeatureLibrary::get(const std::string& key, const FitInput& input,
-                                                        const FeatureCache::Encode& encode,
-                                                        torch::ScalarType type) {
+std::shared_ptr<const FeatureCache> FeatureLibrary::get(
+    const std::string& key, std::int64_t cache_bytes,
+    const std::function<std::shared_ptr<const FeatureCache>()>& make) {
   const auto found =
       std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
   if (found != entries_.end()) {
@@ -62,12 +62,12 @@ std::shared_ptr<const FeatureCache> FeatureLibrary::get(const std::string& key, 
   // Room for one more of the newest's size before it is made, so that two limits are never in memory.
   std::int64_t used = entries_.empty() ? 0 : entries_.front().features->bytes();
   auto keep = entries_.begin();
-  while (keep != entries_.end() && used + keep->features->bytes() <= input.cache_bytes) {
+  while (keep != entries_.end() && used + keep->features->bytes() <= cache_bytes) {
     used += keep->features->bytes();
     ++keep;
   }
   entries_.erase(keep, entries_.end());
-  entries_.push_front({key, std::make_shared<const FeatureCache>(input.pool, input, encode, type)});
+  entries_.push_front({key, make()});
   return entries_.front().features;
 }
 
@@ -89,7 +89,10 @@ TrainingFeatures training_features(const std::string& what, const FitInput& inpu
   }
   GLINT_CHECK(std::ssize(input.in_pool) == input.images);
   const std::string key = what + '/' + std::string(torch::toString(type)) + '/' + input.pool.key;
-  return {input.library->get(key, input, encode, type), input.in_pool};
+  return {input.library->get(
+              key, input.cache_bytes,
+              [&] { return std::make_shared<const FeatureCache>(input.pool, input, encode, type); }),
+          input.in_pool};
 }
 
 }  // namespace glint

@@ -5,11 +5,11 @@
 #include <torch/types.h>
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 
 #include "glint/detect/detector.h"
+#include "glint/detect/feature_library.h"
 #include "glint/detect/feature_store.h"
 
 namespace glint {
@@ -33,21 +33,6 @@ class FeatureCache {
   torch::ScalarType type_;
   std::int64_t images_, positions_ = 0, width_ = 0, bytes_ = 0;
   std::unique_ptr<FeatureStore> store_;
-};
-
-/// Keeps the features of the latest pools, up to the input's cache limit, for trainings from images of the
-/// same pool. For use from one thread.
-class FeatureLibrary {
- public:
-  std::shared_ptr<const FeatureCache> get(const std::string& key, const FitInput& input,
-                                          const FeatureCache::Encode& encode, torch::ScalarType type);
-
- private:
-  struct Entry {
-    std::string key;
-    std::shared_ptr<const FeatureCache> features;
-  };
-  std::list<Entry> entries_;  ///< latest use first
 };
 
 /// The features of one training's images, which may be some of a larger pool's.

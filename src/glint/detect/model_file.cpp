@@ -9,6 +9,7 @@
 #include "glint/detect/model_record.h"
 #include "glint/nn/backbone.h"
 #include "glint/nn/backbone_store.h"
+#include "glint/nn/runtime.h"
 
 namespace glint {
 namespace {

@@ -8,7 +8,7 @@
 #include "glint/base/order_statistics.h"
 #include "glint/base/parallel.h"
 #include "glint/data/split.h"
-#include "glint/detect/feature_cache.h"
+#include "glint/detect/feature_library.h"
 #include "glint/fit/alignment.h"
 #include "glint/fit/crossfit.h"
 #include "glint/fit/fit_files.h"

@@ -4,8 +4,13 @@
 
 #include <cmath>
 #include <cstring>
+#include <variant>
 
 #include "glint/base/error.h"
+#include "glint/nn/backbone_net.h"
+#include "glint/nn/fused_net.h"
+#include "glint/nn/tensors.h"
+#include "glint/nn/vision_transformer.h"
 
 namespace glint {
 namespace {
@@ -213,36 +218,44 @@ void BackboneNet::to(const torch::Device& device, Precision precision) {
   }
 }
 
+struct Backbone::Layers {
+  std::variant<BackboneNet, VisionTransformer> net;
+  torch::Device device;
+};
+
 Backbone::Backbone(const BackboneIdentity& identity, const TensorDict& folded)
     : identity_(identity),
       weights_(std::make_shared<const TensorDict>(folded)),
       spec_(&backbone_spec(identity.name)),
-      net_(make_net(*spec_, folded, identity.source)) {}
+      layers_(std::make_shared<const Layers>(make_net(*spec_, folded, identity.source), torch::kCPU)) {}
 
 void Backbone::to(DeviceChoice device, Precision precision, Engine engine) {
-  device_ = resolve_device(device);
-  precision_ = resolve_precision(precision, device);
-  net_ = make_net(*spec_, *weights_, identity_.source);  // from the stored weights: no double rounding
-  if (auto* net = std::get_if<BackboneNet>(&net_)) {
-    net->to(device_, precision_);
-  } else {
-    std::get<VisionTransformer>(net_).to(
-        device_, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
-  }
-  if (engine == Engine::kOneDnn && spec_->transformer)
+  if (engine == Engine::kOneDnn && spec_->transformer) {
     fail(ErrorCode::kConfig,
          "train.engine = onednn computes convolutional backbones, and {} is a transformer; choose torch or "
          "auto",
          spec_->name);
-  fused_ = nullptr;
-  if (engine != Engine::kTorch && !spec_->transformer && device_.is_cpu() && FusedNet::runs_here(precision_))
-    fused_ = std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source);
+  }
+  precision_ = resolve_precision(precision, device);
+  // From the stored weights: no double rounding.
+  Layers layers{make_net(*spec_, *weights_, identity_.source), resolve_device(device)};
+  if (auto* net = std::get_if<BackboneNet>(&layers.net)) {
+    net->to(layers.device, precision_);
+  } else {
+    std::get<VisionTransformer>(layers.net)
+        .to(layers.device, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
+  }
+  const bool fuses = engine != Engine::kTorch && !spec_->transformer && layers.device.is_cpu() &&
+                     FusedNet::runs_here(precision_);
+  fused_ =
+      fuses ? std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source) : nullptr;
+  layers_ = std::make_shared<const Layers>(std::move(layers));
 }
 
-FeatureMaps Backbone::features(const torch::Tensor& images) const {
+FeatureMaps Backbone::features(const at::Tensor& images) const {
   const torch::InferenceMode inference;
   GLINT_CHECK(images.dim() == 4 && images.size(1) == 3);
-  const auto* net = std::get_if<BackboneNet>(&net_);
+  const auto* net = std::get_if<BackboneNet>(&layers_->net);
   if (!net) {
     fail(ErrorCode::kConfig, "backbone '{}' has no layer2 and layer3; choose a convolutional one",
          spec_->name);
@@ -268,19 +281,19 @@ std::vector<HostBuffer> Backbone::maps(const std::vector<RgbImage>& images,
 std::vector<HostBuffer> Backbone::tokens(const std::vector<RgbImage>& images,
                                          const std::vector<int>& blocks) const {
   const torch::InferenceMode inference;
-  const auto* net = std::get_if<VisionTransformer>(&net_);
+  const auto* net = std::get_if<VisionTransformer>(&layers_->net);
   if (!net) {
     fail(ErrorCode::kConfig, "backbone '{}' has no tokens; choose a transformer, dinov2reg_...", spec_->name);
   }
   const torch::Tensor input = images_to_tensor(images, kImageNetMean, kImageNetStd);
   std::vector<HostBuffer> out;
-  for (const torch::Tensor& block : net->block_outputs(input.to(device_), blocks))
+  for (const torch::Tensor& block : net->block_outputs(input.to(layers_->device), blocks))
     out.push_back(share_buffer(block));
   return out;
 }
 
 DeviceChoice Backbone::place() const {
-  return device_.is_cuda() ? DeviceChoice::kCuda : DeviceChoice::kCpu;
+  return layers_->device.is_cuda() ? DeviceChoice::kCuda : DeviceChoice::kCpu;
 }
 
 TensorDict fold_backbone(const TensorDict& tensors, const BackboneSpec& spec, const std::string& file) {

@@ -1,61 +1,37 @@
 // Frozen feature extractors: torchvision's ResNet-18, ResNet-50 and WideResNet-50-2 up to layer3, glint's
 // compact student of ResNet-18, and DINOv2 transformers (nn/vision_transformer.h). Batch norm is folded into
-// the convolutions. Inference only; nn/distill.h trains students.
+// the convolutions. Inference only; nn/distill.h trains students. Free of libtorch; nn/backbone_net.h has the
+// layers.
 #pragma once
-
-#include <torch/types.h>
 
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "glint/nn/backbone_spec.h"
 #include "glint/nn/feature_extractor.h"
-#include "glint/nn/fused_net.h"
 #include "glint/nn/tensor_dict.h"
-#include "glint/nn/tensors.h"
-#include "glint/nn/vision_transformer.h"
+
+namespace at {
+class Tensor;
+}
 
 namespace glint {
 
-struct FeatureMaps {
-  torch::Tensor layer1, layer2, layer3;  ///< [B, C, H/4, W/4], [B, C, H/8, W/8], [B, C, H/16, W/16]
-};
+struct FeatureMaps;  // nn/backbone_net.h
+class FusedNet;
 
-/// Convolution weights of a network as trainable or frozen tensors; forward() is differentiable.
-class BackboneNet {
- public:
-  BackboneNet(const BackboneSpec& spec, const TensorDict& folded, const std::string& source);
-
-  /// images [B, 3, H, W], normalised; brought to the network's device, type and layout. Any H, W >= 32.
-  FeatureMaps forward(const torch::Tensor& images) const;
-  const BackboneSpec& spec() const { return spec_; }
-  std::vector<torch::Tensor> parameters() const;
-  TensorDict to_dict(bool half) const;
-  /// bfloat16: channels last, which its convolutions want. Never auto.
-  void to(const torch::Device& device, Precision precision);
-
- private:
-  torch::Tensor conv(const torch::Tensor& x, const std::string& name, int stride) const;
-  torch::Tensor block(torch::Tensor x, const std::string& name, int stride) const;
-
-  BackboneSpec spec_;
-  std::map<std::string, std::pair<torch::Tensor, torch::Tensor>> convs_;  // weight, bias (may be undefined)
-};
-
-/// A frozen network ready to run, by libtorch. Const methods may run from several threads.
+/// A frozen network ready to run. Const methods may run from several threads.
 class Backbone : public FeatureExtractor {
  public:
   Backbone(const BackboneIdentity& identity, const TensorDict& folded);
 
-  /// Auto: what suits this machine. Error(kConfig) when the device is absent.
-  /// auto: what suits the machine and the network. An engine that the machine lacks is replaced by libtorch;
-  /// Error(kConfig) when the network has none such.
+  /// Auto: what suits the machine and the network. An engine that the machine lacks is replaced by libtorch.
+  /// Error(kConfig) when the device is absent or the network has no such engine.
   void to(DeviceChoice device, Precision precision, Engine engine = Engine::kTorch);
   /// Always by libtorch. Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient.
   /// Convolutional ones only.
-  FeatureMaps features(const torch::Tensor& images) const;
+  FeatureMaps features(const at::Tensor& images) const;
   std::vector<HostBuffer> maps(const std::vector<RgbImage>& images,
                                const std::vector<int>& layers) const override;
   std::vector<HostBuffer> tokens(const std::vector<RgbImage>& images,
@@ -72,9 +48,9 @@ class Backbone : public FeatureExtractor {
   BackboneIdentity identity_;
   std::shared_ptr<const TensorDict> weights_;
   const BackboneSpec* spec_;
-  std::variant<BackboneNet, VisionTransformer> net_;
+  struct Layers;
+  std::shared_ptr<const Layers> layers_;   ///< libtorch's
   std::shared_ptr<const FusedNet> fused_;  ///< with Engine::kOneDnn
-  torch::Device device_{torch::kCPU};
   Precision precision_ = Precision::kFloat32;
 };
 

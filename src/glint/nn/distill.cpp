@@ -1,4 +1,6 @@
 #include "glint/nn/distill.h"
+#include "glint/nn/backbone_net.h"
+#include "glint/nn/tensors.h"
 
 #include <torch/types.h>
 

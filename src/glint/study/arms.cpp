@@ -5,7 +5,7 @@
 #include <set>
 
 #include "glint/base/error.h"
-#include "glint/detect/feature_cache.h"
+#include "glint/detect/feature_library.h"
 #include "glint/fit/kept_models.h"
 
 namespace fs = std::filesystem;
