@@ -1,5 +1,5 @@
-// Compiles a function for several instruction sets; the dynamic linker takes the one that suits the processor.
-// Sanitizers and clang do without.
+// Compiles a function for several instruction sets; the dynamic linker takes the one that suits the
+// processor. Sanitizers and clang do without.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \

@@ -62,7 +62,8 @@ constexpr Level kHard = {.relief = false,
                          .bump_length = {36, 60},
                          .bump_depth = {4, 7}};
 
-// Frequent, weak nuisances and defects of the study's order; calibrated as docs/sleeves.md says, frozen 2026-11-25.
+// Frequent, weak nuisances and defects of the study's order; calibrated as docs/sleeves.md says, frozen
+// 2026-11-25.
 constexpr Level kStudy = {.relief = true,
                           .oblique = 0.15,
                           .roll = {40, 65},
