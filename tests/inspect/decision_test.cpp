@@ -99,5 +99,36 @@ TEST_F(DecisionTest, PartsAreJudgedInThePrecisionOfTheCalibration) {
   }
 }
 
+TEST_F(DecisionTest, PartsAreJudgedByTheEngineOfTheCalibration) {
+  for (const Engine engine : {Engine::kTorch, Engine::kOneDnn}) {
+    TrainConfig config("simplenet", backbone_, Recipe::kRefined);
+    small(config);
+    config.table().set_assignment("calibration.mode=holdout");
+    config.table().set("train.precision", "float32");
+    config.table().set("train.engine", enum_name(engine));
+    const Model model = fit_model(config, dataset(), {}, silent_progress());
+    EXPECT_EQ(model.engine, engine);
+    const Model back = model_from_file(model_to_file(model), "x");
+    EXPECT_EQ(back.engine, engine);
+    EXPECT_EQ(Inspector(back, DeviceChoice::kCpu, Precision::kAuto, "x").deviation(), "");
+    const std::string other = Inspector(back, DeviceChoice::kCpu, Precision::kBFloat16, "x").deviation();
+    EXPECT_NE(other.find(enum_name(engine)), std::string::npos) << other;
+    SafetensorsFile file = model_to_file(model);
+    // the last place: an option of the training has the same name
+    const std::string mine = fmt::format("\"engine\":\"{}\"", enum_name(engine));
+    for (auto& [key, value] : file.metadata) {
+      if (const auto at = value.rfind(mine); at != std::string::npos)
+        value.replace(at, mine.size(), "\"engine\":\"abacus\"");
+    }
+    add_checksum(file);
+    try {
+      model_from_file(file, "x");
+      ADD_FAILURE() << "an unknown engine was taken";
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find("abacus"), std::string::npos) << e.what();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace glint
