@@ -72,9 +72,10 @@ json config_record(TrainConfig& config) {
 /// What must be equal for a resume file to be continued. `textures`: of the user's folder, where one is used.
 std::string identity_of(TrainConfig& config, const Dataset& dataset, const Backbone& backbone,
                         const std::optional<TextureFolder>& textures) {
+  const Precision precision = effective_precision(config);
   std::string text =
-      fmt::format("{} {} {} {} {} {} {}", GLINT_VERSION, config.method_name,
-                  enum_name(effective_precision(config)), enum_name(backbone.engine()),
+      fmt::format("{} {} {} {} {} {} {}", GLINT_VERSION, config.method_name, enum_name(precision),
+                  enum_name(backbone.engine_for(config.device, precision, config.engine)),
                   backbone.identity().sha256, dataset.fingerprint(), config_record(config).dump());
   if (textures) text += ' ' + textures->fingerprint;
   return sha256_hex(text);
@@ -201,8 +202,7 @@ CalibrationPlan plan_calibration(const TrainConfig& config, const Dataset& datas
 }
 
 std::string run_identity(TrainConfig& config, const Dataset& dataset) {
-  Backbone backbone = open_backbone(config.backbone);
-  backbone.to(config.device, effective_precision(config), config.engine);
+  const Backbone backbone = open_backbone(config.backbone);
   settle_input_size(config, dataset, backbone.spec(), silent_progress());
   config.false_reject = plan_calibration(config, dataset).false_reject;
   return identity_of(config, dataset, backbone, texture_folder(config));

@@ -229,13 +229,20 @@ Backbone::Backbone(const BackboneIdentity& identity, const TensorDict& folded)
       spec_(&backbone_spec(identity.name)),
       layers_(std::make_shared<const Layers>(make_net(*spec_, folded, identity.source), torch::kCPU)) {}
 
-void Backbone::to(DeviceChoice device, Precision precision, Engine engine) {
-  if (engine == Engine::kOneDnn && spec_->transformer) {
+Engine Backbone::engine_for(DeviceChoice device, Precision precision, Engine wish) const {
+  if (wish == Engine::kOneDnn && spec_->transformer) {
     fail(ErrorCode::kConfig,
          "train.engine = onednn computes convolutional backbones, and {} is a transformer; choose torch or "
          "auto",
          spec_->name);
   }
+  const bool fuses = wish != Engine::kTorch && !spec_->transformer && resolve_device(device).is_cpu() &&
+                     FusedNet::runs_here(resolve_precision(precision, device));
+  return fuses ? Engine::kOneDnn : Engine::kTorch;
+}
+
+void Backbone::to(DeviceChoice device, Precision precision, Engine engine) {
+  engine = engine_for(device, precision, engine);
   precision_ = resolve_precision(precision, device);
   // From the stored weights: no double rounding.
   Layers layers{make_net(*spec_, *weights_, identity_.source), resolve_device(device)};
@@ -245,10 +252,9 @@ void Backbone::to(DeviceChoice device, Precision precision, Engine engine) {
     std::get<VisionTransformer>(layers.net)
         .to(layers.device, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
   }
-  const bool fuses = engine != Engine::kTorch && !spec_->transformer && layers.device.is_cpu() &&
-                     FusedNet::runs_here(precision_);
-  fused_ =
-      fuses ? std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source) : nullptr;
+  fused_ = engine == Engine::kOneDnn
+               ? std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source)
+               : nullptr;
   layers_ = std::make_shared<const Layers>(std::move(layers));
 }
 

@@ -29,6 +29,8 @@ class Backbone : public FeatureExtractor {
   /// Auto: what suits the machine and the network. An engine that the machine lacks is replaced by libtorch.
   /// Error(kConfig) when the device is absent or the network has no such engine.
   void to(DeviceChoice device, Precision precision, Engine engine = Engine::kTorch);
+  /// The engine that to() would take; nothing is made.
+  Engine engine_for(DeviceChoice device, Precision precision, Engine wish) const;
   /// Always by libtorch. Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient.
   /// Convolutional ones only.
   FeatureMaps features(const at::Tensor& images) const;

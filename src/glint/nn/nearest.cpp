@@ -84,7 +84,7 @@ struct NearestRows::Keys {
     scratchpad_layout = how.scratchpad_desc();
 
     dnnl::stream stream(engine);
-    const memory plain({{kBlockRows, d}, memory::data_type::f32, memory::format_tag::ab}, engine);
+    memory plain({{kBlockRows, d}, memory::data_type::f32, memory::format_tag::ab}, engine);
     auto* negated = static_cast<float*>(plain.get_data_handle());
     const float *x = rows.data_ptr<float>(), *m = mean.data_ptr<float>();
     for (std::int64_t first = 0; first < n; first += kBlockRows) {
@@ -104,7 +104,7 @@ struct NearestRows::Keys {
         }
         half_squares[r] = static_cast<float>(0.5 * squares);
       }
-      dnnl::reorder(plain, weights).execute(stream, const_cast<memory&>(plain), weights);
+      dnnl::reorder(plain, weights).execute(stream, plain, weights);
       stream.wait();
       blocks.emplace_back(std::move(weights), std::move(bias));
     }
