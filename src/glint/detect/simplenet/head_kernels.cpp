@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "glint/base/bfloat16.h"
 #include "glint/base/cpu_clones.h"
 
 #define GLINT_INLINE inline __attribute__((always_inline))
@@ -16,14 +17,13 @@ GLINT_INLINE float load(float v) {
   return v;
 }
 GLINT_INLINE float load(Bf16 v) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(v.bits) << 16);
+  return bfloat16_to_float(v.bits);
 }
 GLINT_INLINE void store(float& out, float v) {
   out = v;
 }
-GLINT_INLINE void store(Bf16& out, float v) {  // round to nearest even; the values here are never NaN
-  const auto bits = std::bit_cast<std::uint32_t>(v);
-  out.bits = static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+GLINT_INLINE void store(Bf16& out, float v) {  // the values here are never NaN
+  out.bits = float_to_bfloat16(v);
 }
 
 template <class T>
