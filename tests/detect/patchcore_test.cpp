@@ -5,6 +5,7 @@
 
 #include "glint/detect/patch_features.h"
 #include "glint/detect/patchcore/coreset.h"
+#include "glint/detect/patchcore/density.h"
 #include "glint/detect/patchcore/reweighting.h"
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/image/resample.h"
@@ -104,6 +105,21 @@ TEST(Coreset, EqualRowsAndMoreThanThereAre) {
   std::sort(sorted.begin(), sorted.end());
   EXPECT_EQ(sorted, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
   EXPECT_EQ(all.radius.back(), 0);
+}
+
+TEST(Density, UnitIsTheReachBesideItsMedian) {
+  // On a line: distances to the second nearest other row are 2, 1, 2, 97, 98 (median 2).
+  const torch::Tensor rows = torch::tensor({{0.F}, {1.F}, {2.F}, {99.F}, {100.F}});
+  const torch::Tensor units = density_units(NearestRows(rows, Precision::kFloat32), 2);
+  expect_close(units, torch::tensor({3.F, 2.F, 3.F, 98.F, 99.F}) * 2 / 3, 1e-5);
+}
+
+TEST(Density, NoUnitIsZero) {
+  for (const torch::Tensor& rows : {torch::ones({1, 3}), torch::ones({4, 3})})
+    EXPECT_TRUE(density_units(NearestRows(rows, Precision::kFloat32), 4).equal(torch::ones({rows.size(0)})));
+  // Twins beside rows that stand apart.
+  const torch::Tensor twins = torch::tensor({{0.F}, {0.F}, {0.F}, {5.F}, {9.F}, {14.F}, {20.F}});
+  EXPECT_GT(density_units(NearestRows(twins, Precision::kFloat32), 2).min().item<float>(), 1);
 }
 
 TEST(Reweighting, KnownValue) {

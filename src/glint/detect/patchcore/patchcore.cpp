@@ -11,6 +11,7 @@
 #include "glint/detect/feature_cache.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/patchcore/coreset.h"
+#include "glint/detect/patchcore/density.h"
 #include "glint/detect/patchcore/options.h"
 #include "glint/detect/patchcore/reweighting.h"
 #include "glint/detect/simplenet/embedding.h"
@@ -21,6 +22,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kBank = "patchcore.bank";
+constexpr const char* kUnits = "patchcore.density_units";
 const std::vector<int> kLayers = {2, 3};
 
 /// 1024 for WideResNet-50-2; a smaller network's neighbourhoods are not stretched.
@@ -63,11 +65,12 @@ class PatchcoreFeatures {
 class PatchcoreDetector : public Detector {
  public:
   PatchcoreDetector(std::shared_ptr<const FeatureExtractor> features, const PatchcoreOptions& options,
-                    torch::Tensor bank)
+                    torch::Tensor bank, torch::Tensor units)
       : features_(std::move(features)),
         encode_(features_->spec(), options.embedding),
         options_(options),
-        bank_(std::move(bank), features_->precision()) {}
+        bank_(std::move(bank), features_->precision()),
+        units_(std::move(units)) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
@@ -76,7 +79,9 @@ class PatchcoreDetector : public Detector {
     const NearestResult nearest = bank_.search(grid.features.flatten(0, 1), k);
     const torch::Tensor distance =
         options_.distance == PatchcoreDistance::kSquared ? nearest.distance.square() : nearest.distance;
-    const torch::Tensor scores = distance.mean(1).reshape({std::ssize(inputs), -1});
+    torch::Tensor mean = distance.mean(1);
+    if (units_.defined()) mean = mean / units_.index_select(0, nearest.index.select(1, 0));
+    const torch::Tensor scores = mean.reshape({std::ssize(inputs), -1});
     auto out = maps_of(scores, grid.height, grid.width);
     if (options_.reweighting == 0) return out;
     for (std::int64_t b = 0; b < std::ssize(out); ++b) {
@@ -93,6 +98,7 @@ class PatchcoreDetector : public Detector {
   PatchcoreFeatures encode_;
   PatchcoreOptions options_;
   NearestRows bank_;
+  torch::Tensor units_;  ///< of density_units; undefined = distances as they are
 };
 
 /// Every (image, position) of the training images, thinned out evenly to at most `most`.
@@ -120,6 +126,7 @@ class Patchcore : public Method {
       options_.embedding = PatchcoreEmbedding::kPublished;
       options_.distance = PatchcoreDistance::kSquared;
       options_.bank_rows = 0;
+      options_.density_neighbours = 0;
       defaults.input = InputOptions{Framing::kCentreCrop, 224, 256};
       defaults.scoring.image_score = ImageScore::kPatchMax;
       defaults.scoring.smoothing_sigma = 4;
@@ -159,6 +166,10 @@ class Patchcore : public Method {
     }
     FitResult result;
     result.weights[kBank] = to_host(bank);
+    if (options_.density_neighbours > 0) {
+      const NearestRows rows(bank, extractor.precision());
+      result.weights[kUnits] = to_host(density_units(rows, options_.density_neighbours));
+    }
     result.record = one_pass_record(feature_seconds, watch.seconds() - feature_seconds);
     result.record.figures = {{"bank_rows", count}, {"training_patches", all}, {"embedding_dimension", width}};
     return result;
@@ -179,7 +190,17 @@ class Patchcore : public Method {
     const HostTensor& bank = require_tensor(weights, kBank, file);
     if (bank.shape.size() != 2 || bank.shape[0] < 1 || bank.dtype != DType::kF32)
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be float32 [rows, features]", file, kBank);
-    return std::make_unique<PatchcoreDetector>(std::move(features), options_, to_tensor(bank));
+    torch::Tensor units;  // models from before there were units have none, whatever the option's default
+    if (weights.contains(kUnits)) {
+      const HostTensor& stored = require_tensor(weights, kUnits, file);
+      if (stored.shape != std::vector<std::int64_t>{bank.shape[0]} || stored.dtype != DType::kF32)
+        fail(ErrorCode::kBadInput, "{}: tensor '{}' must be float32 [rows of {}]", file, kUnits, kBank);
+      units = to_tensor(stored);
+      if (!(units > 0).all().item<bool>())
+        fail(ErrorCode::kBadInput, "{}: tensor '{}' must be positive", file, kUnits);
+    }
+    return std::make_unique<PatchcoreDetector>(std::move(features), options_, to_tensor(bank),
+                                               std::move(units));
   }
 
  private:
