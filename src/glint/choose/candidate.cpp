@@ -9,7 +9,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kLargerInput = 384;
+constexpr int kLargerInput = 512, kTile = 288;
+
+/// What the method takes when nothing is asked for.
+int own_size(const std::string& method, const std::string& backbone) {
+  return TrainConfig(method, backbone, Recipe::kRefined).input.size;
+}
 
 }  // namespace
 
@@ -42,28 +47,22 @@ Candidate Candidate::from_json(const json& entry) {
 std::vector<Candidate> built_in_candidates(const std::string& backbone,
                                            const std::vector<std::string>& methods) {
   for (const std::string& method : methods) make_method(method);
-  const Candidate whole{"", InputOptions{}.size, 1, Align::kNone, backbone};
   const auto of = [&](const std::string& method, int size, int tiles, Align align) {
-    Candidate out = whole;
-    out.method = method;
-    out.input_size = size;
-    out.tiles = tiles;
-    out.align = align;
-    return out;
+    return Candidate{method, size, tiles, align, backbone};
   };
   std::vector<Candidate> all;
   const auto add_whole = [&](TrainingKind training) {
     for (const std::string& method : method_names()) {
       if (make_method(method)->needs().training == training)
-        all.push_back(of(method, whole.input_size, 1, Align::kNone));
+        all.push_back(of(method, own_size(method, backbone), 1, Align::kNone));
     }
   };
   const std::string steady = default_method(), placed = position_bound_method();
   add_whole(TrainingKind::kOnePass);
   all.push_back(of(steady, kLargerInput, 1, Align::kNone));
   for (const std::string& method : {steady, placed})
-    all.push_back(of(method, whole.input_size, 1, Align::kRigid));
-  all.push_back(of(steady, whole.input_size, 2, Align::kNone));
+    all.push_back(of(method, own_size(method, backbone), 1, Align::kRigid));
+  all.push_back(of(steady, kTile, 2, Align::kNone));
   add_whole(TrainingKind::kMetaEpochs);
   if (methods.empty()) return all;
   std::erase_if(all, [&](const Candidate& c) {

@@ -122,6 +122,8 @@ class Patchcore : public Method {
 
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec&) override {
     RecipeDefaults defaults;
+    defaults.input.size = 384;
+    defaults.scoring.smoothing_sigma = 4;  // published
     if (recipe == Recipe::kBaseline) {
       options_.embedding = PatchcoreEmbedding::kPublished;
       options_.distance = PatchcoreDistance::kSquared;
@@ -129,7 +131,6 @@ class Patchcore : public Method {
       options_.density_neighbours = 0;
       defaults.input = InputOptions{Framing::kCentreCrop, 224, 256};
       defaults.scoring.image_score = ImageScore::kPatchMax;
-      defaults.scoring.smoothing_sigma = 4;
     }
     return defaults;
   }
