@@ -137,7 +137,7 @@ TEST(CandidateResultJson, ComesBackAsItWas) {
 
 TEST(Candidates, CheapAndStrongFirstAndOnlyThoseAskedFor) {
   const auto all = built_in_candidates("compact", {});
-  EXPECT_EQ(all[0].name(), "patchcore 288 px");
+  EXPECT_EQ(all[0].name(), "patchcore 384 px");
   std::vector<std::string> names;
   for (const Candidate& c : all) names.push_back(c.name());
   EXPECT_NE(std::find(names.begin(), names.end(), "patchcore 288 px, 2 x 2 tiles"), names.end());
