@@ -40,7 +40,7 @@ struct PatchcoreOptions {
   /// faster.
   int bank_rows = 5000;
   double bank_share = 0.1;  ///< of all training patches (published, at 224 pixels)
-  int pool = 1'000'000;        ///< most patches the selection looks at; more are thinned out evenly
+  int pool = 1'000'000;     ///< most patches the selection looks at; more are thinned out evenly
   int projection =
       128;  ///< width of the random projection that the selection measures in (published); 0 = none
   int start_points = 10;  ///< of the approximate selection (published)
