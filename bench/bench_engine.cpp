@@ -1,8 +1,8 @@
 // The backbone alone, batch 1, image in memory to feature maps of layer2 and layer3: every precision of the
 // fused engine, and libtorch's layers with --torch. Prints one line per case as
-// `network side precision threads p50 p99 allocations`, which bench/peers/openvino_engine.py sets beside OpenVINO's.
-// usage: bench_engine [--torch] [--sides 288,512] [--networks resnet18,compact,wide_resnet50_2] [--weights DIR]
-// wide_resnet50_2 has seeded random weights.
+// `network side precision threads p50 p99 allocations`, which bench/peers/openvino_engine.py sets beside
+// OpenVINO's. usage: bench_engine [--torch] [--sides 288,512] [--networks resnet18,compact,wide_resnet50_2]
+// [--weights DIR] wide_resnet50_2 has seeded random weights.
 #include <omp.h>
 
 #include <algorithm>
@@ -87,11 +87,13 @@ int main(int argc, char** argv) {
     for (const std::string& side_text : items(sides)) {
       const int side = std::stoi(side_text);
       const RgbImage image = noise_image(side);
-      for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
+      const ActivationRanges ranges = FusedNet(spec, weights, Precision::kFloat32, name).ranges({image});
+      for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16, Precision::kInt8}) {
         const std::string label(enum_name(precision));
-        const FusedNet net(spec, weights, precision, name);
+        if (!FusedNet::runs_here(precision)) continue;
+        const FusedNet net(spec, weights, precision, name, ranges);
         measure(name, side, label.c_str(), [&] { net.maps({image}, {2, 3}); });
-        if (!libtorch) continue;
+        if (!libtorch || precision == Precision::kInt8) continue;
         Backbone layers({name, "", "bench", ""}, weights);
         layers.to(DeviceChoice::kCpu, precision, Engine::kTorch);
         measure(name, side, ("torch-" + label).c_str(), [&] { layers.maps({image}, {2, 3}); });

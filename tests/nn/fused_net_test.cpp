@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "formula_weights.h"
+#include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/nn/backbone.h"
 #include "glint/nn/backbone_store.h"
@@ -62,13 +63,45 @@ TEST_P(FusedNetTest, BFloat16IsNearFloat32) {
   EXPECT_GT((a - b).norm().item<float>(), 0);
 }
 
+TEST_P(FusedNetTest, Int8IsNearFloat32) {
+  if (!FusedNet::runs_here(Precision::kInt8)) GTEST_SKIP() << "this processor has no VNNI";
+  const FusedNet exact(spec_, folded_, Precision::kFloat32, "formula");
+  const std::vector<RgbImage> images = {noise_image(71, 50, 1), noise_image(71, 50, 2)};
+  const FusedNet bytes(spec_, folded_, Precision::kInt8, "formula", exact.ranges(images));
+  const auto wanted = exact.maps(images, {1, 2, 3}), got = bytes.maps(images, {1, 2, 3});
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const torch::Tensor a = plain(wanted[i]), b = plain(got[i]);
+    ASSERT_EQ(a.sizes(), b.sizes());
+    EXPECT_LT((a - b).norm().item<float>(), 0.08F * a.norm().item<float>()) << "layer " << i + 1;
+    // The border is the mean grey, as exactly as the inside.
+    EXPECT_LT((a - b).select(2, 0).norm().item<float>(), 0.08F * a.select(2, 0).norm().item<float>())
+        << "layer " << i + 1;
+    EXPECT_GT((a - b).norm().item<float>(), 0);
+  }
+}
+
+TEST_P(FusedNetTest, RangesAreTheLargestMagnitudes) {
+  const FusedNet exact(spec_, folded_, Precision::kFloat32, "formula");
+  const RgbImage one = noise_image(64, 64, 1), two = noise_image(64, 64, 2);
+  const ActivationRanges both = exact.ranges({one, two}), first = exact.ranges({one});
+  ASSERT_EQ(both.size(), conv_shapes(spec_).size());
+  for (const auto& [name, range] : both) {
+    ASSERT_EQ(range.size(), first.at(name).size());
+    for (std::size_t c = 0; c < range.size(); ++c) EXPECT_GE(range[c], first.at(name)[c]) << name;
+  }
+  const auto maps = exact.maps({one, two}, {3});
+  const std::string last = fmt::format("layer3.{}.conv{}{}", spec_.blocks[2] - 1, spec_.bottleneck ? 3 : 2,
+                                       spec_.rank_ratio > 0 ? ".expand" : "");
+  EXPECT_EQ(both.at(last).front(), plain(maps[0]).max().item<float>());
+}
+
 INSTANTIATE_TEST_SUITE_P(Networks, FusedNetTest, ::testing::Values("compact", "resnet18", "resnet50"));
 
 TEST(FusedNet, AValueDoesNotDependOnNeighboursLayersOrThreads) {
   const BackboneSpec& spec = backbone_spec("compact");
-  const FusedNet net(spec, network("compact"), Precision::kBFloat16, "embedded");
   std::vector<RgbImage> images;
   for (std::uint64_t i = 0; i < 5; ++i) images.push_back(noise_image(96, 64, i));
+  const FusedNet net(spec, network("compact"), Precision::kBFloat16, "embedded");
   const auto together = net.maps(images, {2, 3});
   std::vector<std::vector<HostBuffer>> alone(images.size());
   {
@@ -85,6 +118,22 @@ TEST(FusedNet, AValueDoesNotDependOnNeighboursLayersOrThreads) {
     if (i % 2 == 1) {
       EXPECT_TRUE(torch::equal(plain(together[1])[n], plain(alone[i][1])[0])) << i;
     }
+  }
+}
+
+TEST(FusedNet, Int8WantsARangeOfEveryConvolution) {
+  const BackboneSpec& spec = backbone_spec("compact");
+  ActivationRanges ranges =
+      FusedNet(spec, network("compact"), Precision::kFloat32, "x").ranges({noise_image(64, 64, 1)});
+  ranges.erase("layer2.0.downsample.0");
+  try {
+    FusedNet(spec, network("compact"), Precision::kInt8, "part.glint", ranges);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(
+        std::string(e.what()).find("part.glint: int8 needs 1 activation range of 'layer2.0.downsample.0'"),
+        std::string::npos)
+        << e.what();
   }
 }
 

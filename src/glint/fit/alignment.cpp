@@ -66,7 +66,7 @@ double held_out_spread(const Method& method, const ScoringOptions& scoring, cons
     input.images = static_cast<int>(inputs.size());
     input.image = [&inputs](int image, int) { return *inputs[static_cast<std::size_t>(image)]; };
     input.seed = seed;
-    input.precision = config.precision;
+    input.precision = method_precision(config.precision);
     give_textures(input, method.needs(), textures,
                   [](int image) { return static_cast<std::uint64_t>(image); });
     const auto detector =

@@ -18,7 +18,7 @@ OptionTable TrainConfig::table() {
   t.add("train.seed", seed, "seed of everything random", {0, 9e15});
   t.add("train.device", device, "where tensors run");
   t.add("train.precision", precision,
-        "products: float32, or bfloat16 with float32 sums where the CPU has it");
+        "products: float32, or bfloat16 with float32 sums where the CPU has it; int8: the backbone in bytes");
   t.add("train.engine", engine,
         "what computes the backbone, in training and on the line: onednn (fused layers, on a CPU) or torch");
   t.add("train.cache_gib", cache_gib, "features kept in memory, GiB; the rest goes to a temporary file",

@@ -98,7 +98,7 @@ FitResult Trainer::train(const TrainingParts& parts, std::vector<RgbImage> held_
     input.normalisation.insert(input.normalisation.end(), photographs_[index].inputs.begin(),
                                photographs_[index].inputs.end());
   input.seed = seed;
-  input.precision = config_.precision;
+  input.precision = method_precision(config_.precision);
   input.cache_bytes = static_cast<std::int64_t>(config_.cache_gib * (1 << 30));
   input.resume = std::move(resume);
   input.on_meta_epoch = std::move(on_meta_epoch);

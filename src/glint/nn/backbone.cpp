@@ -236,26 +236,41 @@ Engine Backbone::engine_for(DeviceChoice device, Precision precision, Engine wis
          "auto",
          spec_->name);
   }
-  const bool fuses = wish != Engine::kTorch && !spec_->transformer && resolve_device(device).is_cpu() &&
-                     FusedNet::runs_here(resolve_precision(precision, device));
+  const Precision resolved = resolve_precision(precision, device);
+  const bool on_cpu = resolve_device(device).is_cpu(), runs = FusedNet::runs_here(resolved);
+  if (resolved == Precision::kInt8 && (spec_->transformer || wish == Engine::kTorch || !on_cpu || !runs)) {
+    fail(ErrorCode::kConfig,
+         "precision int8 computes a convolutional backbone on a CPU with AVX-512 VNNI by the engine onednn, "
+         "and "
+         "here {}; choose bfloat16 or float32",
+         spec_->transformer       ? "the backbone is a transformer"
+         : wish == Engine::kTorch ? "the engine torch is asked for"
+         : !on_cpu                ? "a GPU is in use"
+                                  : "the CPU lacks it");
+  }
+  const bool fuses = wish != Engine::kTorch && !spec_->transformer && on_cpu && runs;
   return fuses ? Engine::kOneDnn : Engine::kTorch;
 }
 
-void Backbone::to(DeviceChoice device, Precision precision, Engine engine) {
+void Backbone::to(DeviceChoice device, Precision precision, Engine engine, const ActivationRanges& ranges) {
   engine = engine_for(device, precision, engine);
   precision_ = resolve_precision(precision, device);
   // From the stored weights: no double rounding.
   Layers layers{make_net(*spec_, *weights_, identity_.source), resolve_device(device)};
   if (auto* net = std::get_if<BackboneNet>(&layers.net)) {
-    net->to(layers.device, precision_);
+    net->to(layers.device, method_precision(precision_));
   } else {
     std::get<VisionTransformer>(layers.net)
         .to(layers.device, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
   }
   fused_ = engine == Engine::kOneDnn
-               ? std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source)
+               ? std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source, ranges)
                : nullptr;
   layers_ = std::make_shared<const Layers>(std::move(layers));
+}
+
+ActivationRanges Backbone::activation_ranges(const std::vector<RgbImage>& images) const {
+  return FusedNet(*spec_, *weights_, Precision::kFloat32, identity_.source).ranges(images);
 }
 
 FeatureMaps Backbone::features(const at::Tensor& images) const {

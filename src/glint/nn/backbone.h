@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "glint/nn/activation_ranges.h"
 #include "glint/nn/backbone_spec.h"
 #include "glint/nn/feature_extractor.h"
 #include "glint/nn/tensor_dict.h"
@@ -26,11 +27,15 @@ class Backbone : public FeatureExtractor {
  public:
   Backbone(const BackboneIdentity& identity, const TensorDict& folded);
 
-  /// Auto: what suits the machine and the network. An engine that the machine lacks is replaced by libtorch.
-  /// Error(kConfig) when the device is absent or the network has no such engine.
-  void to(DeviceChoice device, Precision precision, Engine engine = Engine::kTorch);
+  /// Auto: what suits the machine and the network. An engine that the machine lacks is replaced by libtorch,
+  /// but not where int8 is asked for, which needs `ranges`. Error(kConfig) when the device is absent, or the
+  /// network or the machine has no such engine; Error(kBadInput) when a range is missing.
+  void to(DeviceChoice device, Precision precision, Engine engine = Engine::kTorch,
+          const ActivationRanges& ranges = {});
   /// The engine that to() would take; nothing is made.
   Engine engine_for(DeviceChoice device, Precision precision, Engine wish) const;
+  /// What int8 needs, from images of one size; of a convolutional network.
+  ActivationRanges activation_ranges(const std::vector<RgbImage>& images) const;
   /// Always by libtorch. Normalised float32 images [B, 3, H, W] to float32 feature maps; no gradient.
   /// Convolutional ones only.
   FeatureMaps features(const at::Tensor& images) const;
@@ -41,7 +46,7 @@ class Backbone : public FeatureExtractor {
 
   const BackboneIdentity& identity() const { return identity_; }
   const BackboneSpec& spec() const override { return *spec_; }
-  Precision precision() const override { return precision_; }
+  Precision precision() const override { return method_precision(precision_); }
   Engine engine() const override { return fused_ ? Engine::kOneDnn : Engine::kTorch; }
   DeviceChoice place() const override;
   const TensorDict& weights() const { return *weights_; }

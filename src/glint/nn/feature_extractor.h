@@ -27,7 +27,8 @@ class FeatureExtractor {
  public:
   virtual ~FeatureExtractor() = default;
   virtual const BackboneSpec& spec() const = 0;
-  /// In which products are computed: of the engine, and what methods do with its features. Never auto.
+  /// In which a method computes with the features; the network itself may be computed in int8. Never auto,
+  /// never int8.
   virtual Precision precision() const = 0;
   /// What computes the features; never auto.
   virtual Engine engine() const = 0;

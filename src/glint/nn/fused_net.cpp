@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #include "glint/base/bfloat16.h"
@@ -38,8 +39,62 @@ void normalise(const RgbImage& image, const std::array<std::array<T, 256>, 3>& l
   }
 }
 
+constexpr std::array<std::uint8_t, 3> mean_levels() {
+  std::array<std::uint8_t, 3> out{};
+  for (std::size_t c = 0; c < 3; ++c) out[c] = static_cast<std::uint8_t>(255 * kImageNetMean[c] + 0.5);
+  return out;
+}
+
+/// The picture's bytes, within a border of the mean grey, which is what a normalised picture's zero padding
+/// is.
+void frame(const RgbImage& image, int border, void* out) {
+  static constexpr auto kMean = mean_levels();
+  auto* to = static_cast<std::uint8_t*>(out);
+  const auto fill = [&to](std::int64_t pixels) {
+    for (; pixels > 0; --pixels) to = std::copy(kMean.begin(), kMean.end(), to);
+  };
+  fill(static_cast<std::int64_t>(border) * (image.width + 2 * border));
+  for (int y = 0; y < image.height; ++y) {
+    fill(border);
+    to = std::copy_n(image.pixels.data() + static_cast<std::ptrdiff_t>(y) * image.width * 3, image.width * 3,
+                     to);
+    fill(border);
+  }
+  fill(static_cast<std::int64_t>(border) * (image.width + 2 * border));
+}
+
+/// The first convolution's weights [out, 3, ...] and bias for a picture's grey levels in place of normalised
+/// values.
+void take_levels(std::vector<float>& weight, std::vector<float>& bias) {
+  const std::size_t each = weight.size() / bias.size(), kernel = each / 3;
+  for (std::size_t o = 0; o < bias.size(); ++o) {
+    double shift = 0;
+    for (std::size_t i = 0; i < each; ++i) {
+      const std::size_t c = i / kernel;
+      float& w = weight[o * each + i];
+      shift += w * kImageNetMean[c] / kImageNetStd[c];
+      w = static_cast<float>(w / (255 * kImageNetStd[c]));
+    }
+    bias[o] = static_cast<float>(bias[o] - shift);
+  }
+}
+
+constexpr const char* kReduce = ".reduce";
+constexpr const char* kExpand = ".expand";
+constexpr float kLeastChannelRange = 1.0F / 16;  // of the largest: what good parts never show may still come
+
+/// The second half of a low-rank pair for inputs in units of each channel's range over the largest.
+void take_channel_units(std::vector<float>& weight, std::size_t outputs, const std::vector<float>& ranges) {
+  const float largest = *std::max_element(ranges.begin(), ranges.end());
+  for (std::size_t o = 0; o < outputs; ++o) {
+    for (std::size_t i = 0; i < ranges.size(); ++i) weight[o * ranges.size() + i] *= ranges[i] / largest;
+  }
+}
+
 struct PlanKey {
-  int width, height, deepest, threads;
+  int width, height;
+  std::vector<int> layers;
+  int threads;
   bool operator==(const PlanKey&) const = default;
 };
 
@@ -72,6 +127,7 @@ struct KeptPlan {
 struct FusedNet::State {
   const BackboneSpec& spec;
   Precision precision;
+  ActivationRanges activation_ranges;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   NetWeights weights;
   std::mutex mutex;
@@ -84,25 +140,31 @@ struct FusedNet::State {
     }
     auto made = std::make_shared<KeptPlan>();
     made->key = key;
-    const auto type = precision == Precision::kBFloat16 ? memory::data_type::bf16 : memory::data_type::f32;
     const OpenMpThreads threads(key.threads);
-    made->plan = std::make_unique<FusedPlan>(engine, spec, weights, type, key.width, key.height, key.deepest);
+    made->plan = std::make_unique<FusedPlan>(
+        engine, spec, weights, PlanKind{precision, &activation_ranges, key.width, key.height, key.layers});
     if (plans.size() == kPlans) plans.erase(plans.begin());
     plans.push_back(made);
     return made;
   }
 
-  void compute(const RgbImage& image, KeptPlan& kept, const std::vector<int>& layers,
-               const std::vector<float*>& out) const {
+  void put(const RgbImage& image, const FusedPlan& plan, const FusedPass& pass) const {
     static const auto kBFloat16Levels = level_table<std::uint16_t>(&float_to_bfloat16);
     static const auto kFloatLevels = level_table<float>([](float v) { return v; });
-    std::unique_ptr<FusedPass> pass = kept.take();
-    const bool short_values = precision == Precision::kBFloat16;
-    if (short_values)
-      normalise(image, kBFloat16Levels, pass->input());
+    if (precision == Precision::kInt8)
+      frame(image, plan.border(), pass.input());
+    else if (precision == Precision::kBFloat16)
+      normalise(image, kBFloat16Levels, pass.input());
     else
-      normalise(image, kFloatLevels, pass->input());
+      normalise(image, kFloatLevels, pass.input());
+  }
+
+  void compute(const RgbImage& image, KeptPlan& kept, const std::vector<int>& layers,
+               const std::vector<float*>& out) const {
+    std::unique_ptr<FusedPass> pass = kept.take();
+    put(image, *kept.plan, *pass);
     pass->run();
+    const bool short_values = precision == Precision::kBFloat16;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const std::int64_t n = kept.plan->layer_shape(layers[i]).elements();
       if (!short_values) {
@@ -119,22 +181,38 @@ struct FusedNet::State {
 bool FusedNet::runs_here(Precision precision) {
   if (precision == Precision::kFloat32) return true;
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx ||
-         isa == dnnl::cpu_isa::avx512_core || isa == dnnl::cpu_isa::avx512_core_vnni;
+  if (isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx ||
+      isa == dnnl::cpu_isa::avx512_core_vnni)
+    return true;
+  // Without VNNI sums of two products saturate at 16 bits: other scores.
+  return precision == Precision::kBFloat16 && isa == dnnl::cpu_isa::avx512_core;
 }
 
 FusedNet::FusedNet(const BackboneSpec& spec, const TensorDict& folded, Precision precision,
-                   const std::string& source)
-    : state_(new State{spec, precision}) {
+                   const std::string& source, ActivationRanges ranges)
+    : state_(new State{spec, precision, std::move(ranges)}) {
   GLINT_CHECK(!spec.transformer && precision != Precision::kAuto);
   for (const ConvShape& shape : conv_shapes(spec)) {
     std::vector<float> bias(static_cast<std::size_t>(shape.out), 0.0F);
     if (shape.has_bias) bias = to_floats(require_tensor(folded, shape.name + ".bias", {shape.out}, source));
+    std::vector<float> weight = to_floats(require_tensor(
+        folded, shape.name + ".weight", {shape.out, shape.in, shape.kernel, shape.kernel}, source));
+    if (precision == Precision::kInt8) {
+      const auto channels = static_cast<std::size_t>(shape.name.ends_with(kReduce) ? shape.out : 1);
+      const auto range = state_->activation_ranges.find(shape.name);
+      if (range == state_->activation_ranges.end() || range->second.size() != channels) {
+        fail(ErrorCode::kBadInput, "{}: int8 needs {} activation range{} of '{}'; train it with int8", source,
+             channels, channels > 1 ? "s" : "", shape.name);
+      }
+      if (shape.in == 3) take_levels(weight, bias);
+      if (shape.name.ends_with(kExpand)) {
+        const std::string pair = shape.name.substr(0, shape.name.size() - std::strlen(kExpand));
+        take_channel_units(weight, bias.size(), state_->activation_ranges.at(pair + kReduce));
+      }
+    }
     state_->weights[shape.name] = std::make_unique<PackedWeights>(
-        state_->engine, memory::dims{shape.out, shape.in, shape.kernel, shape.kernel},
-        to_floats(require_tensor(folded, shape.name + ".weight",
-                                 {shape.out, shape.in, shape.kernel, shape.kernel}, source)),
-        bias);
+        state_->engine, memory::dims{shape.out, shape.in, shape.kernel, shape.kernel}, std::move(weight),
+        std::move(bias));
   }
 }
 
@@ -145,12 +223,11 @@ FusedNet& FusedNet::operator=(FusedNet&&) noexcept = default;
 std::vector<HostBuffer> FusedNet::maps(const std::vector<RgbImage>& images,
                                        const std::vector<int>& layers) const {
   GLINT_CHECK(!images.empty() && !layers.empty());
-  const int deepest = *std::max_element(layers.begin(), layers.end());
-  GLINT_CHECK(*std::min_element(layers.begin(), layers.end()) >= 1 && deepest <= 3);
+  GLINT_CHECK(std::is_sorted(layers.begin(), layers.end()) && layers.front() >= 1 && layers.back() <= 3);
   const auto count = std::ssize(images);
   const int all = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
   const int workers = static_cast<int>(std::min<std::int64_t>(count, all)), threads = workers > 1 ? 1 : all;
-  const auto kept = state_->plan_of({images[0].width, images[0].height, deepest, threads});
+  const auto kept = state_->plan_of({images[0].width, images[0].height, layers, threads});
   std::vector<HostBuffer> out;
   std::vector<float*> begins;
   for (const int layer : layers) {
@@ -175,6 +252,31 @@ std::vector<HostBuffer> FusedNet::maps(const std::vector<RgbImage>& images,
         state_->compute(image, *kept, layers, targets);
       },
       workers);
+  return out;
+}
+
+ActivationRanges FusedNet::ranges(const std::vector<RgbImage>& images) const {
+  GLINT_CHECK(!images.empty() && state_->precision == Precision::kFloat32);
+  const auto kept = state_->plan_of({images[0].width, images[0].height, {1, 2, 3}, omp_get_max_threads()});
+  FusedPass pass(*kept->plan);
+  ActivationRanges out;
+  for (const RgbImage& image : images) {
+    GLINT_CHECK(image.width == images[0].width && image.height == images[0].height);
+    state_->put(image, *kept->plan, pass);
+    pass.run([&](const std::string& name, const void* result, const FusedPlan::Shape& shape) {
+      const auto* values = static_cast<const float*>(result);
+      std::vector<float>& largest = out[name];
+      largest.resize(name.ends_with(kReduce) ? static_cast<std::size_t>(shape.channels) : 1);
+      for (std::int64_t i = 0; i < shape.elements(); ++i) {
+        float& of_channel = largest[static_cast<std::size_t>(i) % largest.size()];
+        of_channel = std::max(of_channel, std::abs(values[i]));
+      }
+    });
+  }
+  for (auto& [name, largest] : out) {
+    const float most = *std::max_element(largest.begin(), largest.end());
+    for (float& one : largest) one = most > 0 ? std::max(one, kLeastChannelRange * most) : 1;
+  }
   return out;
 }
 

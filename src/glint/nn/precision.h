@@ -25,11 +25,23 @@ struct EnumNames<Engine> {
       {Engine::kAuto, "auto"}, {Engine::kTorch, "torch"}, {Engine::kOneDnn, "onednn"}};
 };
 
-enum class Precision { kAuto, kFloat32, kBFloat16 };
+enum class Precision {
+  kAuto,
+  kFloat32,
+  kBFloat16,
+  kInt8,  ///< the backbone alone, by Engine::kOneDnn; methods compute in method_precision
+};
 template <>
 struct EnumNames<Precision> {
-  static constexpr std::pair<Precision, std::string_view> table[] = {
-      {Precision::kAuto, "auto"}, {Precision::kFloat32, "float32"}, {Precision::kBFloat16, "bfloat16"}};
+  static constexpr std::pair<Precision, std::string_view> table[] = {{Precision::kAuto, "auto"},
+                                                                     {Precision::kFloat32, "float32"},
+                                                                     {Precision::kBFloat16, "bfloat16"},
+                                                                     {Precision::kInt8, "int8"}};
 };
+
+/// In which a method computes what it does with the features.
+constexpr Precision method_precision(Precision of_backbone) {
+  return of_backbone == Precision::kInt8 ? Precision::kBFloat16 : of_backbone;
+}
 
 }  // namespace glint
