@@ -21,7 +21,7 @@ Model tiny_model() {
   model.method_weights["simplenet.feature_scale"] = {DType::kF64, {1}, Bytes(8)};
   const double scale = 1.5;
   std::memcpy(model.method_weights["simplenet.feature_scale"].data.data(), &scale, sizeof(scale));
-  model.calibration_patches = pack_calibration({{ScoreMap(3, 2, 0.5F), {}}, {ScoreMap(3, 2, 1.5F), {}}});
+  model.calibration_patches = pack_scores({{ScoreMap(3, 2, 0.5F), {}}, {ScoreMap(3, 2, 1.5F), {}}});
   model.scoring.smoothing_sigma = 1.25;
   model.input.size = 96;
   model.precision = Precision::kFloat32;
@@ -113,6 +113,41 @@ TEST(ModelFile, RefusesDamage) {
   TensorDict wrong = tiny_model().method_weights;
   wrong["discriminator.tail.weight"] = from_floats({1, 2}, {1, 2});
   EXPECT_THROW(HeadWeights::from_dict(wrong, "x"), Error);
+}
+
+TEST(ModelFile, KeepsRangesAndCapsuleAndRefusesOthers) {
+  Model model = tiny_model();
+  model.precision = Precision::kInt8;
+  model.activation_ranges = {{"conv1", {2.5F}}, {"layer1.0.conv1.reduce", {1, 2}}};
+  const ImageSize size = model.input.input_size();
+  model.capsule = {RgbImage(size.width, size.height), {ScoreMap(3, 2, 0.5F), {}}};
+  const SafetensorsFile good = model_to_file(model);
+  const Model back = model_from_file(good, "x");
+  EXPECT_EQ(back.precision, Precision::kInt8);
+  EXPECT_EQ(back.activation_ranges, model.activation_ranges);
+  EXPECT_EQ(back.capsule->scores.map.values, model.capsule->scores.map.values);
+  EXPECT_FALSE(model_from_file(model_to_file(tiny_model()), "x").capsule);
+  const auto refusal = [&](const std::string& tensor, const HostTensor& value) {
+    SafetensorsFile file = good;
+    file.tensors[tensor] = value;
+    add_checksum(file);
+    try {
+      model_from_file(file, "part.glint");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  for (const float bad : {0.0F, -1.0F, 1e20F, NAN}) {
+    EXPECT_NE(refusal("activation_range.conv1", from_floats({bad}, {1})).find("part.glint"),
+              std::string::npos)
+        << bad;
+  }
+  EXPECT_NE(refusal("activation_range.conv1", from_floats({}, {0})).find("no range"), std::string::npos);
+  EXPECT_NE(refusal("activation_range.conv1", {DType::kU8, {1}, Bytes(1)}).find("no range"),
+            std::string::npos);
+  EXPECT_NE(refusal("parity.input", {DType::kU8, {8, 8, 3}, Bytes(192)}).find("no input of this model"),
+            std::string::npos);
 }
 
 TEST(ModelFile, EveryFlippedBitIsRefusedOrHasNoEffect) {

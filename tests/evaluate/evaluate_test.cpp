@@ -83,7 +83,7 @@ Model calibrated_at(Model model, const std::vector<float>& levels) {
       std::fill(map->values.begin(), map->values.end(), levels[i]);
     if (scores[i].image) scores[i].image = levels[i];
   }
-  model.calibration_patches = pack_calibration(scores);
+  model.calibration_patches = pack_scores(scores);
   model.record["decision"].update(calibrate(model, kRate).to_json());
   return model;
 }

@@ -7,6 +7,8 @@
 #include "glint/evaluate/evaluate.h"
 #include "glint/fit/fit.h"
 #include "glint/image/codec.h"
+#include "glint/inspect/open_detector.h"
+#include "glint/nn/fused_net.h"
 #include "tiny_set.h"
 
 namespace glint {
@@ -27,7 +29,7 @@ TEST_F(DecisionTest, TheRecordedThresholdIsTheOneThatDecides) {
   model.record["decision"]["threshold"] = threshold;
   std::vector<PatchScores> scores = calibration_scores(model);
   scores[0].map.values[0] = 3.6e37F;
-  model.calibration_patches = pack_calibration(scores);
+  model.calibration_patches = pack_scores(scores);
   EXPECT_THROW(make_decision(model), Error);
 }
 
@@ -99,6 +101,38 @@ TEST_F(DecisionTest, PartsAreJudgedInThePrecisionOfTheCalibration) {
   }
 }
 
+TEST_F(DecisionTest, Int8KeepsItsRangesAndSaysWhatItDoesToTheScores) {
+  if (!FusedNet::runs_here(Precision::kInt8)) GTEST_SKIP() << "this processor has no VNNI";
+  TrainConfig config("simplenet", backbone_, Recipe::kRefined);
+  small(config);
+  config.table().set_assignment("calibration.mode=holdout");
+  config.table().set("train.precision", "int8");
+  const Model model = fit_model(config, dataset(), {}, silent_progress());
+  EXPECT_EQ(model.engine, Engine::kOneDnn);
+  EXPECT_EQ(model.activation_ranges.size(), conv_shapes(backbone_spec(model.backbone.name)).size());
+  const nlohmann::json effect = full_record(model).at("arithmetic_effect");
+  EXPECT_EQ(effect.at("reference"), "torch float32");
+  EXPECT_GE(effect.at("images"), 1);
+  EXPECT_GT(effect.at("largest_difference"), 0);
+  EXPECT_GE(effect.at("largest_difference"), effect.at("mean_difference"));
+  const SafetensorsFile file = model_to_file(model);
+  EXPECT_EQ(Inspector(model_from_file(file, "x"), DeviceChoice::kCpu, Precision::kAuto, "x").precision(),
+            Precision::kInt8);
+  EXPECT_NO_THROW(open_detector(file, "x", {DeviceChoice::kCpu}));
+  EXPECT_EQ(model_fingerprint(model), model_fingerprint(fit_model(config, dataset(), {}, silent_progress())));
+  Model without = model;
+  without.activation_ranges.clear();
+  try {
+    Inspector(without, DeviceChoice::kCpu, Precision::kAuto, "part.glint");
+    ADD_FAILURE() << "int8 without ranges";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("part.glint"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("'conv1'"), std::string::npos) << e.what();
+  }
+  config.table().set("train.engine", "torch");
+  EXPECT_THROW(fit_model(config, dataset(), {}, silent_progress()), Error);
+}
+
 TEST_F(DecisionTest, PartsAreJudgedByTheEngineOfTheCalibration) {
   for (const Engine engine : {Engine::kTorch, Engine::kOneDnn}) {
     TrainConfig config("simplenet", backbone_, Recipe::kRefined);
@@ -108,6 +142,7 @@ TEST_F(DecisionTest, PartsAreJudgedByTheEngineOfTheCalibration) {
     config.table().set("train.engine", enum_name(engine));
     const Model model = fit_model(config, dataset(), {}, silent_progress());
     EXPECT_EQ(model.engine, engine);
+    EXPECT_EQ(model.record.contains("arithmetic_effect"), engine == Engine::kOneDnn);
     const Model back = model_from_file(model_to_file(model), "x");
     EXPECT_EQ(back.engine, engine);
     EXPECT_EQ(Inspector(back, DeviceChoice::kCpu, Precision::kAuto, "x").deviation(), "");

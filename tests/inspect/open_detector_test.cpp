@@ -74,6 +74,40 @@ TEST(OpenDetector, AnotherPrecisionThanTheThresholdsIsSaid) {
   EXPECT_NE(detector.notices[0].find("bfloat16"), std::string::npos) << detector.notices[0];
 }
 
+/// The stored model with a capsule, as training writes it now.
+Model with_capsule() {
+  const OpenedDetector detector = open_detector(stored(".glint"), {DeviceChoice::kCpu});
+  Model model = load_model(stored(".glint"));
+  model.capsule = ParityCapsule::make(detector.inspector.detector(),
+                                      detector.inspector.views().make(read_image(stored(".png"))).inputs[0]);
+  return model;
+}
+
+TEST(OpenDetector, ACapsuleIsRecomputed) {
+  const SafetensorsFile file = model_to_file(with_capsule());
+  EXPECT_EQ(refusal(file, {DeviceChoice::kCpu}), "");
+  // The engine and precision that somebody asks for give other last bits, not another detector.
+  EXPECT_EQ(refusal(file, {DeviceChoice::kCpu, Precision::kBFloat16}), "");
+  const Model model = model_from_file(file, "x");
+  EXPECT_LT(
+      capsule_difference(*model.capsule, open_detector(file, "x", {DeviceChoice::kCpu}).inspector.detector(),
+                         calibration_scores(model)),
+      1e-5);
+}
+
+TEST(OpenDetector, ADamagedTensorWithAChecksumThatFitsIsRefused) {
+  Model model = with_capsule();
+  ASSERT_EQ(refusal(model_to_file(model), {DeviceChoice::kCpu}), "");
+  HostTensor& projection = model.method_weights.at("projection.layers.0fc.weight");
+  std::vector<float> values = to_floats(projection);
+  for (std::size_t i = 0; i < values.size() / 2; ++i) values[i] = -values[i];
+  projection = from_floats(values, projection.shape);
+  const std::string text = refusal(model_to_file(model), {DeviceChoice::kCpu});  // with its own checksum
+  EXPECT_NE(text.find("stored model"), std::string::npos) << text;
+  EXPECT_NE(text.find("test input differ by"), std::string::npos) << text;
+  EXPECT_NE(text.find("original file"), std::string::npos) << text;
+}
+
 TEST(OpenDetector, AnotherShapeIsRefusedUnlessAnySizeIsWished) {
   const RgbImage stripe(300, 60);
   EXPECT_THROW(open_detector(stored(".glint"), {DeviceChoice::kCpu}).inspect(stripe, "stripe"), Error);

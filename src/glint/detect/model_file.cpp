@@ -1,5 +1,6 @@
 #include "glint/detect/model_file.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <span>
@@ -20,6 +21,8 @@ constexpr const char* kRecordKey = "glint_model";
 constexpr const char* kBackbonePrefix = "backbone.";
 constexpr const char* kMethodPrefix = "method.";
 constexpr const char* kCalibrationPrefix = "calibration.";
+constexpr const char* kRangePrefix = "activation_range.";
+constexpr const char* kParityPrefix = "parity.";
 constexpr const char* kReference = "alignment.reference";
 
 std::string text_at(const json& object, const char* key, const std::string& name) {
@@ -95,6 +98,9 @@ SafetensorsFile model_to_file(const Model& model) {
   add_prefixed(file.tensors, kBackbonePrefix, model.backbone_weights);
   add_prefixed(file.tensors, kMethodPrefix, model.method_weights);
   add_prefixed(file.tensors, kCalibrationPrefix, model.calibration_patches);
+  for (const auto& [name, ranges] : model.activation_ranges)
+    file.tensors[kRangePrefix + name] = from_floats(ranges, {std::ssize(ranges)});
+  if (model.capsule) add_prefixed(file.tensors, kParityPrefix, model.capsule->pack());
   if (model.registration) {
     const GreyImage& reference = model.registration->reference();
     const std::span bytes = std::as_bytes(std::span(reference.pixels));
@@ -111,31 +117,6 @@ SafetensorsFile model_to_file(const Model& model) {
 }
 
 namespace {
-
-constexpr const char* kMapScores = "patch_scores";
-constexpr const char* kDecisionScores = "decision_scores";
-constexpr const char* kImageScores = "image_scores";
-
-/// Calibration scores are float32 of one n: maps [n, h, w] and image scores [n]; nothing else is there.
-void check_calibration(const TensorDict& patches, const std::string& name) {
-  constexpr std::int64_t kMaxSide = 4096;
-  std::optional<std::int64_t> images;
-  for (const auto& [tensor_name, tensor] : patches) {
-    const auto& shape = tensor.shape;
-    const bool map = (tensor_name == kMapScores || tensor_name == kDecisionScores) && shape.size() == 3 &&
-                     shape[1] >= 1 && shape[2] >= 1 && shape[1] <= kMaxSide && shape[2] <= kMaxSide;
-    const bool image = tensor_name == kImageScores && shape.size() == 1;
-    if ((!map && !image) || tensor.dtype != DType::kF32 || shape[0] < 1 ||
-        images.value_or(shape[0]) != shape[0]) {
-      fail(ErrorCode::kBadInput, "{}: tensor '{}{}' is no set of calibration scores; train it again", name,
-           kCalibrationPrefix, tensor_name);
-    }
-    images = shape[0];
-  }
-  if (images && !patches.count(kMapScores))
-    fail(ErrorCode::kBadInput, "{}: tensor '{}{}' is missing; train it again", name, kCalibrationPrefix,
-         kMapScores);
-}
 
 std::optional<Registration> read_registration(const InputOptions& input, const TensorDict& tensors,
                                               const json& record, const std::string& name) {
@@ -160,6 +141,23 @@ std::optional<Registration> read_registration(const InputOptions& input, const T
   GreyImage reference{static_cast<int>(shape[1]), static_cast<int>(shape[0]), {}};
   for (const std::byte b : tensor.data) reference.pixels.push_back(std::to_integer<std::uint8_t>(b));
   return Registration(std::move(reference), bound("quality_bound"), bound("margin_bound"));
+}
+
+ActivationRanges read_ranges(const TensorDict& tensors, const std::string& name) {
+  ActivationRanges out;
+  for (const auto& [tensor_name, tensor] : tensors) {
+    std::vector<float> values;
+    if (tensor.dtype == DType::kF32 && tensor.shape.size() == 1) values = to_floats(tensor);
+    // Neither a scale of 0 nor one that overflows; normal networks stay below 1e4.
+    constexpr float kLeast = 1e-12F, kMost = 1e12F;
+    if (values.empty() ||
+        !std::all_of(values.begin(), values.end(), [](float v) { return v >= kLeast && v <= kMost; })) {
+      fail(ErrorCode::kBadInput, "{}: tensor '{}{}' is no range of activations; train it again", name,
+           kRangePrefix, tensor_name);
+    }
+    out[tensor_name] = std::move(values);
+  }
+  return out;
 }
 
 }  // namespace
@@ -203,10 +201,16 @@ Model model_from_file(const SafetensorsFile& file, const std::string& name) {
       fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite; train it again", name,
            tensor_name);
   }
-  check_calibration(model.calibration_patches, name);
+  check_scores(model.calibration_patches, kCalibrationPrefix, name);
+  model.activation_ranges = read_ranges(take_prefixed(file.tensors, kRangePrefix), name);
+  model.capsule = ParityCapsule::unpack(take_prefixed(file.tensors, kParityPrefix), kParityPrefix, name);
+  if (model.capsule && !(model.capsule->input_size() == model.input.input_size())) {
+    fail(ErrorCode::kBadInput, "{}: tensor '{}input' is no input of this model; train it again", name,
+         kParityPrefix);
+  }
   if (model.record.contains("precision")) {
     const std::string text = text_at(model.record, "precision", name);
-    for (const Precision p : {Precision::kFloat32, Precision::kBFloat16}) {
+    for (const Precision p : {Precision::kFloat32, Precision::kBFloat16, Precision::kInt8}) {
       if (enum_name(p) == text) model.precision = p;
     }
     if (!model.precision)
@@ -256,7 +260,7 @@ std::unique_ptr<Detector> Inspector::open(const Model& model, DeviceChoice devic
          "{}: was trained with backbone {} ({}), found {}; use the original backbone file", name,
          model.backbone.name, model.backbone.sha256, hash);
   }
-  backbone->to(device, precision_, model.engine);
+  backbone->to(device, precision_, model.engine, model.activation_ranges);
   if (model.precision && (*model.precision != precision_ || model.engine != backbone->engine())) {
     deviation_ = fmt::format(
         "scores are computed by {} in {}, the threshold was set by {} in {}: verdicts near it may differ",
@@ -296,57 +300,8 @@ std::vector<PhotographScores> score_views(const Detector& detector, const ViewMa
   return out;
 }
 
-namespace {
-
-HostTensor pack_maps(const std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
-  const ScoreMap& first = all[0].*part;
-  std::vector<float> values;
-  for (const PatchScores& patches : all) {
-    const ScoreMap& map = patches.*part;
-    GLINT_CHECK(map.width == first.width && map.height == first.height);
-    values.insert(values.end(), map.values.begin(), map.values.end());
-  }
-  return from_floats(values, {std::ssize(all), first.height, first.width});
-}
-
-void unpack_maps(const HostTensor& t, std::vector<PatchScores>& all, ScoreMap PatchScores::*part) {
-  const std::vector<float> values = to_floats(t);
-  const auto n = static_cast<std::size_t>(t.shape[1] * t.shape[2]);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    ScoreMap map(static_cast<int>(t.shape[2]), static_cast<int>(t.shape[1]));
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * n), n, map.values.begin());
-    all[i].*part = std::move(map);
-  }
-}
-
-}  // namespace
-
-TensorDict pack_calibration(const std::vector<PatchScores>& scores) {
-  if (scores.empty()) return {};
-  TensorDict out = {{kMapScores, pack_maps(scores, &PatchScores::map)}};
-  if (!scores[0].decision.values.empty()) out[kDecisionScores] = pack_maps(scores, &PatchScores::decision);
-  if (scores[0].image) {
-    std::vector<float> own;
-    for (const PatchScores& patches : scores) own.push_back(patches.image.value());
-    out[kImageScores] = from_floats(own, {std::ssize(own)});
-  }
-  return out;
-}
-
 std::vector<PatchScores> calibration_scores(const Model& model) {
-  const auto it = model.calibration_patches.find(kMapScores);
-  if (it == model.calibration_patches.end()) return {};
-  check_calibration(model.calibration_patches, model.file);
-  std::vector<PatchScores> out(static_cast<std::size_t>(it->second.shape[0]));
-  unpack_maps(it->second, out, &PatchScores::map);
-  const auto decision = model.calibration_patches.find(kDecisionScores);
-  if (decision != model.calibration_patches.end()) unpack_maps(decision->second, out, &PatchScores::decision);
-  const auto image = model.calibration_patches.find(kImageScores);
-  if (image != model.calibration_patches.end()) {
-    const std::vector<float> own = to_floats(image->second);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i].image = own[i];
-  }
-  return out;
+  return unpack_scores(model.calibration_patches, kCalibrationPrefix, model.file);
 }
 
 }  // namespace glint

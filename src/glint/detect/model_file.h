@@ -11,9 +11,12 @@
 
 #include "glint/detect/detector.h"
 #include "glint/detect/input.h"
+#include "glint/detect/packed_scores.h"
+#include "glint/detect/parity_capsule.h"
 #include "glint/detect/photograph_sizes.h"
 #include "glint/detect/scoring.h"
 #include "glint/detect/view.h"
+#include "glint/nn/activation_ranges.h"
 #include "glint/nn/precision.h"
 #include "glint/nn/safetensors.h"
 
@@ -28,13 +31,15 @@ struct Model {
   BackboneIdentity backbone;
   TensorDict backbone_weights;  ///< folded; empty when the file was written without them
   TensorDict method_weights;
-  TensorDict calibration_patches;  ///< "patch_scores", "decision_scores" [n, h, w]
+  TensorDict calibration_patches;  ///< as pack_scores makes them
   InputOptions input;
   std::optional<Registration> registration;  ///< present when input.align is rigid
   ScoringOptions scoring;
   /// In which the calibration scores were computed, and so in which parts must be; absent in old files.
   std::optional<Precision> precision;
   Engine engine = Engine::kTorch;              ///< likewise; old files were made by libtorch
+  ActivationRanges activation_ranges;          ///< of the backbone, for int8; empty otherwise
+  std::optional<ParityCapsule> capsule;        ///< absent in old files
   std::optional<PhotographSizes> photographs;  ///< absent in old files
   TrainingRecord training;
   /// Configuration, decision, calibration, dataset, versions: see docs/model-file.md.
@@ -63,6 +68,7 @@ class Inspector {
   /// is scored in its best pose, and its placement says so.
   std::vector<PhotographScores> patch_scores(const std::vector<RgbImage>& photographs) const;
   const ViewMaker& views() const { return views_; }
+  const Detector& detector() const { return *detector_; }
   Precision precision() const { return precision_; }  ///< never auto
   /// Empty, or a sentence: scores are computed by another engine or in another precision than those that set
   /// the threshold.
@@ -84,6 +90,5 @@ std::vector<PhotographScores> score_views(const Detector& detector, const ViewMa
 
 /// The calibration images' raw patch scores.
 std::vector<PatchScores> calibration_scores(const Model& model);
-TensorDict pack_calibration(const std::vector<PatchScores>& scores);
 
 }  // namespace glint

@@ -82,6 +82,13 @@ void check_record(const json& record, const std::string& name) {
         check.refuse(where, "lacks an id, a hash or a role");
     }
   });
+  if (record.contains("arithmetic_effect")) {
+    const json& effect = check.object(record, "", "arithmetic_effect");
+    check.text(effect, "arithmetic_effect.", "reference");
+    for (const char* key :
+         {"images", "largest_difference", "mean_difference", "verdicts_flipped", "good_scores_span"})
+      check.number(effect, "arithmetic_effect.", key);
+  }
   check.object(record, "", "config");
   for (const char* key : {"recipe", "run_identity"}) check.text(record, "", key);
 }

@@ -23,7 +23,7 @@ std::string fold_prefix(std::size_t fold) {
 
 json pack_crossfit(const CrossfitState& folds, TensorDict& tensors) {
   for (std::size_t f = 0; f < folds.finished.size(); ++f)
-    add_prefixed(tensors, fold_prefix(f), pack_calibration(folds.finished[f]));
+    add_prefixed(tensors, fold_prefix(f), pack_scores(folds.finished[f]));
   json record = {{"finished", folds.finished.size()}};
   if (folds.running) {
     add_prefixed(tensors, kRunning, folds.running->tensors);

@@ -10,6 +10,7 @@
 #include "glint/data/split.h"
 #include "glint/detect/feature_library.h"
 #include "glint/fit/alignment.h"
+#include "glint/fit/arithmetic.h"
 #include "glint/fit/crossfit.h"
 #include "glint/fit/fit_files.h"
 #include "glint/fit/trainer.h"
@@ -37,16 +38,6 @@ std::vector<Views> prepare_all(const std::vector<Sample>& samples, const ViewMak
     progress.advance(i + 1, "");
   });
   progress.end();
-  return out;
-}
-
-std::vector<PatchScores> score_prepared(const Detector& detector, const ViewMaker& maker,
-                                        const std::vector<Views>& photographs,
-                                        const std::vector<int>& which) {
-  std::vector<const Views*> views;
-  for (const int i : which) views.push_back(&photographs[i]);
-  std::vector<PatchScores> out;
-  for (PhotographScores& scores : score_views(detector, maker, views)) out.push_back(std::move(scores));
   return out;
 }
 
@@ -222,7 +213,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   const auto opened = std::make_shared<Backbone>(open_backbone(config.backbone));
   Backbone& backbone = *opened;
   const Precision precision = effective_precision(config);
-  backbone.to(config.device, precision, config.engine);
+  backbone.engine_for(config.device, precision, config.engine);  // refuses before any work
   settle_input_size(config, dataset, backbone.spec(), progress);
   check_method(*config.method, backbone.spec(), config.input);
   const auto seed = static_cast<std::uint64_t>(config.seed);
@@ -255,6 +246,10 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   } else if (plan.mode == CalibrationMode::kHoldout) {
     split = holdout_split(good, config.holdout_share, std::min(config.holdout_least, good - 2), seed);
   }
+  backbone.to(config.device, precision, config.engine,
+              precision == Precision::kInt8
+                  ? activation_ranges(backbone, config.input, dataset.train, split.train)
+                  : ActivationRanges{});
   AlignmentChoice alignment =
       choose_alignment(config, opened, dataset.train, split.train, textures, progress);
   InputOptions used_input = config.input;
@@ -319,6 +314,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
   model.scoring = config.scoring;
   model.precision = precision;
   model.engine = backbone.engine();
+  model.activation_ranges = backbone.ranges();
   model.photographs = photograph_sizes(dataset);
   std::vector<PatchScores> calibration;
   std::set<std::string> calibrating, normalising;
@@ -354,7 +350,7 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                       : score_prepared(*detector, maker, photographs, split.held_out);
     for (const int i : split.held_out) calibrating.insert(dataset.train[i].id);
   }
-  model.calibration_patches = pack_calibration(calibration);
+  model.calibration_patches = pack_scores(calibration);
   if (options.include_backbone) model.backbone_weights = backbone.weights();
   model.record = {{"config", config_record(config)},
                   {"recipe", enum_name(config.recipe)},
@@ -364,7 +360,22 @@ Model fit_model(TrainConfig& config, const Dataset& dataset, const FitOptions& o
                   {"run_identity", identity}};
   if (textures) model.record["textures"] = texture_record(texture_files, *textures);
   if (!alignment.record.is_null()) model.record["alignment"] = alignment.record;
-  model.record["decision"] = calibrate(model, config.false_reject).to_json();
+  const Decision decision = calibrate(model, config.false_reject);
+  model.record["decision"] = decision.to_json();
+  if (!split.train.empty()) {
+    const auto detector = config.method->load(opened, fitted.weights, "trained weights");
+    model.capsule = ParityCapsule::make(*detector, photographs[split.train.front()].inputs.front());
+  }
+  // Cross-fitting leaves no part that the kept detector has not seen.
+  const bool plain = precision == Precision::kFloat32 && backbone.engine() == Engine::kTorch;
+  if (!plain && plan.mode != CalibrationMode::kCrossfit) {
+    progress.message("measuring what engine and precision do to the scores");
+    const bool folders = plan.mode == CalibrationMode::kFolder;
+    model.record[kArithmeticKey] =
+        arithmetic_effect(config, backbone, fitted.weights, maker, folders ? folder : photographs,
+                          folders ? folder_parts : split.held_out, calibration, decision)
+            .to_json();
+  }
   return model;
 }
 

@@ -30,7 +30,8 @@ struct OpenedDetector {
 };
 
 /// Error names the file. kBadInput: it is damaged, not a model, of another schema version, or was trained
-/// with other weights of the backbone; its threshold does not follow from its calibration scores. kNotFound:
+/// with other weights of the backbone; its threshold does not follow from its calibration scores; its parity
+/// capsule's input gets other scores here. kNotFound:
 /// it, or a backbone that it does not hold, is absent. kConfig: no CUDA device, or a backbone that its method
 /// cannot use.
 OpenedDetector open_detector(const std::filesystem::path& path, const OpenOptions& options);

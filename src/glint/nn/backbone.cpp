@@ -255,6 +255,7 @@ Engine Backbone::engine_for(DeviceChoice device, Precision precision, Engine wis
 void Backbone::to(DeviceChoice device, Precision precision, Engine engine, const ActivationRanges& ranges) {
   engine = engine_for(device, precision, engine);
   precision_ = resolve_precision(precision, device);
+  ranges_ = precision_ == Precision::kInt8 ? ranges : ActivationRanges{};
   // From the stored weights: no double rounding.
   Layers layers{make_net(*spec_, *weights_, identity_.source), resolve_device(device)};
   if (auto* net = std::get_if<BackboneNet>(&layers.net)) {

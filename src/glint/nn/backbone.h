@@ -50,6 +50,7 @@ class Backbone : public FeatureExtractor {
   Engine engine() const override { return fused_ ? Engine::kOneDnn : Engine::kTorch; }
   DeviceChoice place() const override;
   const TensorDict& weights() const { return *weights_; }
+  const ActivationRanges& ranges() const { return ranges_; }  ///< as given to to(); empty but for int8
 
  private:
   BackboneIdentity identity_;
@@ -59,6 +60,7 @@ class Backbone : public FeatureExtractor {
   std::shared_ptr<const Layers> layers_;   ///< libtorch's
   std::shared_ptr<const FusedNet> fused_;  ///< with Engine::kOneDnn
   Precision precision_ = Precision::kFloat32;
+  ActivationRanges ranges_;
 };
 
 /// The tensors that a network needs, as float32: every name and shape checked against `spec`, batch norm (eps
