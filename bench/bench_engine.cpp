@@ -1,8 +1,8 @@
 // The backbone alone, batch 1, image in memory to feature maps of layer2 and layer3: every precision of the
 // fused engine, and libtorch's layers with --torch. Prints one line per case as
-// `network side precision threads p50 p99 allocations`, which bench/peers/openvino_engine.py sets beside
+// `network side precision threads p50 p99`, which bench/peers/openvino_engine.py sets beside
 // OpenVINO's. usage: bench_engine [--torch] [--sides 288,512] [--networks resnet18,compact,wide_resnet50_2]
-// [--weights DIR] wide_resnet50_2 has seeded random weights.
+// wide_resnet50_2 has seeded random weights.
 #include <omp.h>
 
 #include <algorithm>
@@ -57,7 +57,8 @@ void measure(const std::string& name, int side, const char* what, const Run& run
   for (const int threads : {1, 2}) {
     omp_set_num_threads(threads);
     std::vector<double> ms;
-    for (int i = -5; i < 60; ++i) {
+    const auto end = Clock::now() + std::chrono::milliseconds(1500);
+    for (int i = -5; i < 60 && (ms.size() < 5 || Clock::now() < end); ++i) {
       const auto start = Clock::now();
       run();
       if (i >= 0) ms.push_back(1000 * std::chrono::duration<double>(Clock::now() - start).count());

@@ -12,7 +12,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kInput = "input";
-constexpr double kFloat32Tolerance = 0.02, kShortTolerance = 0.25;
+constexpr double kFloat32Tolerance = 0.01, kShortTolerance = 0.15, kOtherPrecisionTolerance = 1;
 
 /// All maps' values after one another.
 std::vector<float> values_of(const std::vector<PatchScores>& scores, ScoreMap PatchScores::*part) {
@@ -99,8 +99,8 @@ double capsule_difference(const ParityCapsule& capsule, const Detector& detector
 }
 
 double capsule_tolerance(Precision recorded, Precision computed) {
-  return recorded == Precision::kFloat32 && computed == Precision::kFloat32 ? kFloat32Tolerance
-                                                                            : kShortTolerance;
+  if (recorded != computed) return kOtherPrecisionTolerance;
+  return recorded == Precision::kFloat32 ? kFloat32Tolerance : kShortTolerance;
 }
 
 }  // namespace glint

@@ -34,8 +34,9 @@ struct ParityCapsule {
 double capsule_difference(const ParityCapsule& capsule, const Detector& detector,
                           const std::vector<PatchScores>& good);
 
-/// What may lie between two machines, or two engines, that compute in these precisions:
-/// docs/model-file.md has the reasoning and what was measured.
+/// What may lie between two machines, or two engines, that compute in one precision; wide where somebody
+/// asked for another precision, which is said elsewhere. docs/model-file.md has the reasoning and what was
+/// measured.
 double capsule_tolerance(Precision recorded, Precision computed);
 
 }  // namespace glint
