@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct InspectCommand {
   std::string model, out, format = "text", device = "auto", precision = "auto";
   std::vector<std::string> paths;
   bool any_size = false;
@@ -84,7 +84,7 @@ void tell(const std::string& notice) {
   std::fprintf(stderr, "notice: %s\n", notice.c_str());
 }
 
-int run(const Arguments& args) {
+int run(const InspectCommand& args) {
   const OpenedDetector detector =
       open_detector(args.model, {parse_enum<DeviceChoice>(args.device, "--device"),
                                  parse_enum<Precision>(args.precision, "--precision"), args.any_size});
@@ -158,7 +158,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_inspect(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<InspectCommand>();
   verb.add_option("model", args->model, "model file")->required();
   verb.add_option(
           "paths", args->paths,

@@ -24,13 +24,8 @@ constexpr const char* kScoreConv = "discriminator.dec_head.0";
 constexpr const char* kScoreNorm = "discriminator.dec_head.1";
 constexpr const char* kScoreTail = "discriminator.fc_score";
 
-struct NamedShape {
-  std::string name;
-  std::vector<std::int64_t> shape;
-};
-
-std::vector<NamedShape> shapes(std::int64_t channels, std::int64_t hidden) {
-  std::vector<NamedShape> out;
+std::vector<TensorShape> shapes(std::int64_t channels, std::int64_t hidden) {
+  std::vector<TensorShape> out;
   const auto weight = [&](const std::string& name, std::vector<std::int64_t> shape, bool bias) {
     if (bias) out.push_back({name + ".bias", {shape[0]}});
     out.push_back({name + ".weight", std::move(shape)});
@@ -105,7 +100,7 @@ SuperSimpleNetwork SuperSimpleNetwork::from_dict(const TensorDict& tensors, int 
 
 std::int64_t SuperSimpleNetwork::bytes(int channels, int hidden) {
   std::int64_t values = 0;
-  for (const NamedShape& s : shapes(channels, hidden)) values += c10::multiply_integers(s.shape);
+  for (const TensorShape& s : shapes(channels, hidden)) values += c10::multiply_integers(s.shape);
   return values * static_cast<std::int64_t>(sizeof(float));
 }
 
