@@ -14,7 +14,7 @@ namespace {
 
 // All of the published code.
 constexpr int kScoreChannels = 128, kScoreKernel = 5;
-constexpr double kLeakySlope = 0.2, kNormEps = 1e-5, kNormMomentum = 0.1;
+constexpr double kMapSlope = 0.2, kNormEps = 1e-5, kNormMomentum = 0.1;
 
 constexpr const char* kAdapter = "feature_adaptor.projection";
 constexpr const char* kMapHidden = "discriminator.seg.0";
@@ -130,7 +130,7 @@ torch::Tensor SuperSimpleNetwork::adapt(const torch::Tensor& features) const {
 
 SuperSimpleNetwork::Output SuperSimpleNetwork::run(const torch::Tensor& adapted, bool training) const {
   const torch::Tensor hidden =
-      at::leaky_relu(norm(conv(adapted, kMapHidden, type()), kMapNorm, training), kLeakySlope);
+      at::leaky_relu(norm(conv(adapted, kMapHidden, type()), kMapNorm, training), kMapSlope);
   Output out;
   // Judging wants the logits finer than bfloat16's eight bits; training does not, and is faster without.
   out.map = conv(hidden, kMapTail, training ? type() : torch::kFloat).to(torch::kFloat);
