@@ -20,13 +20,13 @@ struct Scene {
 
 /// A grey, textured rectangle on a dark ground with a little sensor noise: what a clean station would take.
 RgbImage station_picture(std::uint64_t seed, const Scene& scene = {}) {
-  constexpr int kSide = 96;
-  RgbImage image(kSide, kSide);
+  constexpr int kSceneSide = 96;
+  RgbImage image(kSceneSide, kSceneSide);
   Rng rng(seed, "test.station");
   const double c = std::cos(scene.angle_deg * M_PI / 180), s = std::sin(scene.angle_deg * M_PI / 180);
-  for (int y = 0; y < kSide; ++y) {
-    for (int x = 0; x < kSide; ++x) {
-      const double dx = x - kSide / 2.0 - kSide * scene.shift_x, dy = y - kSide / 2.0;
+  for (int y = 0; y < kSceneSide; ++y) {
+    for (int x = 0; x < kSceneSide; ++x) {
+      const double dx = x - kSceneSide / 2.0 - kSceneSide * scene.shift_x, dy = y - kSceneSide / 2.0;
       const double u = c * dx + s * dy, v = -s * dx + c * dy;
       const bool part = std::abs(u) < (scene.cut_off ? 80 : 30) && std::abs(v) < (scene.cut_off ? 80 : 14);
       const double texture = scene.blurred ? 0 : 25 * std::sin(1.9 * x) * std::sin(1.7 * y);

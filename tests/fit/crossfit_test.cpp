@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "content_of.h"
 #include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/detect/feature_cache.h"
@@ -293,10 +294,6 @@ TEST_F(CrossfitTest, FeaturesOfEachImageAreComputedOnce) {
 }
 
 // ---------------------------------------------------------------- who trains, who calibrates
-
-std::string content_of(const RgbImage& image) {
-  return sha256_hex(std::as_bytes(std::span(image.pixels.data(), image.pixels.size())));
-}
 
 /// What a detector was trained on and what it scored, by image content.
 struct Seen {

@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 
+#include "content_of.h"
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
 #include "glint/fit/fit.h"
@@ -21,10 +22,6 @@ namespace glint {
 namespace {
 
 using Contents = std::set<std::string>;
-
-std::string content_of(const RgbImage& image) {
-  return sha256_hex(std::as_bytes(std::span(image.pixels)));
-}
 
 constexpr int kDefectiveImages = 8, kDraws = 6;  // that are looked at
 

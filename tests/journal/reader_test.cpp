@@ -56,9 +56,9 @@ TEST_F(ReaderTest, NoSearchWalksOverTheTable) {
   for (int fields = 0; fields < 256; ++fields) {
     InspectionFilter f;
     if (fields & 1) f.verdict = Verdict::kNok;
-    if (fields & 2) f.part_id = "p";
-    if (fields & 4) f.source = "s";
-    if (fields & 8) f.model = "m";
+    if (fields & 2) f.part_id = std::string("p");
+    if (fields & 4) f.source = std::string("s");
+    if (fields & 8) f.model = std::string("m");
     if (fields & 16) f.reviewed_only = true;
     if (fields & 32) f.since_us = 5;
     if (fields & 64) f.until_us = 5;

@@ -8,7 +8,7 @@ namespace {
 const std::string kHost = "Host: localhost\r\n";
 
 /// 0 when it is accepted.
-int status_of(const std::string& head) {
+int status_of_head(const std::string& head) {
   try {
     parse_request_head(head);
     return 0;
@@ -19,7 +19,7 @@ int status_of(const std::string& head) {
 }
 
 int with(const std::string& headers, const std::string& line = "POST /api HTTP/1.1") {
-  return status_of(line + "\r\n" + headers + "\r\n");
+  return status_of_head(line + "\r\n" + headers + "\r\n");
 }
 
 TEST(RequestHead, ReadsLineHeadersAndQuery) {
@@ -36,8 +36,8 @@ TEST(RequestHead, ReadsLineHeadersAndQuery) {
 }
 
 TEST(RequestHead, AHostIsNeededOnceAndTheAddressCountsBeforeIt) {
-  EXPECT_EQ(status_of("GET / HTTP/1.1\r\n\r\n"), 400);
-  EXPECT_EQ(status_of("GET / HTTP/1.0\r\n\r\n"), 0);
+  EXPECT_EQ(status_of_head("GET / HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(status_of_head("GET / HTTP/1.0\r\n\r\n"), 0);
   for (const char* host :
        {"Host: a\r\nHost: a\r\n", "Host:\r\n", "Host: a b\r\n", "Host: a,b\r\n", "Host : a\r\n"})
     EXPECT_EQ(with(host), 400) << host;
@@ -47,7 +47,7 @@ TEST(RequestHead, AHostIsNeededOnceAndTheAddressCountsBeforeIt) {
   EXPECT_EQ(q.path, "/x");
   EXPECT_EQ(q.query.size(), 1U);
   EXPECT_EQ(parse_request_head("GET http://a?y HTTP/1.1\r\nHost: a\r\n\r\n").path, "/");
-  EXPECT_EQ(status_of("GET http://a/ HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(status_of_head("GET http://a/ HTTP/1.1\r\n\r\n"), 400);
   for (const char* target : {"http://u@a/", "http:///", "ftp://a/", "*", "a:80", "x", "/a#b", "/\xc3\xa4",
                              "/%zz", "/%", "/%4", "/%00", "/%ff", "/?a=%ff", "/?%00=1"})
     EXPECT_EQ(with(kHost, std::string("GET ") + target + " HTTP/1.1"), 400) << target;
@@ -91,8 +91,8 @@ TEST(RequestHead, MalformedHeadsAreRefused) {
   EXPECT_EQ(with(kHost + "Expect: 100-Continue\r\n"), 0);
   for (const char* once : {"Authorization", "Content-Type", "Origin", "Idempotency-Key", "Content-Encoding"})
     EXPECT_EQ(with(kHost + once + ": a\r\n" + ascii_lower(once) + ": b\r\n"), 400) << once;
-  EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: a\r\n"), 400);
-  EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: a\r\n\r\nrest"), 400);
+  EXPECT_EQ(status_of_head("GET / HTTP/1.1\r\nHost: a\r\n"), 400);
+  EXPECT_EQ(status_of_head("GET / HTTP/1.1\r\nHost: a\r\n\r\nrest"), 400);
 }
 
 }  // namespace

@@ -103,12 +103,13 @@ class LimitsTest : public ApiTest, public ::testing::WithParamInterface<bool> {
 INSTANTIATE_TEST_SUITE_P(, LimitsTest, ::testing::Bool(),
                          [](const auto& one) { return one.param ? "Tls" : "Open"; });
 
-const std::string kPost = "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\n";
+const std::string kPostImage = "POST /api/inspections HTTP/1.1\r\nHost: localhost\r\n";
 
 TEST_P(LimitsTest, ImagesAndSeveralRequestsOnOneConnection) {
   start();
   const std::string image = text_of(grey_png(20));
-  const std::string request = kPost + "Content-Length: " + std::to_string(image.size()) + "\r\n\r\n" + image;
+  const std::string request =
+      kPostImage + "Content-Length: " + std::to_string(image.size()) + "\r\n\r\n" + image;
   const auto one = wire();
   for (int i = 0; i < 3; ++i) {
     one->send(request);
@@ -144,8 +145,8 @@ TEST_P(LimitsTest, SlowHeadsAndBodiesAreCutAtTheDeadlineHoweverTheyDrip) {
   std::vector<std::thread> slow;
   for (const std::string& head :
        {std::string("GET /health HTTP/1.1\r\nHost: localhost\r\nA: "),
-        kPost + "Content-Length: 1000\r\n\r\nabc", kPost + "Transfer-Encoding: chunked\r\n\r\nff;",
-        kPost + "Transfer-Encoding: chunked\r\n\r\n400\r\n"}) {
+        kPostImage + "Content-Length: 1000\r\n\r\nabc", kPostImage + "Transfer-Encoding: chunked\r\n\r\nff;",
+        kPostImage + "Transfer-Encoding: chunked\r\n\r\n400\r\n"}) {
     slow.emplace_back([this, head] {
       const auto one = wire();
       one->send(head);
@@ -184,17 +185,17 @@ TEST_P(LimitsTest, ARefusedBodyIsNeverTheNextRequest) {
   const std::string length = "Content-Length: " + std::to_string(inner.size()) + "\r\n";
   const std::string allowed = "Authorization: Bearer 0123456789abcdef\r\n";
   for (const auto& [head, status] : std::vector<std::pair<std::string, std::string>>{
-           {kPost + length, "401"},
+           {kPostImage + length, "401"},
            {"POST /nothing HTTP/1.1\r\nHost: localhost\r\n" + length, "401"},
            {"POST /api/nothing HTTP/1.1\r\nHost: localhost\r\n" + allowed + length, "404"},
            {"DELETE /api/inspections/1 HTTP/1.1\r\nHost: localhost\r\n" + length, "405"},
            {"POST /api/status HTTP/1.1\r\nHost: evil.example\r\n" + length, "403"},
-           {kPost + allowed + "Content-Encoding: gzip\r\n" + length, "415"},
-           {kPost + allowed + "Content-Type: multipart/form-data\r\n" + length, "400"},
-           {kPost + allowed + "Content-Length: 5000\r\n", "413"},
-           {kPost + allowed + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "400"},
-           {kPost + allowed + "Content-Length: +5\r\n", "400"},
-           {kPost + allowed + "Transfer-Encoding: gzip\r\n", "501"},
+           {kPostImage + allowed + "Content-Encoding: gzip\r\n" + length, "415"},
+           {kPostImage + allowed + "Content-Type: multipart/form-data\r\n" + length, "400"},
+           {kPostImage + allowed + "Content-Length: 5000\r\n", "413"},
+           {kPostImage + allowed + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "400"},
+           {kPostImage + allowed + "Content-Length: +5\r\n", "400"},
+           {kPostImage + allowed + "Transfer-Encoding: gzip\r\n", "501"},
            {"GET /health HTTP/1.1\r\nHost: localhost\r\n" + length, "200"}}) {
     const std::string answer = exchange(head + "\r\n" + inner + inner);
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + status)) << head << answer;
@@ -207,18 +208,18 @@ TEST_P(LimitsTest, ARefusedBodyIsNeverTheNextRequest) {
 TEST_P(LimitsTest, BodiesAreLimitedHoweverTheyAreSent) {
   http_options_.limits.max_body = 4096;
   start();
-  EXPECT_TRUE(
-      exchange(kPost + "Content-Length: 5000\r\n\r\n" + std::string(5000, 'x')).starts_with("HTTP/1.1 413"));
+  EXPECT_TRUE(exchange(kPostImage + "Content-Length: 5000\r\n\r\n" + std::string(5000, 'x'))
+                  .starts_with("HTTP/1.1 413"));
   std::string chunks;
   for (int i = 0; i < 6; ++i) chunks += "400\r\n" + std::string(1024, 'x') + "\r\n";
-  EXPECT_TRUE(exchange(kPost + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n")
+  EXPECT_TRUE(exchange(kPostImage + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n")
                   .starts_with("HTTP/1.1 413"));
-  EXPECT_TRUE(exchange(kPost + "Connection: close\r\n\r\n").starts_with("HTTP/1.1 411"));
+  EXPECT_TRUE(exchange(kPostImage + "Connection: close\r\n\r\n").starts_with("HTTP/1.1 411"));
   const std::string long_head = "GET / HTTP/1.1\r\nHost: localhost\r\nA: " + std::string(40000, 'a');
   EXPECT_TRUE(exchange(long_head + "\r\n\r\n").starts_with("HTTP/1.1 431"));
   // An answer that comes before the body was sent still arrives.
   const auto large = wire();
-  large->send(kPost + "Content-Length: 3000000\r\n\r\n");
+  large->send(kPostImage + "Content-Length: 3000000\r\n\r\n");
   std::this_thread::sleep_for(milliseconds(100));
   for (int i = 0; i < 30; ++i) large->send(std::string(100000, 'x'));
   EXPECT_TRUE(large->receive().starts_with("HTTP/1.1 413"));

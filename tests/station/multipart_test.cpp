@@ -11,7 +11,7 @@ namespace glint {
 namespace {
 
 /// "name=content" of each part, or the refusal's text.
-std::string read(const std::string& body, const std::string& boundary = "B") {
+std::string read_form(const std::string& body, const std::string& boundary = "B") {
   try {
     std::string out;
     for (const FormPart& part : parse_form(body, boundary))
@@ -24,7 +24,7 @@ std::string read(const std::string& body, const std::string& boundary = "B") {
 }
 
 std::string one(const std::string& headers, const std::string& content = "x") {
-  return read("--B\r\n" + headers + "\r\n\r\n" + content + "\r\n--B--\r\n");
+  return read_form("--B\r\n" + headers + "\r\n\r\n" + content + "\r\n--B--\r\n");
 }
 
 bool refused(const std::string& answer, const std::string& because) {
@@ -46,7 +46,7 @@ TEST(Form, PartsAsRealClientsWriteThem) {
         "BINARY\r\nContent-Length: 99"})
     EXPECT_EQ(one(headers), "image=x|") << headers;
   EXPECT_EQ(one("Content-Disposition: form-data; name=\"a\"", ""), "a=|");
-  EXPECT_EQ(read("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n--B--"), "a=|");
+  EXPECT_EQ(read_form("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n--B--"), "a=|");
   EXPECT_EQ(one("Content-Disposition: form-data; name=a", "\r\n-\r\n--\r\n--A\r\n"),
             "a=\r\n-\r\n--\r\n--A\r\n|");
 }
@@ -54,37 +54,38 @@ TEST(Form, PartsAsRealClientsWriteThem) {
 TEST(Form, BoundaryLinesAsTheyMayBe) {
   const std::string part = "\r\nContent-Disposition: form-data; name=a\r\n\r\n1",
                     two = "\r\nContent-Disposition: form-data; name=b\r\n\r\n2";
-  EXPECT_EQ(read("--B" + part + "\r\n--B" + two + "\r\n--B--"), "a=1|b=2|");
-  EXPECT_EQ(read("--B" + part + "\r\n--B" + two + "\r\n--B--\r\n"), "a=1|b=2|");
-  EXPECT_EQ(read("--B \t " + part + "\r\n--B  " + two + "\r\n--B-- \t"), "a=1|b=2|");
-  EXPECT_EQ(read("preamble\r\nmore\r\n--B" + part + "\r\n--B--\r\nepilogue\r\n"), "a=1|");
-  EXPECT_EQ(read("\r\n--B" + part + "\r\n--B--"), "a=1|");
-  EXPECT_EQ(read("--B--"), "");
-  EXPECT_EQ(read("--a'()+_,-./:=?Z" + part + "\r\n--a'()+_,-./:=?Z--", "a'()+_,-./:=?Z"), "a=1|");
+  EXPECT_EQ(read_form("--B" + part + "\r\n--B" + two + "\r\n--B--"), "a=1|b=2|");
+  EXPECT_EQ(read_form("--B" + part + "\r\n--B" + two + "\r\n--B--\r\n"), "a=1|b=2|");
+  EXPECT_EQ(read_form("--B \t " + part + "\r\n--B  " + two + "\r\n--B-- \t"), "a=1|b=2|");
+  EXPECT_EQ(read_form("preamble\r\nmore\r\n--B" + part + "\r\n--B--\r\nepilogue\r\n"), "a=1|");
+  EXPECT_EQ(read_form("\r\n--B" + part + "\r\n--B--"), "a=1|");
+  EXPECT_EQ(read_form("--B--"), "");
+  EXPECT_EQ(read_form("--a'()+_,-./:=?Z" + part + "\r\n--a'()+_,-./:=?Z--", "a'()+_,-./:=?Z"), "a=1|");
 }
 
 TEST(Form, NoPartIsLostOrSwallowed) {
   const std::string part = "\r\nContent-Disposition: form-data; name=a\r\n\r\n1";
-  EXPECT_TRUE(refused(read(""), "does not occur"));
-  EXPECT_TRUE(refused(read("--C" + part + "\r\n--C--"), "does not occur"));
-  EXPECT_TRUE(refused(read("--B" + part), "closing boundary"));
-  EXPECT_TRUE(refused(read("--B" + part + "\r\n--B\r\n"), "closing boundary"));
-  EXPECT_TRUE(refused(read("--B" + part + "\n--B--"), "lone LF"));
+  EXPECT_TRUE(refused(read_form(""), "does not occur"));
+  EXPECT_TRUE(refused(read_form("--C" + part + "\r\n--C--"), "does not occur"));
+  EXPECT_TRUE(refused(read_form("--B" + part), "closing boundary"));
+  EXPECT_TRUE(refused(read_form("--B" + part + "\r\n--B\r\n"), "closing boundary"));
+  EXPECT_TRUE(refused(read_form("--B" + part + "\n--B--"), "lone LF"));
+  EXPECT_TRUE(refused(read_form("--B" + part + "\n--B\nContent-Disposition: form-data; name=b\n\n2\r\n--B--"),
+                      "lone LF"));
+  EXPECT_TRUE(refused(read_form("--B\nContent-Disposition: form-data; name=a\n\n1\n--B--\n"), "CRLF"));
+  EXPECT_TRUE(refused(read_form("--B" + part + "\r\n--Bx\r\n--B--"), "inside a part"));
+  EXPECT_TRUE(refused(read_form("--B" + part + "\r\n--B--x"), "inside a part"));
   EXPECT_TRUE(
-      refused(read("--B" + part + "\n--B\nContent-Disposition: form-data; name=b\n\n2\r\n--B--"), "lone LF"));
-  EXPECT_TRUE(refused(read("--B\nContent-Disposition: form-data; name=a\n\n1\n--B--\n"), "CRLF"));
-  EXPECT_TRUE(refused(read("--B" + part + "\r\n--Bx\r\n--B--"), "inside a part"));
-  EXPECT_TRUE(refused(read("--B" + part + "\r\n--B--x"), "inside a part"));
-  EXPECT_TRUE(refused(read("--B" + part + "\r\n--B--\r\n--B" + part + "\r\n--B--"), "follows the closing"));
-  EXPECT_TRUE(refused(read("--B\r\nContent-Disposition: form-data; name=a\n\n1\r\n--B--"), "CRLF"));
+      refused(read_form("--B" + part + "\r\n--B--\r\n--B" + part + "\r\n--B--"), "follows the closing"));
+  EXPECT_TRUE(refused(read_form("--B\r\nContent-Disposition: form-data; name=a\n\n1\r\n--B--"), "CRLF"));
   std::string many;
   for (std::size_t i = 0; i <= kMostFormParts; ++i) many += "--B" + part + "\r\n";
-  EXPECT_TRUE(refused(read(many + "--B--"), "more than 16"));
+  EXPECT_TRUE(refused(read_form(many + "--B--"), "more than 16"));
 }
 
 TEST(Form, PartsWithoutAUsableNameOrEncodingAreRefused) {
-  EXPECT_TRUE(refused(read("--B\r\n\r\nx\r\n--B--"), "no Content-Disposition"));
-  EXPECT_TRUE(refused(read("--B\r\n--B--"), "no Content-Disposition"));
+  EXPECT_TRUE(refused(read_form("--B\r\n\r\nx\r\n--B--"), "no Content-Disposition"));
+  EXPECT_TRUE(refused(read_form("--B\r\n--B--"), "no Content-Disposition"));
   for (const char* value :
        {"form-data", "form-data; filename=a", "form-data; name=\"\"", "form-data; name*=utf-8''image"})
     EXPECT_TRUE(refused(one(std::string("Content-Disposition: ") + value), "no name")) << value;
@@ -135,7 +136,7 @@ TEST(Form, RandomContentsAreKeptByteForByte) {
       body += "--B\r\nContent-Disposition: form-data; name=" + name + "\r\n\r\n" + content + "\r\n";
       wanted += name + "=" + content + "|";
     }
-    EXPECT_EQ(read(body + "--B--"), wanted);
+    EXPECT_EQ(read_form(body + "--B--"), wanted);
   }
 }
 

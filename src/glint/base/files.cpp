@@ -41,6 +41,11 @@ std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
   return {reinterpret_cast<const char*>(content.data()), content.size()};
 }
 
+bool is_there(const fs::path& path) {
+  std::error_code ec;
+  return fs::exists(fs::symlink_status(path, ec));
+}
+
 bool is_device_or_pipe(const fs::path& path) {
   std::error_code ec;
   const fs::file_status status = fs::status(path, ec);

@@ -16,13 +16,13 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct AuditCommand {
   std::string dataset, out, backbone = "compact", quarantine, undo;
   AuditOptions options;
   bool apply = false;
 };
 
-int run(const Arguments& args) {
+int run(const AuditCommand& args) {
   if (!args.undo.empty()) {
     std::printf("moved %d images back\n", undo_quarantine(args.undo));
     return kExitOk;
@@ -64,7 +64,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_audit(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<AuditCommand>();
   verb.add_option("dataset", args->dataset, "folder in MVTec layout")->required();
   verb.add_option("-o,--out", args->out, "folder for audit.html and audit.json");
   verb.add_option("--pixel-pitch", args->options.resolution.pixel_pitch_um,

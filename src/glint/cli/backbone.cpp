@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct BackboneCommand {
   std::string file, arch, licence, name, teacher, out;
   std::vector<std::string> images;
   DistillOptions distill;
@@ -55,7 +55,7 @@ std::vector<fs::path> collect_images(const std::vector<std::string>& paths) {
   return out;
 }
 
-int distill_student(Arguments& args) {
+int distill_student(BackboneCommand& args) {
   constexpr std::uint64_t kRoom =
       64 << 20;  // a student of 6 MB, its state of 36 MB, and new ones beside them
   check_output_file(args.out, kRoom);
@@ -97,7 +97,7 @@ int distill_student(Arguments& args) {
 }  // namespace
 
 Action add_backbone(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<BackboneCommand>();
   verb.require_subcommand(1);
   CLI::App* list_verb =
       verb.add_subcommand("list", "which backbones are present, and where to get the others");

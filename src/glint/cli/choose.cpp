@@ -11,7 +11,7 @@
 namespace glint {
 namespace {
 
-struct Arguments {
+struct ChooseCommand {
   std::vector<std::string> datasets;
   std::string out, exclude;
   std::optional<std::int64_t> seed;
@@ -19,7 +19,7 @@ struct Arguments {
   TrainArguments train;
 };
 
-int run(const Arguments& args) {
+int run(const ChooseCommand& args) {
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   const Dataset dataset = scan_training_data(args.datasets, args.exclude, {}, *progress);
@@ -31,7 +31,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_choose(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<ChooseCommand>();
   verb.add_option(
           "dataset", args->datasets,
           "folder in MVTec layout, or a flat folder of good images; its test images are not looked at")

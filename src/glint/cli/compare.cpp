@@ -15,14 +15,14 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct CompareCommand {
   std::vector<std::string> datasets, methods = study_methods();
   std::string out;
   int seeds = 3;
   TrainArguments train;
 };
 
-int run(const Arguments& args) {
+int run(const CompareCommand& args) {
   const fs::path out = args.out;
   for (const char* file : {"compare.json", "compare.html"}) check_output_file(out / file);
   make_folder(out / "models");
@@ -47,7 +47,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_compare(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<CompareCommand>();
   verb.add_option("dataset", args->datasets, "folder in MVTec layout, with a test set; several: one detector")
       ->required();
   verb.add_option("-o,--out", args->out, "folder for compare.html, compare.json and the trained models")

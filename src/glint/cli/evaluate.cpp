@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct EvaluateCommand {
   std::string model, dataset, out, image_score, device = "auto", precision = "auto";
   std::vector<std::string> set;
   std::optional<double> false_reject;
@@ -54,7 +54,7 @@ void check_maps(const Dataset& dataset, const fs::path& folder) {
   check_pictures(folder, map_names(samples), photographs);
 }
 
-int run(const Arguments& args) {
+int run(const EvaluateCommand& args) {
   const fs::path out = args.out;
   for (const char* file : {"results.json", "scores.csv", "report.html"}) check_output_file(out / file);
   const auto progress = make_terminal_progress();
@@ -104,7 +104,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_evaluate(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<EvaluateCommand>();
   verb.add_option("model", args->model, "model file")->required();
   verb.add_option("dataset", args->dataset, "folder with test/good and test/<defect class>")->required();
   verb.add_option("-o,--out", args->out, "folder for report.html, results.json, scores.csv, maps/")

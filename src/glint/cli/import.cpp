@@ -11,7 +11,7 @@
 namespace glint {
 namespace {
 
-struct Arguments {
+struct ImportCommand {
   std::string file, images, out, good, bad;
   ImportOptions options;
 };
@@ -27,14 +27,14 @@ int print(const ImportSummary& summary, const std::string& out) {
 
 using Parse = LabelFile (*)(std::string_view, const std::string&);
 
-int from_file(const Arguments& args, Parse parse) {
+int from_file(const ImportCommand& args, Parse parse) {
   constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
   const auto progress = make_terminal_progress();
   const LabelFile labels = parse(read_text(args.file, kMaxBytes), name_line(args.file));
   return print(import_labels(labels, args.images, args.options, args.out, *progress), args.out);
 }
 
-int from_folders(const Arguments& args) {
+int from_folders(const ImportCommand& args) {
   const auto progress = make_terminal_progress();
   return print(import_folders(args.good, args.bad, args.options, args.out, *progress), args.out);
 }
@@ -42,7 +42,7 @@ int from_folders(const Arguments& args) {
 }  // namespace
 
 Action add_import(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<ImportCommand>();
   auto chosen = std::make_shared<Action>();
   verb.require_subcommand(1);
   auto choose = [&](const char* name, const char* purpose, const char* example, const Action& action) {

@@ -10,11 +10,11 @@
 namespace glint {
 
 Action add_info(CLI::App& verb) {
-  struct Arguments {
+  struct InfoCommand {
     std::string model;
     bool images = false;
   };
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<InfoCommand>();
   verb.add_option("model", args->model, "model file")->required();
   verb.add_flag("--images", args->images, "also list the training and calibration images with their hashes");
   return [args] {

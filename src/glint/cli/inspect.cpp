@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct InspectCommand {
   std::string model, out, format = "text", device = "auto", precision = "auto";
   std::vector<std::string> paths;
   bool any_size = false;
 };
 
 /// One line of the result: a verdict, or why there is none.
-struct Line {
+struct PrintedLine {
   fs::path path;
   InspectionResult result;
   std::string refusal;  ///< empty when there is a verdict
@@ -34,7 +34,7 @@ struct Line {
   const char* verdict() const { return !refusal.empty() ? "NO DECISION" : result.rejected ? "NOK" : "OK"; }
 };
 
-nlohmann::json to_json(const Line& line) {
+nlohmann::json to_json(const PrintedLine& line) {
   nlohmann::json out = {{"image", name_text(line.path)}, {"verdict", line.verdict()}};
   if (!line.refusal.empty()) {
     out.update({{"reason", utf8_text(line.refusal)},
@@ -53,7 +53,7 @@ nlohmann::json to_json(const Line& line) {
   return out;
 }
 
-std::string csv_row(const Line& line) {
+std::string csv_row(const PrintedLine& line) {
   const std::string name = csv_field(name_text(line.path));
   if (!line.refusal.empty())
     return fmt::format("{},{},,,,,,{}\n", name, line.verdict(), csv_field(utf8_text(line.refusal)));
@@ -64,7 +64,7 @@ std::string csv_row(const Line& line) {
                      r.p_value, r.regions.size(), largest, csv_field(r.notice));
 }
 
-std::string text_lines(const Line& line) {
+std::string text_lines(const PrintedLine& line) {
   const std::string name = name_line(line.path);
   if (!line.refusal.empty()) {
     const bool named = line.refusal.starts_with(name);  // errors name their file
@@ -84,7 +84,7 @@ void tell(const std::string& notice) {
   std::fprintf(stderr, "notice: %s\n", notice.c_str());
 }
 
-int run(const Arguments& args) {
+int run(const InspectCommand& args) {
   const OpenedDetector detector =
       open_detector(args.model, {parse_enum<DeviceChoice>(args.device, "--device"),
                                  parse_enum<Precision>(args.precision, "--precision"), args.any_size});
@@ -104,7 +104,7 @@ int run(const Arguments& args) {
   const ColourScale scale = detector.decision.colour_scale();
   std::string problem;  // of the first overlay that cannot be written: the verdicts go on
   const auto inspect = [&](const InspectInput& input, std::size_t index) {
-    Line line{input.path, {}, input.refusal};
+    PrintedLine line{input.path, {}, input.refusal};
     if (!line.refusal.empty()) return line;
     RgbImage image;
     try {
@@ -133,7 +133,7 @@ int run(const Arguments& args) {
   if (args.format == "csv")
     std::printf("image,verdict,score,threshold,p_value,regions,largest_region_px,reason\n");
   for (std::size_t i = 0; i < found.inputs.size(); ++i) {
-    Line line{found.inputs[i].path, {}, "interrupted before this one"};
+    PrintedLine line{found.inputs[i].path, {}, "interrupted before this one"};
     if (!cancel_requested()) line = inspect(found.inputs[i], i);
     undecided += line.refusal.empty() ? 0 : 1;
     rejected += line.result.rejected ? 1 : 0;
@@ -158,7 +158,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_inspect(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<InspectCommand>();
   verb.add_option("model", args->model, "model file")->required();
   verb.add_option(
           "paths", args->paths,

@@ -15,20 +15,20 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct JournalCommand {
   std::string file, out, format = std::string(enum_name(ExportFormat::kCsv)), verdict, since, until, expect;
   bool images = false;
 };
 
 /// On the standard error: what was read is complete, but lies in two files.
-void note_leftover_log(const Arguments& args, bool leftover) {
+void note_leftover_log(const JournalCommand& args, bool leftover) {
   if (!leftover) return;
   std::fprintf(stderr,
                "note: the newest records are in %s-wal and were read from there; keep both files together\n",
                name_line(args.file).c_str());
 }
 
-int verify(const Arguments& args) {
+int verify(const JournalCommand& args) {
   const ChainReport report = verify_journal(args.file, {args.images, args.expect});
   for (const ChainFault& fault : report.faults) {
     if (fault.id > 0) {
@@ -52,7 +52,7 @@ std::optional<std::int64_t> time_of(const char* option, const std::string& text)
   return time;
 }
 
-int write_export(const Arguments& args) {
+int write_export(const JournalCommand& args) {
   const JournalReader journal(args.file);
   note_leftover_log(args, journal.reads_leftover_log());
   InspectionFilter filter;
@@ -75,7 +75,7 @@ int write_export(const Arguments& args) {
   return kExitOk;
 }
 
-int collect(const Arguments& args) {
+int collect(const JournalCommand& args) {
   const JournalReader journal(args.file);
   note_leftover_log(args, journal.reads_leftover_log());
   InspectionFilter filter;
@@ -99,10 +99,10 @@ int collect(const Arguments& args) {
 }  // namespace
 
 Action add_journal(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<JournalCommand>();
   auto action = std::make_shared<Action>();
   verb.require_subcommand(1);
-  const auto add = [&](const char* name, const char* purpose, int (*run)(const Arguments&)) {
+  const auto add = [&](const char* name, const char* purpose, int (*run)(const JournalCommand&)) {
     CLI::App* sub = verb.add_subcommand(name, purpose);
     sub->add_option("journal", args->file, "journal of glint serve")->required();
     sub->callback([args, action, run] { *action = [args, run] { return run(*args); }; });

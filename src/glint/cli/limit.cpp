@@ -14,14 +14,14 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct LimitCommand {
   std::string model, dataset, out, device = "auto", precision = "auto";
   std::vector<std::string> kinds;
   std::optional<double> false_reject;
   LimitOptions options;
 };
 
-int run(Arguments args) {
+int run(LimitCommand args) {
   const fs::path out = args.out;
   for (const char* file : {"limit.json", "limit.html"}) check_output_file(out / file);
   const auto progress = make_terminal_progress();
@@ -49,7 +49,7 @@ int run(Arguments args) {
 }  // namespace
 
 Action add_limit(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<LimitCommand>();
   LimitOptions& options = args->options;
   verb.add_option("model", args->model, "model file")->required();
   verb.add_option("dataset", args->dataset, "folder whose test/good carries the defects")->required();

@@ -19,7 +19,7 @@
 namespace glint {
 namespace {
 
-struct Arguments {
+struct ServeCommand {
   std::vector<std::string> models;
   std::string listen = "127.0.0.1:8750", device = "auto", token_file;
   std::string keep_images = std::string(enum_name(KeepImages::kNok));
@@ -57,11 +57,11 @@ void apply_config(CLI::App& verb, const std::string& file) {
   }
 }
 
-void print(const std::string& line) {
+void note(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-int run(Arguments& args) {
+int run(ServeCommand& args) {
   constexpr double kMib = 1024.0 * 1024.0, kGib = 1024 * kMib;
   parse_listen(args.listen, args.http);
   args.http.limits.max_body = static_cast<std::int64_t>(args.max_body_mib * kMib);
@@ -75,25 +75,24 @@ int run(Arguments& args) {
   station.source.interval = std::chrono::milliseconds(args.interval_ms);
   station.source.settle = std::chrono::milliseconds(args.settle_ms);
   station.line.waiting_bytes = static_cast<std::size_t>(args.queue_space_mib * kMib);
-  station.log = print;
+  station.log = note;
   station.line.time_limit = std::chrono::milliseconds(args.time_limit_ms);
 
   ApiOptions api_options;
   if (!args.token_file.empty()) api_options.token = read_token(args.token_file);
   api_options.hosts = HostRule(args.http.host, args.http.names);
   if (!args.http.is_loopback() && (api_options.token.empty() || args.http.certificate.empty())) {
-    print(
-        "warning: other machines can reach this station" +
-        std::string(api_options.token.empty() ? "; anybody may change its state without --token-file" : "") +
-        (args.http.certificate.empty() ? "; pictures and tokens travel readable without --tls-certificate"
-                                       : ""));
+    note("warning: other machines can reach this station" +
+         std::string(api_options.token.empty() ? "; anybody may change its state without --token-file" : "") +
+         (args.http.certificate.empty() ? "; pictures and tokens travel readable without --tls-certificate"
+                                        : ""));
   }
   std::signal(SIGPIPE, SIG_IGN);  // a terminal or pipe that goes away must not end the station
-  if (const std::string warning = blas_warning(); !warning.empty()) print("warning: " + warning);
+  if (const std::string warning = blas_warning(); !warning.empty()) note("warning: " + warning);
 
   HttpServer server(args.http);
   const int port = server.bind();  // before the model: a taken port should not cost its loading time
-  print("loading " + name_line(args.models[0]));
+  note("loading " + name_line(args.models[0]));
   Station the_station({args.models.begin(), args.models.end()},
                       model_judge_loader(args.device, args.any_size), station);
   Api api(the_station, api_options);
@@ -107,7 +106,7 @@ int run(Arguments& args) {
               port, name_line(station.journal).c_str());
   std::fflush(stdout);
   while (!cancel_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  print("stopping: finishing what was taken in");
+  note("stopping: finishing what was taken in");
   the_station.events().close();
   the_station.line().stop();
   server.stop();
@@ -121,7 +120,7 @@ int run(Arguments& args) {
 }  // namespace
 
 Action add_serve(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<ServeCommand>();
   StationOptions& station = args->station;
   verb.add_option("models", args->models, "model files, or folders of *.glint; the first becomes active")
       ->required();

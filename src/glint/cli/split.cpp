@@ -11,14 +11,14 @@
 namespace glint {
 namespace {
 
-struct Arguments {
+struct SplitCommand {
   std::string dataset, out, pattern;
   bool replace = false;
   double test_share = 0.25;
   std::int64_t gap_seconds = 0, seed = 0;
 };
 
-Dataset scan(const Arguments& args) {
+Dataset scan(const SplitCommand& args) {
   const auto progress = make_terminal_progress();
   Dataset dataset = scan_dataset(
       args.dataset,
@@ -27,7 +27,7 @@ Dataset scan(const Arguments& args) {
   return dataset;
 }
 
-int lock(const Arguments& args) {
+int lock(const SplitCommand& args) {
   const Dataset dataset = scan(args);
   std::printf("wrote %s (%zu training, %zu calibration, %zu test images)\n",
               name_line(lock_split(dataset, iso_time(unix_micros()), args.replace)).c_str(),
@@ -35,7 +35,7 @@ int lock(const Arguments& args) {
   return kExitOk;
 }
 
-int verify(const Arguments& args) {
+int verify(const SplitCommand& args) {
   const auto differences = check_lock(scan(args));
   if (!differences)
     fail(ErrorCode::kNotFound, "{}: the split is not locked; glint split lock {}", name_line(args.dataset),
@@ -48,7 +48,7 @@ int verify(const Arguments& args) {
   return kExitFound;
 }
 
-int resplit(const Arguments& args, bool by_time) {
+int resplit(const SplitCommand& args, bool by_time) {
   const Dataset dataset = scan(args);
   const std::vector<Sample> good = good_images(dataset);
   const Resplit split =
@@ -63,7 +63,7 @@ int resplit(const Arguments& args, bool by_time) {
 }  // namespace
 
 Action add_split(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<SplitCommand>();
   auto chosen = std::make_shared<Action>();
   verb.require_subcommand(1);
   auto choose = [&](const char* name, const char* purpose, const Action& action) {

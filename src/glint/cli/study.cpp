@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-struct Arguments {
+struct StudyCommand {
   std::string name, out, exclude, train_share;
   std::vector<std::string> datasets, arms;
   int seeds = 3, jobs = 1;
@@ -91,7 +91,7 @@ int train_share(const std::vector<const Study*>& chosen, const StudyInput& input
   return kExitOk;
 }
 
-int run(const Arguments& args) {
+int run(const StudyCommand& args) {
   const auto progress = make_terminal_progress();
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   const std::vector<const Study*> chosen = chosen_studies(args.name);
@@ -146,7 +146,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_study(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<StudyCommand>();
   std::string names;
   for (const Study& study : studies()) names += study.name + ", ";
   verb.add_option("name", args->name, names + "or all")->required();

@@ -38,13 +38,13 @@ void add_texture(CLI::App& verb, TextureSetOptions& set) {
 }  // namespace
 
 Action add_synth(CLI::App& verb) {
-  struct Arguments {
+  struct SynthCommand {
     std::string out;
     SleeveSetOptions sleeves;
     TextureSetOptions textures;
     std::string per_class = "study", difficulty = "study";
   };
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<SynthCommand>();
   verb.require_subcommand(1);
   CLI::App* sleeve = verb.add_subcommand("sleeve", "polished steel sleeves as a dataset (MVTec layout)");
   CLI::App* texture =

@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kAuto = "auto";
 
-struct Arguments {
+struct TrainCommand {
   std::vector<std::string> datasets;
   std::string out, exclude, method = default_method();
   TrainArguments train;
@@ -42,7 +42,7 @@ void print_series(const TrainingRecord& training) {
 }
 
 /// --method auto: `glint choose` in the folder MODEL.choose.
-int run_auto(const Arguments& args) {
+int run_auto(const TrainCommand& args) {
   if (args.keep_epochs || args.without_backbone || args.list_options) {
     fail(ErrorCode::kConfig,
          "--method auto does not go with --keep-epochs, --without-backbone or --options; name a method");
@@ -72,7 +72,7 @@ int run_auto(const Arguments& args) {
   return kExitOk;
 }
 
-int run(const Arguments& args) {
+int run(const TrainCommand& args) {
   if (args.method == kAuto) return run_auto(args);
   if (args.budget) fail(ErrorCode::kConfig, "--budget goes with --method auto, which chooses a method");
   const std::unique_ptr<TrainConfig> config = args.train.make(args.method, args.seed);
@@ -122,7 +122,7 @@ int run(const Arguments& args) {
 }  // namespace
 
 Action add_train(CLI::App& verb) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<TrainCommand>();
   verb.add_option(
       "dataset", args->datasets,
       "folder in MVTec layout, or a flat folder of good images; several become one detector of all "

@@ -13,8 +13,6 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-constexpr std::size_t kNamedFolders = 3;
-
 bool is_picture(const fs::path& path) {
   return is_image_file(path) || is_unread_image(path);
 }

@@ -8,6 +8,9 @@
 
 namespace glint {
 
+/// A notice names so many folders and counts the rest.
+inline constexpr std::size_t kNamedFolders = 3;
+
 /// An entry that cannot be used: a link to nothing, a device, a folder that cannot be listed.
 struct BrokenEntry {
   std::filesystem::path path;

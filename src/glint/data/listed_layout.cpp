@@ -32,11 +32,6 @@ std::vector<fs::path> parents(const fs::path& root) {
   return {root.parent_path(), (ec ? root : real).parent_path()};
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code ec;
-  return fs::exists(path, ec) || fs::is_symlink(fs::symlink_status(path, ec));
-}
-
 /// `base`/`entry` when that stays below `base`. Lists that were written on Windows have backslashes, and a
 /// name's bytes may be written as name_text does; the entry itself comes first.
 fs::path path_inside(const fs::path& base, const std::string& entry, const fs::path& list) {

@@ -18,12 +18,6 @@ struct Move {
   fs::path from, to;
 };
 
-/// A link counts, whether or not its target is there: a relative one leads nowhere from its new place.
-bool is_there(const fs::path& path) {
-  std::error_code ec;
-  return fs::exists(fs::symlink_status(path, ec));
-}
-
 void check_free(const std::vector<Move>& moves) {
   for (const Move& move : moves) {
     if (is_there(move.to)) {

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-constexpr std::size_t kNamedFolders = 3, kNoticedFolders = 20;
+constexpr std::size_t kNoticedFolders = 20;
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {

@@ -7,12 +7,6 @@
 #include "glint/base/random.h"
 
 namespace glint {
-namespace {
-
-constexpr const char* kLoss = "loss";  // every method's
-
-}  // namespace
-
 std::vector<EpochReading> training_loop(const FitInput& input, const LoopOptions& options,
                                         const LoopCallbacks& callbacks) {
   std::vector<EpochReading> series;

@@ -31,8 +31,10 @@ struct LoopStep {
 /// Numbers by name.
 using Readings = std::map<std::string, double>;
 
+inline constexpr const char* kLoss = "loss";  ///< every method's reading; shown while training
+
 struct LoopCallbacks {
-  /// Trains one step; returns named numbers, averaged over the meta-epoch. "loss" is shown while training.
+  /// Trains one step; returns named numbers, averaged over the meta-epoch. One is kLoss.
   std::function<Readings(const LoopStep&)> train;
   /// Further readings after a meta-epoch (from 0).
   std::function<Readings(int meta_epoch)> track;

@@ -24,7 +24,6 @@ using nlohmann::json;
 
 constexpr int kLeastGoodTest = 30, kLeastAnomalousTest = 60;  // recommendation 6 of the study
 constexpr int kImageBootstrap = 2000;
-constexpr int kScoreBatch = 4;
 
 void check_not_trained_on(const Model& model, const Dataset& dataset, bool allow, Evaluation& out) {
   std::map<std::string, std::string> known;

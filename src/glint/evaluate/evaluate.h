@@ -55,6 +55,8 @@ struct Evaluation {
   double seconds_per_image = 0;
 };
 
+inline constexpr std::size_t kScoreBatch = 4;  ///< photographs in one call of patch_scores
+
 /// The test set of `dataset` under `model`. Also refuses (Error kBadInput) test images that are among the
 /// images the model was trained on or calibrated with, by hash, unless the dataset was scanned with
 /// allow_leakage.

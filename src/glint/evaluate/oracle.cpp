@@ -15,8 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kScoreBatch = 4;
-
 /// The files of the training that made `model`, by meta-epoch; others in the folder belong to earlier ones.
 std::map<int, fs::path> kept_epochs(const fs::path& folder, const Model& model) {
   const std::string identity = model.record.value("run_identity", "");

@@ -36,7 +36,7 @@ struct ChannelMask {
   }
 };
 
-struct Header {
+struct BmpHeader {
   std::uint64_t width = 0, height = 0;
   bool top_down = false;
   std::uint32_t bits = 0, compression = kPlain, colours = 0;
@@ -60,7 +60,7 @@ class BmpReader {
   const DecodeRequest& request_;
 };
 
-void read_masks(const DecodeRequest& request, const BmpReader& in, std::uint32_t header_size, Header& h) {
+void read_masks(const DecodeRequest& request, const BmpReader& in, std::uint32_t header_size, BmpHeader& h) {
   if (h.compression == kMasks || h.compression == kAlphaMasks) {
     for (std::size_t c = 0; c < 3; ++c) h.masks[c].mask = in.number(14 + kInfoHeader + 4 * c, 4);
     if (header_size == kInfoHeader) h.palette_at += h.compression == kMasks ? 12 : 16;
@@ -76,10 +76,10 @@ void read_masks(const DecodeRequest& request, const BmpReader& in, std::uint32_t
   }
 }
 
-Header read_header(const DecodeRequest& request) {
+BmpHeader read_header(const DecodeRequest& request) {
   const BmpReader in(request);
   const std::uint32_t size = in.number(14, 4);
-  Header h;
+  BmpHeader h;
   h.palette_at = 14 + std::size_t{size};
   if (size == kCoreHeader) {
     h.width = in.number(18, 2);
@@ -113,7 +113,7 @@ Header read_header(const DecodeRequest& request) {
   return h;
 }
 
-std::vector<std::array<std::uint8_t, 3>> read_palette(const DecodeRequest& request, const Header& h,
+std::vector<std::array<std::uint8_t, 3>> read_palette(const DecodeRequest& request, const BmpHeader& h,
                                                       std::size_t pixels_at) {
   const std::size_t most = std::size_t{1} << h.bits;
   std::size_t count = h.colours == 0 || h.colours > most ? most : h.colours;
@@ -132,7 +132,7 @@ std::vector<std::array<std::uint8_t, 3>> read_palette(const DecodeRequest& reque
 }  // namespace
 
 DecodedImage decode_bmp(const DecodeRequest& request) {
-  const Header h = read_header(request);
+  const BmpHeader h = read_header(request);
   const std::size_t pixels_at = BmpReader(request).number(10, 4);
   const std::size_t stride = (static_cast<std::size_t>(h.width) * h.bits + 31) / 32 * 4;
   if (h.bits != 1 && h.bits != 4 && h.bits != 8 && h.bits != 16 && h.bits != 24 && h.bits != 32)

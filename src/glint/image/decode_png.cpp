@@ -18,11 +18,7 @@ enum ColourType : std::uint8_t { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha =
 /// deflate cannot shrink further than 258 bytes to 2 bits.
 constexpr std::uint64_t kMostInflation = 1032;
 
-std::uint32_t be32(const std::uint8_t* p) {
-  return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | p[3];
-}
-
-struct Header {
+struct PngHeader {
   int width = 0, height = 0;
   int bits = 8;
   ColourType colour = kGrey;
@@ -47,7 +43,7 @@ struct Header {
 
 /// What the chunks hold.
 struct Png {
-  Header header;
+  PngHeader header;
   std::vector<std::uint8_t> joined;          ///< the IDAT chunks, when there are several
   std::span<const std::uint8_t> compressed;  ///< all of them
   std::vector<std::array<std::uint8_t, 3>> palette;
@@ -55,12 +51,12 @@ struct Png {
   int orientation = 1;
 };
 
-Header read_header(const DecodeRequest& request, std::span<const std::uint8_t> body) {
+PngHeader read_header(const DecodeRequest& request, std::span<const std::uint8_t> body) {
   if (body.size() != 13) refuse(request, "the PNG header is damaged; replace the file");
-  Header h;
-  check_size(request, be32(&body[0]), be32(&body[4]));
-  h.width = static_cast<int>(be32(&body[0]));
-  h.height = static_cast<int>(be32(&body[4]));
+  PngHeader h;
+  check_size(request, big_endian32(&body[0]), big_endian32(&body[4]));
+  h.width = static_cast<int>(big_endian32(&body[0]));
+  h.height = static_cast<int>(big_endian32(&body[4]));
   h.bits = body[8];
   h.colour = static_cast<ColourType>(body[9]);
   h.interlaced = body[12] == 1;
@@ -87,11 +83,12 @@ Png read_chunks(const DecodeRequest& request) {
   Png png;
   bool header_seen = false, after_data = false, end_seen = false;
   for (std::size_t at = 8; !end_seen;) {
-    if (n - at < 12 || n - at - 12 < be32(p + at)) refuse(request, "the file is cut off; copy it again");
-    const std::size_t length = be32(p + at);
+    if (n - at < 12 || n - at - 12 < big_endian32(p + at))
+      refuse(request, "the file is cut off; copy it again");
+    const std::size_t length = big_endian32(p + at);
     const std::string_view kind(reinterpret_cast<const char*>(p) + at + 4, 4);
     const std::span<const std::uint8_t> body(p + at + 8, length);
-    if (libdeflate_crc32(0, p + at + 4, length + 4) != be32(p + at + 8 + length))
+    if (libdeflate_crc32(0, p + at + 4, length + 4) != big_endian32(p + at + 8 + length))
       refuse(request, "a checksum of the PNG does not match: the file is damaged; copy it again");
     at += length + 12;
     if (!header_seen) {
@@ -114,7 +111,7 @@ Png read_chunks(const DecodeRequest& request) {
     } else if (kind == "eXIf") {
       png.orientation = exif_orientation(body);
     } else if (kind == "acTL") {
-      const std::uint32_t frames = body.size() == 8 ? be32(&body[0]) : 2;
+      const std::uint32_t frames = body.size() == 8 ? big_endian32(&body[0]) : 2;
       if (frames != 1)
         refuse(request, "an animated PNG with {} pictures; save the one that counts as a PNG", frames);
     } else if (kind == "IEND") {
@@ -134,14 +131,14 @@ Png read_chunks(const DecodeRequest& request) {
 /// file.
 struct Pass {
   int x0, y0, dx, dy;
-  int columns(const Header& h) const { return (h.width - x0 + dx - 1) / dx; }
-  int rows(const Header& h) const { return (h.height - y0 + dy - 1) / dy; }
+  int columns(const PngHeader& h) const { return (h.width - x0 + dx - 1) / dx; }
+  int rows(const PngHeader& h) const { return (h.height - y0 + dy - 1) / dy; }
 };
 constexpr std::array<Pass, 7> kAdam7 = {
     {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}};
 constexpr Pass kWhole = {0, 0, 1, 1};
 
-std::span<const Pass> passes(const Header& h) {
+std::span<const Pass> passes(const PngHeader& h) {
   return h.interlaced ? std::span<const Pass>(kAdam7) : std::span<const Pass>(&kWhole, 1);
 }
 
@@ -245,7 +242,7 @@ class PixelWriter {
  public:
   PixelWriter(const DecodeRequest& request, const Png& png, DecodedImage& out)
       : request_(request), png_(png), out_(out) {
-    const Header& h = png.header;
+    const PngHeader& h = png.header;
     const bool keyed = (h.colour == kGrey && png.transparency.size() >= 2) ||
                        (h.colour == kRgb && png.transparency.size() >= 6);
     has_alpha_ = keyed || (h.colour == kPalette && !png.transparency.empty()) || h.colour == kGreyAlpha ||
@@ -269,7 +266,7 @@ class PixelWriter {
   }
 
   void write_row(const std::uint8_t* row, int columns, const Pass& pass, int y) {
-    const Header& h = png_.header;
+    const PngHeader& h = png_.header;
     const int samples = h.samples();
     std::size_t at = (static_cast<std::size_t>(y) * h.width + pass.x0) * out_.channels;
     std::array<std::uint16_t, 4> value{};
@@ -327,7 +324,7 @@ class PixelWriter {
 
 DecodedImage decode_png(const DecodeRequest& request) {
   const Png png = read_chunks(request);
-  const Header& h = png.header;
+  const PngHeader& h = png.header;
   std::vector<std::uint8_t> raw = inflate(request, png);
   DecodedImage out;
   out.orientation = png.orientation;

@@ -51,6 +51,10 @@ template <class... Args>
   fail(ErrorCode::kBadInput, "{}: {}", request.name, fmt::format(format, std::forward<Args>(args)...));
 }
 
+inline std::uint32_t big_endian32(const std::uint8_t* p) {
+  return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | p[3];
+}
+
 /// Refuses sizes that glint does not accept: 0, more than max_pixels, a side over kMaxSide.
 void check_size(const DecodeRequest& request, std::uint64_t width, std::uint64_t height);
 

@@ -4,25 +4,19 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "glint/base/error.h"
+#include "glint/image/decoder.h"
 
 namespace glint {
-namespace {
-
-std::uint32_t be32(const unsigned char* p) {
-  return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | p[3];
-}
-
-}  // namespace
 
 Mask decode_transparent_png(std::span<const std::byte> bytes, int width, int height,
                             const std::string& name) {
   const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
   if (bytes.size() < 24 || std::memcmp(p, "\x89PNG\r\n\x1a\n", 8) != 0)
     fail(ErrorCode::kBadInput, "{}: its bitmap is no PNG", name);
-  if (be32(p + 16) != static_cast<std::uint32_t>(width) ||
-      be32(p + 20) != static_cast<std::uint32_t>(height)) {
-    fail(ErrorCode::kBadInput, "{}: its bitmap is {}x{}, its image {}x{}", name, be32(p + 16), be32(p + 20),
-         width, height);
+  if (big_endian32(p + 16) != static_cast<std::uint32_t>(width) ||
+      big_endian32(p + 20) != static_cast<std::uint32_t>(height)) {
+    fail(ErrorCode::kBadInput, "{}: its bitmap is {}x{}, its image {}x{}", name, big_endian32(p + 16),
+         big_endian32(p + 20), width, height);
   }
   cv::Mat mat;
   try {

@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "glint/base/error.h"
 #include "glint/base/order_statistics.h"
+#include "glint/metrics/arithmetic.h"
 #include "glint/metrics/estimate_json.h"
 
 namespace glint {
 namespace {
 
 constexpr const char* kCrossfit = "crossfit";
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::string guarantee_text(const std::string& mode, const ConformalThreshold& c, bool two_scores) {
   std::string text =

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "glint/base/error.h"
+#include "glint/metrics/arithmetic.h"
 
 namespace glint {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kUpperTail = (1 + kConfidence) / 2;
 
 /// Half the width of the interval of sum(values) / sum(trials); 0 when no cluster differs from the ratio.

@@ -6,15 +6,10 @@
 
 #include "glint/base/error.h"
 #include "glint/base/order_statistics.h"
+#include "glint/metrics/arithmetic.h"
 
 namespace glint {
 namespace {
-
-double mean_of(std::span<const double> values) {
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return sum / static_cast<double>(values.size());
-}
 
 /// Unbiased estimate's root.
 double deviation_of(std::span<const double> values, double mean) {

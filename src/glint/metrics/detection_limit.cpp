@@ -10,6 +10,7 @@
 #include <set>
 
 #include "glint/base/error.h"
+#include "glint/metrics/arithmetic.h"
 #include "glint/metrics/intervals.h"
 
 namespace glint {
@@ -23,9 +24,6 @@ constexpr int kIterations = 4000;
 
 double sigmoid(double x) {
   return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
-}
-double logit(double p) {
-  return std::log(p / (1 - p));
 }
 
 /// Sums over all trials of one size.

@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <numeric>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/metrics/arithmetic.h"
 #include "glint/metrics/ranking.h"
 
 namespace glint {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kZ95 = 1.959963984540054;  // 97.5 % quantile of the standard normal
 
 /// Mid-ranks (1-based) of the values.
@@ -31,10 +30,6 @@ std::vector<double> mid_ranks(const std::vector<double>& values) {
   return ranks;
 }
 
-double mean_of(const std::vector<double>& v) {
-  return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
-}
-
 double covariance(const std::vector<double>& a, const std::vector<double>& b) {
   const double mean_a = mean_of(a), mean_b = mean_of(b);
   double s = 0;
@@ -42,9 +37,6 @@ double covariance(const std::vector<double>& a, const std::vector<double>& b) {
   return s / static_cast<double>(a.size() - 1);
 }
 
-double logit(double p) {
-  return std::log(p / (1 - p));
-}
 double expit(double x) {
   return 1 / (1 + std::exp(-x));
 }

@@ -4,16 +4,15 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
+#include "glint/metrics/arithmetic.h"
 
 namespace glint {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int kHighBins = 1 << 16;
 constexpr std::uint32_t kBinScores = 1U << 16;  // different scores of one of these bins
 constexpr int kBootstrapBins = 1024;

@@ -1,15 +1,13 @@
 #include "glint/metrics/ranking.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "glint/base/error.h"
+#include "glint/metrics/arithmetic.h"
 
 namespace glint {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 double sum(const std::vector<double>& v) {
   return std::accumulate(v.begin(), v.end(), 0.0);

@@ -65,9 +65,9 @@ bool looks_like_path(const std::string& text) {
 }
 
 /// Also false where nobody may look, such as another user's home.
-bool is_there(const fs::path& path) {
+bool is_cached(const std::string& name) {
   std::error_code cannot_look;
-  return fs::exists(path, cannot_look);
+  return fs::exists(cached_path(name), cannot_look);
 }
 
 /// The stored form that a name or file stands for; foreign files are imported on the fly.
@@ -81,7 +81,7 @@ SafetensorsFile open_file(const std::string& name_or_file) {
     return backbone_to_file(imported.identity, imported.weights);
   }
   const BackboneSpec& spec = backbone_spec(name_or_file);
-  if (is_there(cached_path(spec.name))) return read_safetensors(cached_path(spec.name));
+  if (is_cached(spec.name)) return read_safetensors(cached_path(spec.name));
   if (spec.name == kEmbeddedName) {
     if (auto file = embedded_file()) return *file;
     fail(ErrorCode::kNotFound, "this build has no embedded backbone; make one with `glint backbone distill`");
@@ -160,7 +160,7 @@ std::vector<BackboneStatus> list_backbones() {
   std::vector<BackboneStatus> out;
   for (const BackboneSpec& spec : backbone_specs()) {
     BackboneStatus status{spec, false, std::nullopt, std::nullopt};
-    if (is_there(cached_path(spec.name))) {
+    if (is_cached(spec.name)) {
       status.cached = cached_path(spec.name);
       status.identity = identity_of(read_safetensors(*status.cached), name_line(*status.cached));
     } else if (spec.name == kEmbeddedName) {

@@ -30,6 +30,12 @@ struct HostTensor {
 
 using TensorDict = std::map<std::string, HostTensor>;
 
+/// One tensor of a network: name and the shape it must have.
+struct TensorShape {
+  std::string name;
+  std::vector<std::int64_t> shape;
+};
+
 /// Product of the sizes; Error(kBadInput) naming `name` for more than 16 sizes, negative ones, or more than
 /// 2^40 elements (sizes of 0 count as 1 there: strides follow from them).
 std::int64_t checked_numel(const std::vector<std::int64_t>& shape, const std::string& name);

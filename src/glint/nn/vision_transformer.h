@@ -12,11 +12,6 @@
 
 namespace glint {
 
-/// One tensor of a network: name and the shape it must have.
-struct TensorShape {
-  std::string name;
-  std::vector<std::int64_t> shape;
-};
 /// What a checkpoint must hold. The unused mask token and final norm are not asked for.
 std::vector<TensorShape> transformer_tensors(const TransformerShape& shape);
 

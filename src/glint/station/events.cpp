@@ -6,7 +6,8 @@ namespace glint {
 namespace {
 
 constexpr std::size_t kMostWaiting = 100;
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;  ///< a part with many regions makes a long event
+constexpr std::size_t kMostWaitingBytes = std::size_t{1}
+                                          << 20;  ///< a part with many regions makes a long event
 
 }  // namespace
 
@@ -28,7 +29,7 @@ void EventHub::publish(const std::string& name, const std::string& data) {
     reader->waiting_.push_back(text);
     reader->bytes_ += text.size();
     while (reader->waiting_.size() > 1 &&
-           (reader->waiting_.size() > kMostWaiting || reader->bytes_ > kMostBytes)) {
+           (reader->waiting_.size() > kMostWaiting || reader->bytes_ > kMostWaitingBytes)) {
       reader->bytes_ -= reader->waiting_.front().size();
       reader->waiting_.pop_front();
     }

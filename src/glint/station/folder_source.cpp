@@ -21,7 +21,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kScanPause{100};
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 28;
+constexpr std::uint64_t kMostFileBytes = std::uint64_t{1} << 28;
 constexpr std::chrono::milliseconds kLongestPause{60000};
 
 /// Programs put files of their own beside images: "._part.png" (macOS), ".part.png.Xy12" (rsync).
@@ -98,7 +98,7 @@ class FolderSource : public ThreadedSource {
     std::string fault;
     std::error_code ec;
     try {
-      trigger.file = read_file(file, kMostBytes);
+      trigger.file = read_file(file, kMostFileBytes);
     } catch (const std::bad_alloc&) {
       fault = kNoMemory;
     } catch (const Error& e) {

@@ -16,10 +16,6 @@ constexpr std::array<std::string_view, 9> kOnce = {"authorization", "content-enc
                                                    "content-type",  "expect",           "host",
                                                    "origin",        "idempotency-key",  "sec-fetch-site"};
 
-[[noreturn]] void bad(std::string text) {
-  throw Refusal{400, std::move(text)};
-}
-
 bool is_token_character(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
@@ -54,17 +50,18 @@ void read_query(std::string_view text, HttpRequest& request) {
 /// Origin form or absolute form; then its authority counts instead of Host (RFC 9112, 3.2.2).
 void read_target(std::string_view target, HttpRequest& request) {
   for (const unsigned char c : target) {
-    if (c <= 0x20 || c >= 0x7f || c == '#') bad("the address holds characters that it must percent-encode");
+    if (c <= 0x20 || c >= 0x7f || c == '#')
+      bad_request("the address holds characters that it must percent-encode");
   }
   if (!target.starts_with('/')) {
     const auto end = target.find("://");
     const std::string scheme = ascii_lower(target.substr(0, std::min(end, target.size())));
     if (end == std::string_view::npos || (scheme != "http" && scheme != "https"))
-      bad("the address must be a path or start with http:// or https://");
+      bad_request("the address must be a path or start with http:// or https://");
     target.remove_prefix(end + 3);
     const auto slash = std::min(target.find_first_of("/?"), target.size());
     request.host = parse_authority(target.substr(0, slash));
-    if (!request.host) bad("the address names no valid host");
+    if (!request.host) bad_request("the address names no valid host");
     target.remove_prefix(slash);
   }
   const auto query = std::min(target.find('?'), target.size());
@@ -78,12 +75,12 @@ void read_request_line(std::string_view line, HttpRequest& request) {
   const auto first = line.find(' '), last = line.rfind(' ');
   if (first == std::string_view::npos || first == last ||
       line.substr(first + 1, last - first - 1).find(' ') != std::string_view::npos)
-    bad("the request line must be METHOD ADDRESS HTTP/1.1");
+    bad_request("the request line must be METHOD ADDRESS HTTP/1.1");
   request.method = line.substr(0, first);
-  if (!is_token(request.method)) bad("the request line must start with a method");
+  if (!is_token(request.method)) bad_request("the request line must start with a method");
   const std::string_view version = line.substr(last + 1);
   if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.')
-    bad("the request line must end with HTTP/1.1");
+    bad_request("the request line must end with HTTP/1.1");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") throw Refusal{505, "only HTTP/1.1 and 1.0 are spoken"};
   request.http_1_0 = version == "HTTP/1.0";
   read_target(line.substr(first + 1, last - first - 1), request);
@@ -93,22 +90,23 @@ void read_header(std::string_view line, HttpRequest& request) {
   if (request.headers.size() >= kMostHeaders) throw Refusal{431, "too many headers"};
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
-    bad("a header must be NAME: VALUE on one line");
+    bad_request("a header must be NAME: VALUE on one line");
   const std::string_view value = trimmed(line.substr(colon + 1));
   for (const unsigned char c : value) {
-    if ((c < 0x20 && c != '\t') || c == 0x7f) bad("a header holds control characters");
+    if ((c < 0x20 && c != '\t') || c == 0x7f) bad_request("a header holds control characters");
   }
   std::string name = ascii_lower(line.substr(0, colon));
   if (std::find(kOnce.begin(), kOnce.end(), name) != kOnce.end() && request.has_header(name))
-    bad(fmt::format("the header {} is there twice", name));
+    bad_request(fmt::format("the header {} is there twice", name));
   request.headers.emplace_back(std::move(name), value);
 }
 
 /// RFC 9112, 6.3, without what it allows for old senders.
 void read_length(HttpRequest& request) {
   if (request.has_header("transfer-encoding")) {
-    if (request.has_header("content-length")) bad("Content-Length and Transfer-Encoding exclude each other");
-    if (request.http_1_0) bad("HTTP/1.0 has no Transfer-Encoding");
+    if (request.has_header("content-length"))
+      bad_request("Content-Length and Transfer-Encoding exclude each other");
+    if (request.http_1_0) bad_request("HTTP/1.0 has no Transfer-Encoding");
     std::string encodings;
     for (const auto& [name, value] : request.headers) {
       if (name != "transfer-encoding") continue;
@@ -122,7 +120,7 @@ void read_length(HttpRequest& request) {
     std::int64_t length = 0;
     const bool digits = !text.empty() && text.size() <= 18 &&
                         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!digits) bad("Content-Length is not a plain number");
+    if (!digits) bad_request("Content-Length is not a plain number");
     std::from_chars(text.data(), text.data() + text.size(), length);
     request.content_length = length;
   }
@@ -174,15 +172,16 @@ std::string percent_decoded(std::string_view text, bool plus, const char* what) 
     if (text[i] == '%') {
       const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
       const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-      if (high < 0 || low < 0) bad(fmt::format("{}: a % must be followed by two hexadecimal digits", what));
+      if (high < 0 || low < 0)
+        bad_request(fmt::format("{}: a % must be followed by two hexadecimal digits", what));
       out += static_cast<char>(high * 16 + low);
       i += 2;
     } else {
       out += plus && text[i] == '+' ? ' ' : text[i];
     }
   }
-  if (out.find('\0') != std::string::npos) bad(fmt::format("{}: holds a zero byte", what));
-  if (!is_utf8(out)) bad(fmt::format("{}: is not UTF-8", what));
+  if (out.find('\0') != std::string::npos) bad_request(fmt::format("{}: holds a zero byte", what));
+  if (!is_utf8(out)) bad_request(fmt::format("{}: is not UTF-8", what));
   return out;
 }
 
@@ -192,7 +191,7 @@ HttpRequest parse_request_head(std::string_view head) {
   while (!head.empty() && !ended) {
     const auto end = head.find('\n');
     if (end == std::string_view::npos || end == 0 || head[end - 1] != '\r')
-      bad("every line of a request's head ends with CRLF");
+      bad_request("every line of a request's head ends with CRLF");
     const std::string_view line = head.substr(0, end - 1);
     head.remove_prefix(end + 1);
     if (first) {
@@ -204,13 +203,13 @@ HttpRequest parse_request_head(std::string_view head) {
     }
     first = false;
   }
-  if (!ended || !head.empty()) bad("a request's head ends with an empty line");
+  if (!ended || !head.empty()) bad_request("a request's head ends with an empty line");
   if (request.has_header("host")) {
     const auto host = parse_authority(request.header("host"));
-    if (!host) bad("the header Host names no valid host");
+    if (!host) bad_request("the header Host names no valid host");
     if (!request.host) request.host = host;
   } else if (!request.http_1_0) {
-    bad("the header Host is missing");
+    bad_request("the header Host is missing");
   }
   read_length(request);
   read_connection(request);

@@ -21,6 +21,10 @@ struct Refusal {
   std::string text;  ///< a sentence for the client
   int retry_after_s = 0;
 };
+/// The request itself is at fault.
+[[noreturn]] inline void bad_request(std::string text) {
+  throw Refusal{400, std::move(text)};
+}
 
 using HttpFields = std::vector<std::pair<std::string, std::string>>;
 

@@ -28,7 +28,7 @@ constexpr int kTurningAway = 4;            ///< threads that say 503
 constexpr std::size_t kMostSurplus = 128;  ///< connections that wait to hear it; more are just closed
 /// For a surplus connection to agree on TLS, and then to read its answer.
 constexpr milliseconds kTurnAwayTime{2000}, kTurnAwayReadTime{200};
-constexpr std::size_t kMostDropped = 16 * 1024;
+constexpr std::size_t kMostDroppedUnserved = 16 * 1024;
 
 /// A fixed number of threads for connections, and some that turn away what they have no room for.
 class ConnectionPool {
@@ -221,7 +221,7 @@ void HttpServer::turn_away(int handle) const {
   if (!channel) return;
   const auto now = std::chrono::steady_clock::now();
   if (channel->write(closing_answer({503, "too many connections", 1}), now + kTurnAwayTime))
-    channel->finish(now + kTurnAwayReadTime, kMostDropped);
+    channel->finish(now + kTurnAwayReadTime, kMostDroppedUnserved);
 }
 
 }  // namespace glint

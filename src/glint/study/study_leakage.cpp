@@ -22,7 +22,6 @@ constexpr int kDraws = 200;           // random draws of leaked images, a seed
 constexpr int kScoredTraining = 200;  // training images that may leak, a seed
 constexpr int kHalves = 200;          // random halves of the test set for the threshold
 constexpr int kResamples = 1000;
-constexpr int kScoreBatch = 4;
 constexpr const char* kTimeArm = "split by time";
 
 struct LabelledScores {

@@ -20,9 +20,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kSigmas[] = {0, 1, 2, 3, 4};
+constexpr double kSmoothingSigmas[] = {0, 1, 2, 3, 4};
 constexpr int kSmoothingReplicates = 200;
-constexpr int kScoreBatch = 4;
 
 /// The arm's runs under other scoring options.
 ArmResult rescored(const ArmResult& arm, const std::string& name, const ScoringOptions& scoring,
@@ -148,7 +147,7 @@ StudyReport smoothing_report(const StudyInput& input, const std::vector<ArmResul
   table.columns.insert(table.columns.end(), kFigureColumns.begin(), kFigureColumns.end());
   StudyTable classes{"Image AUROC per class, mean over the seeds", {"class"}, {}, ""};
   std::size_t reference = 0;
-  for (const double sigma : kSigmas) {
+  for (const double sigma : kSmoothingSigmas) {
     ScoringOptions scoring = arms[0].runs[0]->model.scoring;
     scoring.smoothing_sigma = sigma;
     if (sigma == 2) reference = results.size();

@@ -53,7 +53,7 @@ StudyChart tracker_chart(const std::vector<const ArmResult*>& arms, const std::s
   return chart;
 }
 
-constexpr double kSigmas[] = {0.012, 0.015, 0.02, 0.05};
+constexpr double kNoiseSigmas[] = {0.012, 0.015, 0.02, 0.05};
 
 std::string saturation_name(double sigma, bool clipped) {
   return fmt::format("{:.3f}, {}", sigma, clipped ? "clipped" : "not clipped");
@@ -179,7 +179,7 @@ StudyReport augmentation_report(const StudyInput&, const std::vector<ArmResult>&
 std::vector<Arm> saturation_arms(const StudyInput& input) {
   std::vector<Arm> out;
   for (const bool clipped : {true, false}) {
-    for (const double sigma : kSigmas) {
+    for (const double sigma : kNoiseSigmas) {
       out.push_back(input.refined_with(
           saturation_name(sigma, clipped),
           {fmt::format("noise_std={}", sigma), fmt::format("clip_norm={}", clipped ? 1.0 : 0.0)}));
@@ -211,7 +211,7 @@ StudyReport saturation_report(const StudyInput&, const std::vector<ArmResult>& a
                                   fmt::format("{} of {}", count, arm.runs.size())};
     for (const auto& [key, phrase] : readings) row.emplace_back(mean_last(arm, key));
     table.rows.push_back(std::move(row));
-    const std::size_t side = i < std::size(kSigmas) ? 0 : 1;
+    const std::size_t side = i < std::size(kNoiseSigmas) ? 0 : 1;
     runs[side] += std::ssize(arm.runs);
     saturated[side] += count;
   }
@@ -225,14 +225,14 @@ StudyReport saturation_report(const StudyInput&, const std::vector<ArmResult>& a
                   with.ci_high < without.ci_low   ? "clipping prevents it"
                   : without.ci_high < with.ci_low ? "clipping makes it more frequent"
                                                   : "no effect of clipping on it can be told"));
-  for (std::size_t s = 0; s < std::size(kSigmas); ++s) {
-    const ArmResult &clipped = arms[s], &free = arms[std::size(kSigmas) + s];
+  for (std::size_t s = 0; s < std::size(kNoiseSigmas); ++s) {
+    const ArmResult &clipped = arms[s], &free = arms[std::size(kNoiseSigmas) + s];
     report.findings.push_back(difference_sentence("Image AUROC", clipped.name, free.name,
                                                   paired_difference(clipped, free).image_auroc));
   }
-  for (const std::size_t side : {0UL, std::size(kSigmas)}) {
+  for (const std::size_t side : {0UL, std::size(kNoiseSigmas)}) {
     std::vector<const ArmResult*> shown;
-    for (std::size_t s = 0; s < std::size(kSigmas); ++s) shown.push_back(&arms[side + s]);
+    for (std::size_t s = 0; s < std::size(kNoiseSigmas); ++s) shown.push_back(&arms[side + s]);
     const std::string which = side == 0 ? "clipped" : "not clipped";
     for (const auto& [key, phrase] : readings)
       report.charts.push_back(

@@ -12,8 +12,8 @@
 namespace glint {
 namespace {
 
-const std::vector<int> kLayers = {3};
-constexpr const char* kMean = "dfm.mean";
+const std::vector<int> kDfmLayers = {3};
+constexpr const char* kDfmMean = "dfm.mean";
 constexpr const char* kComponents = "dfm.components";
 constexpr const char* kVariances = "dfm.variances";
 
@@ -46,7 +46,7 @@ struct DfmOptions {
 /// Pooled layer3, [images, C, h, w].
 torch::Tensor encode(const FeatureExtractor& extractor, int pooling, const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const torch::Tensor map = map_tensors(extractor, images, kLayers)[0];
+  const torch::Tensor map = map_tensors(extractor, images, kDfmLayers)[0];
   return at::avg_pool2d(map, pooling, pooling);
 }
 
@@ -94,7 +94,7 @@ class Dfm : public Method {
   }
 
   MethodNeeds needs() const override {
-    return {.layers = kLayers, .training = TrainingKind::kOnePass, .position_bound = true};
+    return {.layers = kDfmLayers, .training = TrainingKind::kOnePass, .position_bound = true};
   }
   void validate(const BackboneSpec&, const InputOptions& input) const override {
     const ImageSize size = input.input_size();
@@ -116,7 +116,7 @@ class Dfm : public Method {
     const double feature_seconds = watch.seconds();
     const Subspace subspace = fit_subspace(at::cat(vectors), options_.variance);
     FitResult result;
-    result.weights = {{kMean, to_host(subspace.mean.to(torch::kFloat))},
+    result.weights = {{kDfmMean, to_host(subspace.mean.to(torch::kFloat))},
                       {kComponents, to_host(subspace.components.to(torch::kFloat).contiguous())},
                       {kVariances, to_host(subspace.variances.to(torch::kFloat))}};
     result.record = one_pass_record(feature_seconds, watch.seconds() - feature_seconds);
@@ -134,7 +134,7 @@ class Dfm : public Method {
     const HostTensor& components = require_tensor(weights, kComponents, file);
     if (components.shape.size() != 2)
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be [components, features]", file, kComponents);
-    const HostTensor& mean = require_tensor(weights, kMean, {components.shape[1]}, file);
+    const HostTensor& mean = require_tensor(weights, kDfmMean, {components.shape[1]}, file);
     const HostTensor& variances = require_tensor(weights, kVariances, {components.shape[0]}, file);
     return std::make_unique<DfmDetector>(
         std::move(features), options_,

@@ -17,14 +17,9 @@ constexpr double kCosineEps = 1e-8;
 constexpr double kInitialStd = 0.01, kInitialCut = 3;  // linear weights: normal, cut at 3 deviations
 constexpr int kMlpRatio = 4;
 
-struct NamedShape {
-  std::string name;
-  std::vector<std::int64_t> shape;
-};
-
-std::vector<NamedShape> parameter_shapes(const InpFormerShape& s) {
+std::vector<TensorShape> parameter_shapes(const InpFormerShape& s) {
   const std::int64_t d = s.dimension();
-  std::vector<NamedShape> out = {{"prototype_token", {s.prototypes, d}}};
+  std::vector<TensorShape> out = {{"prototype_token", {s.prototypes, d}}};
   auto linear = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
     out.push_back({name + ".weight", {rows, columns}});
     out.push_back({name + ".bias", {rows}});
@@ -69,7 +64,7 @@ int InpFormerShape::dimension() const {
 InpFormerNet InpFormerNet::initial(const InpFormerShape& shape, std::uint64_t seed) {
   InpFormerNet net;
   net.shape_ = shape;
-  for (const NamedShape& p : parameter_shapes(shape)) {
+  for (const TensorShape& p : parameter_shapes(shape)) {
     torch::Tensor value;
     if (p.name.ends_with("bias")) {
       value = torch::zeros(p.shape);
@@ -95,7 +90,7 @@ InpFormerNet InpFormerNet::from_dict(const InpFormerShape& shape, const TensorDi
                                      const std::string& file) {
   InpFormerNet net;
   net.shape_ = shape;
-  for (const NamedShape& p : parameter_shapes(shape)) {
+  for (const TensorShape& p : parameter_shapes(shape)) {
     const torch::Tensor value = to_tensor(require_tensor(tensors, p.name, p.shape, file));
     if (!value.is_floating_point() || !at::isfinite(value.to(torch::kFloat)).all().item<bool>())
       fail(ErrorCode::kBadInput, "{}: tensor '{}' holds values that are not finite numbers", file, p.name);
@@ -106,7 +101,7 @@ InpFormerNet InpFormerNet::from_dict(const InpFormerShape& shape, const TensorDi
 
 std::int64_t InpFormerNet::parameter_bytes(const InpFormerShape& shape) {
   std::int64_t values = 0;
-  for (const NamedShape& p : parameter_shapes(shape)) values += checked_numel(p.shape, p.name);
+  for (const TensorShape& p : parameter_shapes(shape)) values += checked_numel(p.shape, p.name);
   return values * static_cast<std::int64_t>(sizeof(float));
 }
 

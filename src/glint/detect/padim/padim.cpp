@@ -16,8 +16,8 @@ namespace glint {
 namespace {
 
 constexpr const char* kChannels = "padim.channels";
-const std::vector<int> kLayers = {1, 2, 3};
-constexpr const char* kMean = "padim.mean";
+const std::vector<int> kPadimLayers = {1, 2, 3};
+constexpr const char* kPadimMean = "padim.mean";
 constexpr const char* kWhitening = "padim.whitening";
 
 struct PadimOptions {
@@ -40,7 +40,7 @@ struct Features {
 Features encode(const FeatureExtractor& extractor, const torch::Tensor& channels,
                 const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const torch::Tensor joined = join_maps(map_tensors(extractor, images, kLayers), Alignment::kNearest);
+  const torch::Tensor joined = join_maps(map_tensors(extractor, images, kPadimLayers), Alignment::kNearest);
   return {positions_of(joined.index_select(1, channels)), static_cast<int>(joined.size(2)),
           static_cast<int>(joined.size(3))};
 }
@@ -81,7 +81,7 @@ class Padim : public Method {
   }
 
   MethodNeeds needs() const override {
-    return {.layers = kLayers, .training = TrainingKind::kOnePass, .position_bound = true};
+    return {.layers = kPadimLayers, .training = TrainingKind::kOnePass, .position_bound = true};
   }
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
@@ -104,7 +104,7 @@ class Padim : public Method {
     const PositionGaussians gaussians = sums->finish(options_.regularisation, torch::kFloat);
     FitResult result;
     result.weights = {{kChannels, to_host(channels)},
-                      {kMean, to_host(gaussians.mean)},
+                      {kPadimMean, to_host(gaussians.mean)},
                       {kWhitening, to_host(pack_triangles(gaussians.whitening))}};
     result.record = one_pass_record(watch.seconds(), 0);
     result.record.figures = {{"positions", gaussians.mean.size(0)}};
@@ -119,11 +119,11 @@ class Padim : public Method {
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> features, const TensorDict& weights,
                                  const std::string& file) const override {
     const HostTensor& channels = require_tensor(weights, kChannels, file);
-    const HostTensor& mean = require_tensor(weights, kMean, file);
+    const HostTensor& mean = require_tensor(weights, kPadimMean, file);
     const BackboneSpec& spec = features->spec();
     if (channels.dtype != DType::kI64 || channels.shape.size() != 1 || mean.shape.size() != 2 ||
         mean.shape[1] != channels.shape[0]) {
-      fail(ErrorCode::kBadInput, "{}: '{}' and '{}' do not belong together", file, kChannels, kMean);
+      fail(ErrorCode::kBadInput, "{}: '{}' and '{}' do not belong together", file, kChannels, kPadimMean);
     }
     const std::int64_t d = channels.shape[0];
     const HostTensor& packed = require_tensor(weights, kWhitening, {mean.shape[0], d * (d + 1) / 2}, file);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr const char* kBank = "patchcore.bank";
 constexpr const char* kUnits = "patchcore.density_units";
-const std::vector<int> kLayers = {2, 3};
+const std::vector<int> kPatchCoreLayers = {2, 3};
 
 /// 1024 for WideResNet-50-2; a smaller network's neighbourhoods are not stretched.
 int published_dimension(const BackboneSpec& backbone) {
@@ -47,7 +47,7 @@ class PatchcoreFeatures {
   };
   Grid operator()(const FeatureExtractor& features, const std::vector<RgbImage>& images) const {
     const torch::InferenceMode inference;
-    const std::vector<torch::Tensor> maps = map_tensors(features, images, kLayers);
+    const std::vector<torch::Tensor> maps = map_tensors(features, images, kPatchCoreLayers);
     const auto h = static_cast<int>(maps[0].size(2)), w = static_cast<int>(maps[0].size(3));
     if (published_) {
       return {published_->embed(maps[0], maps[1]).reshape({std::ssize(images), -1, published_->dimension()}),
@@ -135,7 +135,9 @@ class Patchcore : public Method {
     return defaults;
   }
 
-  MethodNeeds needs() const override { return {.layers = kLayers, .training = TrainingKind::kOnePass}; }
+  MethodNeeds needs() const override {
+    return {.layers = kPatchCoreLayers, .training = TrainingKind::kOnePass};
+  }
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;

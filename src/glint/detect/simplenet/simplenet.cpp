@@ -20,14 +20,13 @@
 namespace glint {
 namespace {
 
-constexpr const char* kScaleTensor = "simplenet.feature_scale";
+constexpr const char* kSimpleNetScale = "simplenet.feature_scale";
 constexpr const char* kSnapshotPrefix = "snapshot.";  // of the heads before the last one
 constexpr const char* kOptimizerPrefix = "adam.";     // what HeadOptimizer::save writes
 constexpr int kEnsembleSnapshots = 20;
-const std::vector<int> kLayers = {2, 3};
+const std::vector<int> kSimpleNetLayers = {2, 3};
 
 // Readings that the record and `saturated` refer to.
-constexpr const char* kLoss = "loss";
 constexpr const char* kRealAccuracy = "real_margin_accuracy";
 constexpr const char* kFakeAccuracy = "fake_margin_accuracy";
 
@@ -67,7 +66,7 @@ class SimpleNetDetector : public Detector {
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const std::vector<torch::Tensor> maps = map_tensors(*features_, inputs, kLayers);
+    const std::vector<torch::Tensor> maps = map_tensors(*features_, inputs, kSimpleNetLayers);
     const torch::Tensor &layer2 = maps[0], &layer3 = maps[1];
     const auto h = static_cast<int>(layer2.size(2)), w = static_cast<int>(layer2.size(3));
     const torch::Tensor score =
@@ -120,7 +119,7 @@ class SimpleNetDetector : public Detector {
 torch::Tensor embed_images(const FeatureExtractor& features, const PatchEmbedding& embedding,
                            const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const std::vector<torch::Tensor> maps = map_tensors(features, images, kLayers);
+  const std::vector<torch::Tensor> maps = map_tensors(features, images, kSimpleNetLayers);
   return embedding.embed(maps[0], maps[1])
       .reshape({static_cast<std::int64_t>(images.size()), -1, embedding.dimension()});
 }
@@ -160,7 +159,7 @@ std::vector<HeadWeights> earlier_heads(const TensorDict& tensors, const std::str
 
 TensorDict pack_weights(const HeadWeights& head, const std::vector<HeadWeights>& earlier, double scale) {
   TensorDict out = head.to_dict();
-  out[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
+  out[kSimpleNetScale] = to_host(torch::tensor({scale}, torch::kDouble));
   for (std::size_t i = 0; i < earlier.size(); ++i)
     add_prefixed(out, snapshot_prefix(i), earlier[i].to_dict());
   return out;
@@ -181,7 +180,7 @@ class SimpleNet : public Method {
     return defaults;
   }
 
-  MethodNeeds needs() const override { return {FeatureKind::kMaps, kLayers}; }
+  MethodNeeds needs() const override { return {FeatureKind::kMaps, kSimpleNetLayers}; }
 
   void validate(const BackboneSpec&, const InputOptions&) const override {
     if (options_.ascent_steps > 0 && options_.distance <= 0) {
@@ -296,10 +295,10 @@ class SimpleNet : public Method {
       if (head.dimension() != heads[0].dimension())
         fail(ErrorCode::kBadInput, "{}: heads of different dimensions", file);
     }
-    const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
+    const HostTensor& scale = require_tensor(weights, kSimpleNetScale, file);
     const float factor = scale.numel() == 1 && is_floating(scale.dtype) ? to_floats(scale)[0] : 0;
     if (!(factor > 0) || !std::isfinite(factor))
-      fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number", file, kScaleTensor);
+      fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number", file, kSimpleNetScale);
     return std::make_unique<SimpleNetDetector>(std::move(features), heads, factor);
   }
 
@@ -312,7 +311,7 @@ class SimpleNet : public Method {
   }
   FeatureGrid grid(const FeatureExtractor& extractor, const FitInput& input) const {
     if (options_.noise_mask == NoiseMask::kEverywhere) return {};
-    const torch::Tensor map = map_tensors(extractor, {input.image(0, 0)}, kLayers)[0];
+    const torch::Tensor map = map_tensors(extractor, {input.image(0, 0)}, kSimpleNetLayers)[0];
     return {static_cast<int>(map.size(2)), static_cast<int>(map.size(3))};
   }
 

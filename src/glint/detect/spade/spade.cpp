@@ -15,7 +15,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kVectors = "spade.vectors";
-const std::vector<int> kLayers = {1, 2, 3};
+const std::vector<int> kSpadeLayers = {1, 2, 3};
 constexpr const char* kLayerTensors[3] = {"spade.layer1", "spade.layer2", "spade.layer3"};
 
 struct SpadeOptions {
@@ -28,7 +28,7 @@ struct SpadeOptions {
 
 SpadeFeatures encode(const FeatureExtractor& extractor, const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kLayers);
+  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kSpadeLayers);
   return {maps[2].mean({2, 3}), {maps[0], maps[1], maps[2]}};
 }
 
@@ -77,7 +77,7 @@ class Spade : public Method {
     return defaults;
   }
 
-  MethodNeeds needs() const override { return {.layers = kLayers, .training = TrainingKind::kOnePass}; }
+  MethodNeeds needs() const override { return {.layers = kSpadeLayers, .training = TrainingKind::kOnePass}; }
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;

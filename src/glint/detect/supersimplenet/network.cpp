@@ -14,7 +14,7 @@ namespace {
 
 // All of the published code.
 constexpr int kScoreChannels = 128, kScoreKernel = 5;
-constexpr double kLeakySlope = 0.2, kNormEps = 1e-5, kNormMomentum = 0.1;
+constexpr double kMapSlope = 0.2, kNormEps = 1e-5, kNormMomentum = 0.1;
 
 constexpr const char* kAdapter = "feature_adaptor.projection";
 constexpr const char* kMapHidden = "discriminator.seg.0";
@@ -24,13 +24,8 @@ constexpr const char* kScoreConv = "discriminator.dec_head.0";
 constexpr const char* kScoreNorm = "discriminator.dec_head.1";
 constexpr const char* kScoreTail = "discriminator.fc_score";
 
-struct NamedShape {
-  std::string name;
-  std::vector<std::int64_t> shape;
-};
-
-std::vector<NamedShape> shapes(std::int64_t channels, std::int64_t hidden) {
-  std::vector<NamedShape> out;
+std::vector<TensorShape> shapes(std::int64_t channels, std::int64_t hidden) {
+  std::vector<TensorShape> out;
   const auto weight = [&](const std::string& name, std::vector<std::int64_t> shape, bool bias) {
     if (bias) out.push_back({name + ".bias", {shape[0]}});
     out.push_back({name + ".weight", std::move(shape)});
@@ -105,7 +100,7 @@ SuperSimpleNetwork SuperSimpleNetwork::from_dict(const TensorDict& tensors, int 
 
 std::int64_t SuperSimpleNetwork::bytes(int channels, int hidden) {
   std::int64_t values = 0;
-  for (const NamedShape& s : shapes(channels, hidden)) values += c10::multiply_integers(s.shape);
+  for (const TensorShape& s : shapes(channels, hidden)) values += c10::multiply_integers(s.shape);
   return values * static_cast<std::int64_t>(sizeof(float));
 }
 
@@ -135,7 +130,7 @@ torch::Tensor SuperSimpleNetwork::adapt(const torch::Tensor& features) const {
 
 SuperSimpleNetwork::Output SuperSimpleNetwork::run(const torch::Tensor& adapted, bool training) const {
   const torch::Tensor hidden =
-      at::leaky_relu(norm(conv(adapted, kMapHidden, type()), kMapNorm, training), kLeakySlope);
+      at::leaky_relu(norm(conv(adapted, kMapHidden, type()), kMapNorm, training), kMapSlope);
   Output out;
   // Judging wants the logits finer than bfloat16's eight bits; training does not, and is faster without.
   out.map = conv(hidden, kMapTail, training ? type() : torch::kFloat).to(torch::kFloat);

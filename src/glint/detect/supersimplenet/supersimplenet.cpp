@@ -20,7 +20,7 @@
 namespace glint {
 namespace {
 
-constexpr const char* kScaleTensor = "supersimplenet.feature_scale";
+constexpr const char* kSuperSimpleNetScale = "supersimplenet.feature_scale";
 constexpr int kPublishedPasses = 300;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kShortPasses = 20, kShortBatch = 8;
@@ -29,7 +29,7 @@ constexpr int kShortPasses = 20, kShortBatch = 8;
 /// by their channels and reduced by the average; an order of magnitude, not a constant of nature.
 constexpr double kWideResNetFineSpread = 0.09;
 
-const std::vector<int> kLayers = {2, 3};
+const std::vector<int> kSuperSimpleNetLayers = {2, 3};
 
 /// [B, C, H, W] float32 on the CPU.
 struct CoarseMaps {
@@ -51,7 +51,7 @@ struct CoarseGrid {
 
 CoarseMaps coarse_maps(const FeatureExtractor& extractor, const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kLayers);
+  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kSuperSimpleNetLayers);
   return {maps[0], maps[1]};
 }
 
@@ -171,7 +171,7 @@ class SuperSimpleNet : public Method {
     return defaults;
   }
 
-  MethodNeeds needs() const override { return {.layers = kLayers}; }
+  MethodNeeds needs() const override { return {.layers = kSuperSimpleNetLayers}; }
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
@@ -202,7 +202,7 @@ class SuperSimpleNet : public Method {
 
     const auto weights = [&] {
       TensorDict out = trainer.net.to_dict();
-      out[kScaleTensor] = to_host(torch::tensor({scale}, torch::kDouble));
+      out[kSuperSimpleNetScale] = to_host(torch::tensor({scale}, torch::kDouble));
       return out;
     };
     const int passes = options_.meta_epochs * options_.passes;
@@ -254,11 +254,11 @@ class SuperSimpleNet : public Method {
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> extractor, const TensorDict& weights,
                                  const std::string& file) const override {
-    const HostTensor& scale = require_tensor(weights, kScaleTensor, file);
+    const HostTensor& scale = require_tensor(weights, kSuperSimpleNetScale, file);
     const float factor = scale.numel() == 1 && is_floating(scale.dtype) ? to_floats(scale)[0] : 0;
     if (!(factor > 0) || !std::isfinite(factor)) {
       fail(ErrorCode::kBadInput, "{}: tensor '{}' must be one positive number; train it again", file,
-           kScaleTensor);
+           kSuperSimpleNetScale);
     }
     const int channels = extractor->spec().channels(2) + extractor->spec().channels(3);
     return std::make_unique<SuperSimpleNetDetector>(std::move(extractor),
