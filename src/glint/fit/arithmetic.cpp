@@ -13,7 +13,7 @@ namespace {
 // Ranges and effect change little with more: a network's activations are much alike over parts of one kind.
 constexpr int kRangePhotographs = 64, kEffectPhotographs = 32;
 
-/// Up to `most` of `all`, evenly spaced.
+/// Places of up to `most` of `all`, evenly spaced.
 std::vector<int> spaced(const std::vector<int>& all, int most) {
   const auto n = static_cast<int>(std::min<std::size_t>(all.size(), static_cast<std::size_t>(most)));
   std::vector<int> out;
