@@ -2,10 +2,12 @@
 
 #include "glint/base/error.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/handcrafted/handcrafted.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
+#include "glint/detect/pixel/pixel_methods.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
@@ -30,6 +32,13 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm},
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
+    {"variation_model", &make_variation_model},
+    {"template", &make_template},
+    {"morphology", &make_morphology},
+    {"threshold", &make_threshold},
+    {"lbp", &make_lbp},
+    {"hog", &make_hog},
+    {"gabor", &make_gabor},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {

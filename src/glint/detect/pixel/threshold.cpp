@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "glint/base/error.h"
 #include "glint/base/stopwatch.h"
 #include "glint/detect/pixel/pixel_detector.h"
 #include "glint/detect/pixel/pixel_methods.h"
