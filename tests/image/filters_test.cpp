@@ -82,7 +82,7 @@ TEST(TopHat, FindsTheSmallAndTheirSign) {
   const GreyImage white = white_top_hat(image, 9), black = black_top_hat(image, 9);
   EXPECT_EQ(white.pixels[20 * 40 + 20], 60);
   EXPECT_EQ(black.pixels[10 * 40 + 10], 70);
-  EXPECT_EQ(*std::max_element(open_3x3(white).pixels.begin(), open_3x3(white).pixels.end()), 0);
+  EXPECT_EQ(open_3x3(white).pixels, std::vector<std::uint8_t>(1600));
 }
 
 TEST(Correlation, ShiftContrastAndFlatPlaces) {
@@ -125,7 +125,8 @@ TEST(Gabor, AnswersItsWaveMost) {
     return maps[k].at(32, 24) / gabor_kernels(kGaborWavelengths[k / kGaborAngles], 0).envelope_sum;
   };
   for (std::size_t k = 0; k < maps.size(); ++k) {
-    if (k != kGaborAngles) EXPECT_LT(level(k), level(kGaborAngles)) << k;
+    if (k == kGaborAngles) continue;
+    EXPECT_LT(level(k), level(kGaborAngles)) << k;
   }
   EXPECT_NEAR(level(kGaborAngles), 50, 5) << "half the amplitude";
 }

@@ -8,6 +8,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
+#include "glint/base/progress.h"
 #include "glint/base/random.h"
 #include "glint/detect/handcrafted/one_class_svm.h"
 #include "glint/detect/ledoit_wolf.h"
@@ -74,9 +75,14 @@ class GaussianCells : public CellModel {
   torch::Tensor scores(const torch::Tensor& descriptors, int) const override {
     const torch::InferenceMode inference;
     check_cells(gaussians_.mean.size(0), descriptors);
-    if (gaussians_.mean.size(0) == descriptors.size(1)) return mahalanobis(descriptors, gaussians_);
-    const torch::Tensor each = descriptors.reshape({-1, 1, descriptors.size(2)});
-    return mahalanobis(each, gaussians_).reshape({descriptors.size(0), descriptors.size(1)});
+    // Image by image: a product's rounding depends on how many columns it has.
+    std::vector<torch::Tensor> out;
+    for (std::int64_t i = 0; i < descriptors.size(0); ++i) {
+      torch::Tensor one = descriptors.slice(0, i, i + 1);
+      if (gaussians_.mean.size(0) != descriptors.size(1)) one = one.transpose(0, 1);  // cells as samples
+      out.push_back(mahalanobis(one, gaussians_).reshape({1, descriptors.size(1)}));
+    }
+    return at::cat(out);
   }
 
  private:
