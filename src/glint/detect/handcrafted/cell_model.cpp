@@ -30,7 +30,7 @@ torch::Tensor grouped(const CellModelOptions& options, const torch::Tensor& desc
 }
 
 /// At most `most` samples of every group, drawn once for all groups, in order.
-torch::Tensor drawn(const torch::Tensor& groups, int most, std::uint64_t seed) {
+torch::Tensor drawn_samples(const torch::Tensor& groups, int most, std::uint64_t seed) {
   if (groups.size(1) <= most) return groups;
   std::vector<int> which = permutation(static_cast<int>(groups.size(1)), Rng(seed, "handcrafted.samples"));
   which.resize(static_cast<std::size_t>(most));
@@ -130,7 +130,7 @@ class SvmCells : public CellModel {
 };
 
 TensorDict fit_svms(const CellModelOptions& options, const torch::Tensor& all, std::uint64_t seed) {
-  const torch::Tensor groups = drawn(all, options.samples, seed), x = groups.to(torch::kDouble);
+  const torch::Tensor groups = drawn_samples(all, options.samples, seed), x = groups.to(torch::kDouble);
   const torch::Tensor mean = x.mean(1),
                       scale = (x.var(1, /*unbiased=*/false) + variance_floor(options, groups)).rsqrt();
   const torch::Tensor standard =
@@ -268,7 +268,7 @@ TensorDict fit_cell_model(const CellModelOptions& options, const torch::Tensor& 
       add_prefixed(out, prefix, fit_svms(options, groups, seed));
       break;
     case CellModelKind::kNearest:
-      out[prefix + kCellBank] = to_host_half(drawn(groups, options.samples, seed));
+      out[prefix + kCellBank] = to_host_half(drawn_samples(groups, options.samples, seed));
       break;
   }
   return out;

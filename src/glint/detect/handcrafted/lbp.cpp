@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "glint/detect/handcrafted/descriptor.h"
 #include "glint/detect/handcrafted/handcrafted.h"
 #include "glint/image/filters/local_binary_patterns.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "glint/base/error.h"
@@ -9,7 +10,7 @@
 namespace glint {
 namespace {
 
-double squared_distance(const float* a, const float* b, std::size_t length) {
+double squared_gap(const float* a, const float* b, std::size_t length) {
   double sum = 0;
   for (std::size_t i = 0; i < length; ++i) {
     const double d = static_cast<double>(a[i]) - b[i];
@@ -24,7 +25,7 @@ std::vector<double> kernel_matrix(std::span<const float> samples, std::size_t n,
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       out[i * n + j] = out[j * n + i] =
-          std::exp(-gamma * squared_distance(&samples[i * length], &samples[j * length], length));
+          std::exp(-gamma * squared_gap(&samples[i * length], &samples[j * length], length));
     }
   }
   return out;
@@ -93,7 +94,7 @@ double one_class_surprise(std::span<const float> vectors, std::span<const float>
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (std::size_t i = 0; i < coefficients.size(); ++i) {
     const double term =
-        std::log(coefficients[i]) - gamma * squared_distance(&vectors[i * length], x.data(), length);
+        std::log(coefficients[i]) - gamma * squared_gap(&vectors[i * length], x.data(), length);
     if (term > largest) {
       sum = sum * std::exp(largest - term) + 1;
       largest = term;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kDeviationPerMad = 1.4826;
 
-double middle(std::vector<double>& values) {
+double middle_value(std::vector<double>& values) {
   const std::size_t n = values.size();
   const auto upper = values.begin() + static_cast<std::ptrdiff_t>(n / 2);
   std::nth_element(values.begin(), upper, values.end());
@@ -58,10 +58,10 @@ Variation robust_variation(const std::vector<GreyImage>& images) {
   std::vector<double> values(images.size());
   for (std::size_t i = 0; i < out.centre.values.size(); ++i) {
     for (std::size_t k = 0; k < images.size(); ++k) values[k] = images[k].pixels[i];
-    const double centre = middle(values);
+    const double centre = middle_value(values);
     for (double& v : values) v = std::abs(v - centre);
     out.centre.values[i] = centre;
-    out.deviation.values[i] = kDeviationPerMad * middle(values);
+    out.deviation.values[i] = kDeviationPerMad * middle_value(values);
   }
   return out;
 }

@@ -61,7 +61,7 @@ class VariationDetector : public PixelDetector {
 };
 
 /// Median and deviation in bands of rows, so that memory holds one band of all parts.
-Variation robust_variation(const FitInput& input) {
+Variation variation_in_bands(const FitInput& input) {
   constexpr std::int64_t kBandBytes = std::int64_t{256} << 20;
   Variation out;
   int first = 0, height = 1;
@@ -104,7 +104,7 @@ class VariationModel : public Method {
     if (input.images < 2) fail(ErrorCode::kBadInput, "variation_model needs at least two training images");
     Variation model;
     if (options_.centre == VariationCentre::kMedian) {
-      model = robust_variation(input);
+      model = variation_in_bands(input);
     } else {
       GreyMoments moments;
       for_each_grey(input, "collecting grey levels", [&](const GreyImage& image) { moments.add(image); });

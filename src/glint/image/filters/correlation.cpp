@@ -9,7 +9,7 @@
 namespace glint {
 namespace {
 
-Grid<double> product(const Grid<double>& a, const Grid<double>& b) {
+Grid<double> times(const Grid<double>& a, const Grid<double>& b) {
   Grid<double> out(a.width, a.height);
   for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = a.values[i] * b.values[i];
   return out;
@@ -41,7 +41,7 @@ Grid<double> match_template(const Grid<double>& image, const Grid<double>& patte
   const double pattern_square =
       std::inner_product(flat.values.begin(), flat.values.end(), flat.values.begin(), 0.0);
   const Grid<double> sums = window_sums(centred, flat.width, flat.height),
-                     squares = window_sums(product(centred, centred), flat.width, flat.height);
+                     squares = window_sums(times(centred, centred), flat.width, flat.height);
   Grid<double> out(sums.width, sums.height);
   for (int y = 0; y < out.height; ++y) {
     for (int x = 0; x < out.width; ++x) {
@@ -65,8 +65,8 @@ Grid<double> local_correlation(const Grid<double>& image, const Grid<double>& re
   GLINT_CHECK(image.width == reference.width && image.height == reference.height);
   const Grid<double> x = without_mean(image), r = without_mean(reference);
   const auto sums = [side](const Grid<double>& grid) { return window_sums(grid, side, side); };
-  const Grid<double> sx = sums(x), sr = sums(r), sxx = sums(product(x, x)), srr = sums(product(r, r)),
-                     sxr = sums(product(x, r));
+  const Grid<double> sx = sums(x), sr = sums(r), sxx = sums(times(x, x)), srr = sums(times(r, r)),
+                     sxr = sums(times(x, r));
   const double n = static_cast<double>(side) * side;
   const double least = std::max(1e-9, least_deviation * least_deviation);  // variance
   Grid<double> out(sx.width, sx.height);

@@ -1,5 +1,6 @@
 #include "glint/image/filters/gabor.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <opencv2/imgproc.hpp>
@@ -48,7 +49,7 @@ GaborKernels gabor_kernels(double wavelength, double angle_degrees) {
 }
 
 struct GaborBank::Spectra {
-  int border = 0;  ///< mirrored pixels on each side
+  int border = 0;  ///< bordered pixels on each side
   cv::Size padded;
   struct Filter {
     cv::Mat spectrum;  ///< what the picture's is multiplied with; the inverse is even + i odd response
@@ -89,9 +90,9 @@ std::vector<ScoreMap> GaborBank::magnitudes(const GreyImage& image) const {
   const cv::Mat from(image.height, image.width, CV_8U,
                      const_cast<std::uint8_t*>(image.pixels.data()));  // NOLINT: only read
   const int border = spectra_->border;
-  cv::Mat mirrored;
-  cv::copyMakeBorder(from, mirrored, border, border, border, border, cv::BORDER_REFLECT_101);
-  const cv::Mat spectrum = spectrum_of(mirrored, spectra_->padded);
+  cv::Mat bordered;
+  cv::copyMakeBorder(from, bordered, border, border, border, border, cv::BORDER_REFLECT_101);
+  const cv::Mat spectrum = spectrum_of(bordered, spectra_->padded);
   std::vector<ScoreMap> out;
   cv::Mat product, response;
   for (const Spectra::Filter& filter : spectra_->filters) {

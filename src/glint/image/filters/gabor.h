@@ -1,6 +1,7 @@
 // Gabor filters: how strongly a picture swings with a wavelength along a direction, at every pixel.
 #pragma once
 
+#include <iterator>
 #include <memory>
 #include <vector>
 

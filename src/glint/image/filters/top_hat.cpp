@@ -1,5 +1,6 @@
 #include "glint/image/filters/top_hat.h"
 
+#include <algorithm>
 #include <opencv2/imgproc.hpp>
 
 #include "glint/base/error.h"
