@@ -49,7 +49,7 @@ GaborKernels gabor_kernels(double wavelength, double angle_degrees) {
 }
 
 struct GaborBank::Spectra {
-  int border = 0;  ///< bordered pixels on each side
+  int border = 0;  ///< mirrored pixels on each side
   cv::Size padded;
   struct Filter {
     cv::Mat spectrum;  ///< what the picture's is multiplied with; the inverse is even + i odd response
