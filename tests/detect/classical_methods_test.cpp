@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
@@ -88,11 +89,19 @@ FitResult fitted(const Method& method) {
   return method.fit(*nothing(), input);
 }
 
+/// Trained once for all tests.
+const TensorDict& weights_of(const MethodCase& c) {
+  static std::map<std::string, TensorDict> known;
+  const auto [it, fresh] = known.try_emplace(label_of(c));
+  if (fresh) it->second = fitted(*made(c)).weights;
+  return it->second;
+}
+
 TEST(ClassicalMethods, FindAPlantedDefectAtItsPlace) {
   for (const MethodCase& c : kCases) {
     SCOPED_TRACE(label_of(c));
     const auto method = made(c);
-    const auto detector = method->load(nothing(), fitted(*method).weights, "test");
+    const auto detector = method->load(nothing(), weights_of(c), "test");
     std::vector<RgbImage> inputs = {striped_part(100, true)};
     for (int i = 101; i < 107; ++i) inputs.push_back(striped_part(i));
     const auto scores = detector->patch_scores(inputs);
@@ -119,7 +128,8 @@ TEST(ClassicalMethods, SameSeedSameWeightsAndSizeAsEstimated) {
   for (const MethodCase& c : kCases) {
     SCOPED_TRACE(label_of(c));
     const auto method = made(c);
-    const TensorDict first = fitted(*method).weights, second = fitted(*method).weights;
+    const TensorDict& first = weights_of(c);
+    const TensorDict second = fitted(*method).weights;
     ASSERT_EQ(first.size(), second.size());
     std::int64_t bytes = 0;
     for (const auto& [name, tensor] : first) {
@@ -146,7 +156,7 @@ std::string refusal_of(const Method& method, const TensorDict& weights) {
 TEST(ClassicalMethods, DamagedWeightsAreRefused) {
   for (const MethodCase& c : kCases) {
     const auto method = made(c);
-    const TensorDict weights = fitted(*method).weights;
+    const TensorDict& weights = weights_of(c);
     for (const auto& [name, tensor] : weights) {
       SCOPED_TRACE(label_of(c) + " " + name);
       const auto refuses = [&](const HostTensor& changed) {
@@ -184,7 +194,7 @@ TEST(ClassicalMethods, AnotherSizeThanTheModelsIsRefused) {
     const auto method = made(c);
     if (!method->needs().position_bound) continue;
     SCOPED_TRACE(label_of(c));
-    const auto detector = method->load(nothing(), fitted(*method).weights, "test");
+    const auto detector = method->load(nothing(), weights_of(c), "test");
     EXPECT_THROW(detector->patch_scores({RgbImage(128, 128)}), Error);
   }
 }

@@ -128,7 +128,7 @@ TEST(Gabor, AnswersItsWaveMost) {
     if (k == kGaborAngles) continue;
     EXPECT_LT(level(k), level(kGaborAngles)) << k;
   }
-  EXPECT_NEAR(level(kGaborAngles), 50, 5) << "half the amplitude";
+  EXPECT_NEAR(level(kGaborAngles), 50, 2) << "half the amplitude";
 }
 
 TEST(OrientedGradients, AnEdgeVotesForItsDirection) {

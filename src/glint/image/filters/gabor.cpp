@@ -43,8 +43,8 @@ GaborKernels gabor_kernels(double wavelength, double angle_degrees) {
   GaborKernels out;
   out.even = grid_of(kernel_matrix(wavelength, angle_degrees, 0));
   out.odd = grid_of(kernel_matrix(wavelength, angle_degrees, std::numbers::pi / 2));
-  const double deviation = kDeviationPerWavelength * wavelength;
-  out.envelope_sum = 2 * std::numbers::pi * deviation * deviation / kGaborAspect;
+  for (std::size_t i = 0; i < out.even.values.size(); ++i)
+    out.envelope_sum += std::hypot(out.even.values[i], out.odd.values[i]);
   return out;
 }
 

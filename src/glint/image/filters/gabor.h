@@ -16,7 +16,7 @@ inline constexpr int kGaborMaps = static_cast<int>(std::size(kGaborWavelengths))
 
 struct GaborKernels {
   Grid<double> even, odd;   ///< phase 0 and 90 degrees; odd side of at least six deviations
-  double envelope_sum = 0;  ///< of the Gaussian: what a response of one grey level is divided by
+  double envelope_sum = 0;  ///< of the Gaussian, as far as the kernel reaches: makes responses grey levels
 };
 
 /// Deviation 0.56 wavelengths (one octave of bandwidth) along the wave, twice as much across it.

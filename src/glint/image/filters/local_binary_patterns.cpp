@@ -53,9 +53,10 @@ Grid<std::uint16_t> binary_patterns(const GreyImage& image, int points, int radi
       unsigned code = 0;
       for (int p = 0; p < points; ++p) {
         const CircleSample& s = circle[static_cast<std::size_t>(p)];
-        double value = 0;
-        for (std::size_t k = 0; k < 4; ++k) value += s.weight[k] * centre[s.offset[k]];
-        if (value >= *centre) code |= 1U << p;
+        // Of differences, so that a flat place is exactly level whatever its grey.
+        double above = 0;
+        for (std::size_t k = 0; k < 4; ++k) above += s.weight[k] * (centre[s.offset[k]] - *centre);
+        if (above >= 0) code |= 1U << p;
       }
       out.at(x, y) = static_cast<std::uint16_t>(code);
     }
