@@ -2,13 +2,16 @@
 
 #include "glint/base/error.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/handcrafted/handcrafted.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
+#include "glint/detect/pixel/pixel_methods.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
+#include "glint/nn/no_backbone.h"
 
 namespace glint {
 namespace {
@@ -29,10 +32,18 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm},
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
+    {"variation_model", &make_variation_model},
+    {"template", &make_template},
+    {"morphology", &make_morphology},
+    {"threshold", &make_threshold},
+    {"lbp", &make_lbp},
+    {"hog", &make_hog},
+    {"gabor", &make_gabor},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
   const FeatureKind kind = method.needs().features;
+  if (is_no_backbone(backbone)) return kind == FeatureKind::kNone;
   return !((kind == FeatureKind::kMaps && backbone.transformer) ||
            (kind == FeatureKind::kTokens && !backbone.transformer));
 }
@@ -46,6 +57,10 @@ TensorDict Method::weights_of(const TensorDict& state) const {
 }
 
 void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input) {
+  if (is_no_backbone(backbone) && !suits(method, backbone)) {
+    fail(ErrorCode::kConfig, "{} reads features of a backbone, and there is none; choose another --backbone",
+         method.name());
+  }
   if (!suits(method, backbone)) {
     std::vector<std::string> others;
     for (const MethodEntry& entry : kMethods) {

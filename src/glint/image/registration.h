@@ -7,18 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "glint/image/image.h"
+#include "glint/image/grey.h"
 
 namespace glint {
 
 /// Pixels along a reference's longer side, and at least along the other.
 inline constexpr int kRegistrationSide = 160, kLeastRegistrationSide = 16;
-
-/// 8-bit grey picture, row-major.
-struct GreyImage {
-  int width = 0, height = 0;
-  std::vector<std::uint8_t> pixels;
-};
 
 /// Where the reference's frame (the view) lies in a photograph. With both measured from their centres in
 /// units of the photograph's longer side: photograph = R(angle) view + shift, angle in radians, clockwise on
