@@ -8,6 +8,8 @@
 #include "glint/cli/verbs.h"
 #include "glint/labels/label_import.h"
 
+namespace fs = std::filesystem;
+
 namespace glint {
 namespace {
 
