@@ -31,8 +31,8 @@ struct SaturatedOverlap {
 
 /// sPRO at a threshold: the mean over all regions of min(found pixels / saturation, 1). The false positive
 /// rate is over the pixels outside all regions of their image. The area is exact at every distinct score,
-/// with linear interpolation at the limit. The published script rounds relative saturations down to whole
-/// pixels; here they stay as they are. `options`: pro_limit is the limit. Strata and intervals as in
+/// with linear interpolation at the limit. A saturation
+/// may be a fraction of a pixel. `options`: pro_limit is the limit. Strata and intervals as in
 /// pixel_metrics; NaN without a region.
 SaturatedOverlap saturated_overlap(int images, const std::function<MapAndRegions(int)>& load,
                                    const std::vector<int>& stratum, const PixelMetricOptions& options);
