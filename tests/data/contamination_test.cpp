@@ -76,7 +76,9 @@ TEST(Contamination, WhatTheTestSetCannotSupplyIsRefusedWithTheLargestShare) {
       ADD_FAILURE() << share;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::kConfig);
-      if (share == 0.3) EXPECT_NE(std::string(e.what()).find("at most 0.285"), std::string::npos) << e.what();
+      if (share == 0.3) {
+        EXPECT_NE(std::string(e.what()).find("at most 0.285"), std::string::npos) << e.what();
+      }
     }
   }
   const std::vector<double> largest = {0.285};
