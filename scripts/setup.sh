@@ -3,7 +3,8 @@
 # usage: setup.sh [--test]   (--test adds what the tests and checks need)
 set -euo pipefail
 packages=(g++ cmake ninja-build ccache pkg-config libtorch-dev libdnnl-dev libopenblas0-openmp libopencv-dev libjpeg-dev
-  libtiff-dev libdeflate-dev libzip-dev libssl-dev libcli11-dev nlohmann-json3-dev libfmt-dev libsqlite3-dev libcpp-httplib-dev)
+  libtiff-dev libdeflate-dev libzip-dev libssl-dev libcli11-dev nlohmann-json3-dev libfmt-dev libsqlite3-dev libcpp-httplib-dev
+  libpugixml-dev)
 if [ "${1:-}" = "--test" ]; then
   packages+=(libgtest-dev libbenchmark-dev libaravis-dev libusb-1.0-0-dev python3 python3-jsonschema python3-selenium chromium
     chromium-driver curl openssl)

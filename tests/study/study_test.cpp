@@ -46,6 +46,8 @@ void expect_whole(const StudyReport& report) {
 TEST_F(StudyTest, EveryStudyAnswersAndSharesModels) {
   StudyInput study_input = input("models");
   study_input.options.arms = {"masked-focal", "ascent-decay"};
+  study_input.options.methods = {"dfm"};
+  study_input.options.contamination = {0.1};
   std::vector<StudyReport> reports;
   {
     ArmRunner runner(study_input.options.models, silent_progress());
@@ -68,11 +70,16 @@ TEST_F(StudyTest, EveryStudyAnswersAndSharesModels) {
   const std::vector<std::string>& columns = saturation->tables.at(0).columns;
   EXPECT_EQ(std::count(columns.begin(), columns.end(), "share of fake features past their margin"), 1);
   EXPECT_EQ(saturation->charts.size(), 2 * (columns.size() - 4)) << "each reading, clipped and not";
-  // baseline, refined, 3 other augmentations, 7 other saturations, 2 other methods, 2 of simplenet; a
-  // cleaned set if one is
+  const auto contaminated =
+      std::find_if(reports.begin(), reports.end(), [](const auto& r) { return r.name == "contamination"; });
+  EXPECT_EQ(contaminated->tables.at(0).rows.size(), 2U);
+  EXPECT_EQ(contaminated->tables.at(1).rows.size(), 1U);  // the loss against the clean arm
+  EXPECT_NE(contaminated->notes.back().find("3 at 10 %"), std::string::npos);
+  // baseline, refined, 3 other augmentations, 7 other saturations, 2 other methods, 2 of simplenet,
+  // 2 of contamination; a cleaned set if one is
   const auto written = model_times(study_input.options.models);
-  EXPECT_GE(written.size(), 16U);
-  EXPECT_LE(written.size(), 17U);
+  EXPECT_GE(written.size(), 18U);
+  EXPECT_LE(written.size(), 19U);
   ArmRunner again(study_input.options.models, silent_progress());
   for (const char* name : {"baseline", "leakage", "test-size"}) {
     const StudyReport report = run_study(find_study(name), study_input, again);
@@ -81,6 +88,20 @@ TEST_F(StudyTest, EveryStudyAnswersAndSharesModels) {
     EXPECT_EQ(study_json(report, *study_input.dataset), study_json(*before, *study_input.dataset));
   }
   EXPECT_EQ(model_times(study_input.options.models), written) << "trained again";
+}
+
+TEST_F(StudyTest, ContaminationMovesPartsOutOfTheTestOfEveryArm) {
+  StudyInput study_input = input("contamination");
+  study_input.options.methods = {"dfm"};
+  study_input.options.contamination = {0.1, 0.04};
+  const std::vector<Arm> arms = find_study("contamination").arms(study_input);
+  ASSERT_EQ(arms.size(), 3U);
+  EXPECT_EQ(arms[1].dataset->train.size(), arms[0].dataset->train.size() + 3);
+  EXPECT_EQ(arms[2].dataset->train.size(), arms[0].dataset->train.size() + 1);
+  EXPECT_EQ(arms[1].name, "dfm, 10 %");
+  EXPECT_EQ(arms[0].dataset->test.size(), dataset().test.size() - 3);
+  study_input.options.contamination = {0};
+  EXPECT_THROW(find_study("contamination").arms(study_input), Error);
 }
 
 TEST_F(StudyTest, SharesOfTheTrainingsAreDisjointAndComplete) {

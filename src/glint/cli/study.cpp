@@ -26,7 +26,8 @@ struct StudyCommand {
   std::vector<std::string> datasets, arms;
   int seeds = 3, jobs = 1;
   bool resume = false;
-  std::vector<std::string> methods;  ///< of `choice`
+  std::vector<std::string> methods;  ///< of `choice` and `contamination`
+  std::vector<double> contamination = StudyOptions().contamination;
   TrainArguments train;
 };
 
@@ -111,6 +112,8 @@ int run(const StudyCommand& args) {
   input.options.models = models;
   input.options.arms = args.arms;
   input.options.exclude = args.exclude;
+  input.options.contamination = args.contamination;
+  input.options.methods = args.methods;
   if (!args.methods.empty())
     input.options.candidates = built_in_candidates(args.train.backbone, args.methods);
   input.options.configure = [&args](const std::string& method, Recipe recipe, int seed) {
@@ -167,9 +170,15 @@ Action add_study(CLI::App& verb) {
   verb.add_option("--arms", args->arms,
                   "simplenet: these arms beside refined, separated by commas (default: all)")
       ->delimiter(',');
-  verb.add_option("--methods", args->methods,
-                  "choice: the candidates of these methods (default: all that train in one pass)")
+  verb.add_option(
+          "--methods", args->methods,
+          "choice: the candidates of these methods (default: all that train in one pass); contamination: "
+          "these methods (default: those of the study)")
       ->delimiter(',');
+  verb.add_option("--contamination", args->contamination,
+                  "contamination: shares of defective parts among the training images, comma separated")
+      ->delimiter(',')
+      ->capture_default_str();
   verb.add_option("--train-share", args->train_share)->group("");  // for the processes of --jobs
   args->train.add_to(verb, /*with_recipe=*/false);
   std::string questions;

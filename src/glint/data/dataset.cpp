@@ -9,6 +9,7 @@
 #include "glint/base/names.h"
 #include "glint/base/parallel.h"
 #include "glint/data/layout.h"
+#include "glint/data/loco_layout.h"
 #include "glint/data/mask_notices.h"
 #include "glint/data/name_list.h"
 #include "glint/data/sample_mask.h"
@@ -26,6 +27,7 @@ void inspect_mask(Sample& sample, int orientation, FaultSink& faults, MaskNotice
   MaskFile file;
   try {
     file = read_sample_mask(sample);
+    if (sample.saturations) load_saturated_regions(sample);
   } catch (const Error& e) {
     faults.add(*sample.mask, e.what());
     sample.mask.reset();

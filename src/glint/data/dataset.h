@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,14 +27,42 @@ struct EnumNames<Role> {
 };
 
 /// What the folders look like; data/layout.h says what each means.
-enum class DatasetLayout { kFlat, kMvtec, kMvtecAd2, kBtad, kVisa, kRealIad };
+enum class DatasetLayout {
+  kFlat,
+  kMvtec,
+  kMvtecLoco,
+  kMvtecAd2,
+  kBtad,
+  kVisa,
+  kRealIad,
+  kKolektor,
+  kKolektor2,
+  kDagm,
+  kNeu
+};
 template <>
 struct EnumNames<DatasetLayout> {
   static constexpr std::pair<DatasetLayout, std::string_view> table[] = {
-      {DatasetLayout::kFlat, "flat"},           {DatasetLayout::kMvtec, "mvtec_ad"},
-      {DatasetLayout::kMvtecAd2, "mvtec_ad_2"}, {DatasetLayout::kBtad, "btad"},
-      {DatasetLayout::kVisa, "visa"},           {DatasetLayout::kRealIad, "real_iad"}};
+      {DatasetLayout::kFlat, "flat"},
+      {DatasetLayout::kMvtec, "mvtec_ad"},
+      {DatasetLayout::kMvtecLoco, "mvtec_loco"},
+      {DatasetLayout::kMvtecAd2, "mvtec_ad_2"},
+      {DatasetLayout::kBtad, "btad"},
+      {DatasetLayout::kVisa, "visa"},
+      {DatasetLayout::kRealIad, "real_iad"},
+      {DatasetLayout::kKolektor, "kolektor_sdd"},
+      {DatasetLayout::kKolektor2, "kolektor_sdd2"},
+      {DatasetLayout::kDagm, "dagm_2007"},
+      {DatasetLayout::kNeu, "neu_surface"}};
 };
+
+/// A box around a defect, where a dataset has no mask of it. Pixels; x1 and y1 are exclusive.
+struct DefectBox {
+  std::string label;
+  double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+};
+
+struct SaturationTable;  // data/loco_layout.h
 
 struct Sample {
   std::filesystem::path path;
@@ -44,7 +73,9 @@ struct Sample {
   std::optional<std::filesystem::path> mask;
   std::vector<std::filesystem::path> further_masks;  ///< of the same image; the union of all is its mask
   MaskRule mask_rule = MaskRule::kAboveHalf;
-  std::string sha256;  ///< of the file's bytes
+  std::shared_ptr<const SaturationTable> saturations;  ///< MVTec LOCO: of its masks, one region a file
+  std::vector<DefectBox> boxes;                        ///< data/box_list.h; never masks
+  std::string sha256;                                  ///< of the file's bytes
   int width = 0, height = 0;
 
   bool anomalous() const { return label != kGoodClass; }

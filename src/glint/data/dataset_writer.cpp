@@ -18,8 +18,8 @@ bool fits_a_folder(const std::string& label) {
          std::none_of(label.begin(), label.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-void DatasetWriter::add(const fs::path& image, Role role, const std::string& label,
-                        const std::optional<Mask>& mask) {
+std::string DatasetWriter::add(const fs::path& image, Role role, const std::string& label,
+                               const std::optional<Mask>& mask) {
   GLINT_CHECK(role == Role::kTest || label == kGoodClass);
   const fs::path class_name = name_bytes(label);
   const fs::path folder = fs::path(enum_name(role)) / class_name;
@@ -41,6 +41,11 @@ void DatasetWriter::add(const fs::path& image, Role role, const std::string& lab
   if (mask) {
     write_file(staged_.path() / "ground_truth" / class_name / (stem + "_mask.png"), encode_png(*mask));
   }
+  return name_text(folder / to.filename());
+}
+
+void DatasetWriter::add_text(const std::string& name, std::string_view text) {
+  write_text(staged_.path() / name, text);
 }
 
 }  // namespace glint

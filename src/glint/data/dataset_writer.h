@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "glint/base/files.h"
 #include "glint/data/dataset.h"
@@ -23,9 +24,12 @@ class DatasetWriter {
   explicit DatasetWriter(const std::filesystem::path& out) : staged_(out) {}
 
   /// Copies the file (what a link leads to), with a number appended where its name is taken; `mask` becomes
-  /// ground_truth/LABEL/STEM_mask.png. Training and calibration images must be good.
-  void add(const std::filesystem::path& image, Role role, const std::string& label,
-           const std::optional<Mask>& mask = std::nullopt);
+  /// ground_truth/LABEL/STEM_mask.png. Training and calibration images must be good. Returns the id that the
+  /// image has in the new dataset.
+  std::string add(const std::filesystem::path& image, Role role, const std::string& label,
+                  const std::optional<Mask>& mask = std::nullopt);
+  /// A file beside the class folders.
+  void add_text(const std::string& name, std::string_view text);
   void finish() { staged_.commit(); }
 
  private:

@@ -3,9 +3,13 @@
 #include <string_view>
 
 #include "glint/base/error.h"
+#include "glint/base/files.h"
 #include "glint/base/names.h"
+#include "glint/data/box_list.h"
 #include "glint/data/listed_layout.h"
+#include "glint/data/loco_layout.h"
 #include "glint/data/sample_listing.h"
+#include "glint/data/surface_layout.h"
 
 namespace fs = std::filesystem;
 
@@ -28,6 +32,16 @@ void list_mvtec(SampleListing& listing) {
                                images == 1 ? "1 image" : fmt::format("{} images", images)));
   listing.add_test_classes(root / "test", kGoodClass);
   for (const char* name : {"ground_truth", "ground truth"}) listing.pair_masks(root / name);
+}
+
+/// The saturation of each kind of defect, beside the MVTec layout.
+void add_saturations(Dataset& dataset) {
+  const fs::path file = dataset.root / kSaturationFile;
+  const auto table =
+      std::make_shared<const SaturationTable>(parse_saturations(read_text(file), name_line(file)));
+  for (Sample& sample : dataset.test) {
+    if (sample.mask) sample.saturations = table;
+  }
 }
 
 void list_mvtec_ad_2(SampleListing& listing) {
@@ -67,7 +81,9 @@ DatasetLayout recognise_layout(const fs::path& root) {
   if (is_folder(root / "test_public")) return DatasetLayout::kMvtecAd2;
   if (is_folder(root / "train" / "ok") && !is_folder(root / "train" / kGoodClass))
     return DatasetLayout::kBtad;
-  if (is_folder(root / "train") || is_folder(root / "test")) return DatasetLayout::kMvtec;
+  if (const auto surface = recognise_surface_layout(root)) return *surface;
+  if (is_folder(root / "train") || is_folder(root / "test"))
+    return is_there(root / kSaturationFile) ? DatasetLayout::kMvtecLoco : DatasetLayout::kMvtec;
   if (is_folder(root / "OK") && (is_folder(root / "NG") || !real_iad_list(root).empty()))
     return DatasetLayout::kRealIad;
   return DatasetLayout::kFlat;
@@ -83,6 +99,10 @@ void list_samples(Dataset& dataset, FaultSink& faults) {
     case DatasetLayout::kMvtec:
       list_mvtec(listing);
       break;
+    case DatasetLayout::kMvtecLoco:
+      list_mvtec(listing);
+      add_saturations(dataset);
+      break;
     case DatasetLayout::kMvtecAd2:
       list_mvtec_ad_2(listing);
       break;
@@ -95,8 +115,21 @@ void list_samples(Dataset& dataset, FaultSink& faults) {
     case DatasetLayout::kRealIad:
       list_real_iad(listing);
       break;
+    case DatasetLayout::kKolektor:
+      list_kolektor(listing);
+      break;
+    case DatasetLayout::kKolektor2:
+      list_kolektor_2(listing);
+      break;
+    case DatasetLayout::kDagm:
+      list_dagm(listing);
+      break;
+    case DatasetLayout::kNeu:
+      list_neu(listing);
+      break;
   }
   listing.finish();
+  read_boxes(dataset);
 }
 
 }  // namespace glint

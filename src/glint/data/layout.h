@@ -34,7 +34,9 @@ DatasetLayout recognise_layout(const std::filesystem::path& root);
 /// out with a warning. BTAD: train/ok, test/{ok,ko}, ground_truth/ko; "ok" becomes "good". VisA:
 /// Data/Images/{Normal,Anomaly}, Data/Masks/Anomaly, divided by ../split_csv/1cls.csv. Real-IAD: image
 /// folders OK and NG, divided by CATEGORY.json in the folder, beside it, or in
-/// ../realiad_jsons.
+/// ../realiad_jsons. MVTec LOCO: MVTec's folders and defects_config.json (loco_layout.h). KolektorSDD,
+/// KolektorSDD2, DAGM 2007, NEU: surface_layout.h. MPDD has MVTec AD's layout. boxes.csv (box_list.h) may lie
+/// in any.
 /// Folders inside a class's folder belong to it. Every picture below the root that is not used is named by a
 /// warning, by folder and number (sample_listing.h).
 /// Error(kBadInput) names a missing or damaged list, and an entry that points outside the dataset.

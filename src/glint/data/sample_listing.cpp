@@ -57,6 +57,8 @@ std::string why_left_out(DatasetLayout layout, const fs::path& folder) {
   if (depth_of_other_folder(folder) > 1)
     return "its name says masks or depth; masks belong into ground_truth/CLASS";
   if (layout == DatasetLayout::kVisa || layout == DatasetLayout::kRealIad) return "not named in the list";
+  if (layout == DatasetLayout::kKolektor || layout == DatasetLayout::kKolektor2)
+    return "neither a photograph of the layout nor its label image";
   if (layout == DatasetLayout::kFlat) return "a dataset without train and test is one folder of good images";
   if (layout == DatasetLayout::kMvtecAd2 && first.starts_with("test_private")) return "it has no labels";
   if (folder.empty()) return "they lie beside the folders of the dataset";

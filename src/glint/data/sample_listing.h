@@ -42,6 +42,9 @@ class SampleListing {
   /// inside the class or directly in it; or, as in MVTec LOCO, several in a folder named like the image.
   void pair_masks(const std::filesystem::path& ground_truth);
 
+  /// A file that the layout uses otherwise, or that a fault names: finish() says nothing of it.
+  void account_for(const std::filesystem::path& path);
+
   /// Notices of all that was left out, and of anomalous images without a mask where others have one.
   void finish();
 
@@ -53,7 +56,6 @@ class SampleListing {
   };
   void add(Sample sample);
   void add_broken(const ImageTree& tree);
-  void account_for(const std::filesystem::path& path);
   bool accounted_for(const std::filesystem::path& path) const;
   void notice_left_out(const ImageTree& tree);
   void notice_missing_masks();

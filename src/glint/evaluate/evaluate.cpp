@@ -189,6 +189,8 @@ void measure(Evaluation& out, const Inspector& inspector, const EvaluateOptions&
   out.pixel = pixel_metrics_of(with_masks, inspector, out.decision.scorer, options.pixel);
   progress.end();
   out.classes = class_results(out, inspector, options, progress);
+  out.saturated = saturated_figures(out, inspector, options.pixel);
+  out.box_hits = box_hits(out, inspector);
 }
 
 void add_warnings(Evaluation& out) {
@@ -353,28 +355,31 @@ json results_json(const Evaluation& e, const Model& model, const Dataset& datase
   json leaked = json::array(), warnings = json::array();
   for (const std::string& pair : e.leaked) leaked.push_back(utf8_text(pair));
   for (const std::string& warning : e.warnings) warnings.push_back(utf8_text(warning));
-  return {{"schema_version", 1},
-          {"image_auroc", estimate_json(e.image_auroc)},
-          {"pixel_auroc", estimate_json(e.pixel.auroc)},
-          {"aupro", estimate_json(e.pixel.aupro)},
-          {"image_ap", estimate_json(e.image_ap)},
-          {"pixel_ap", estimate_json(e.pixel.average_precision)},
-          {"image_f1max", estimate_json(e.image_f1max)},
-          {"pixel_f1max", estimate_json(e.pixel.f1max)},
-          {"per_class", per_class},
-          {"decision", decision},
-          {"scoring", scoring.to_json()["scoring"]},
-          {"dataset",
-           {{"name", utf8_text(dataset.name())},
-            {"fingerprint", dataset.fingerprint()},
-            {"test_good", good},
-            {"test_anomalous", anomalous},
-            {"pixel_images", e.pixel_images},
-            {"regions", e.pixel.regions},
-            {"leaked", leaked}}},
-          {"model", record},
-          {"seconds_per_image", e.seconds_per_image},
-          {"warnings", warnings}};
+  json out = {{"schema_version", 1},
+              {"image_auroc", estimate_json(e.image_auroc)},
+              {"pixel_auroc", estimate_json(e.pixel.auroc)},
+              {"aupro", estimate_json(e.pixel.aupro)},
+              {"image_ap", estimate_json(e.image_ap)},
+              {"pixel_ap", estimate_json(e.pixel.average_precision)},
+              {"image_f1max", estimate_json(e.image_f1max)},
+              {"pixel_f1max", estimate_json(e.pixel.f1max)},
+              {"per_class", per_class},
+              {"decision", decision},
+              {"scoring", scoring.to_json()["scoring"]},
+              {"dataset",
+               {{"name", utf8_text(dataset.name())},
+                {"fingerprint", dataset.fingerprint()},
+                {"test_good", good},
+                {"test_anomalous", anomalous},
+                {"pixel_images", e.pixel_images},
+                {"regions", e.pixel.regions},
+                {"leaked", leaked}}},
+              {"model", record},
+              {"seconds_per_image", e.seconds_per_image},
+              {"warnings", warnings}};
+  if (e.saturated) out["saturated_overlap"] = saturated_json(*e.saturated);
+  if (e.box_hits) out["box_hits"] = box_json(*e.box_hits);
+  return out;
 }
 
 std::string scores_csv(const Evaluation& e) {
@@ -395,7 +400,7 @@ std::string summary_text(const Evaluation& e) {
         "LEAKAGE: {} test images were also used for training or calibration; the figures are not a result\n",
         e.leaked.size());
   }
-  auto line = [&](const char* name, const Estimate& v) {
+  auto line = [&](const std::string& name, const Estimate& v) {
     if (std::isfinite(v.value))
       out += fmt::format("{:<14} {:.4f}  [{:.4f}, {:.4f}]\n", name, v.value, v.ci_low, v.ci_high);
   };
@@ -406,6 +411,17 @@ std::string summary_text(const Evaluation& e) {
   line("pixel AP", e.pixel.average_precision);
   line("pixel F1 max", e.pixel.f1max);
   line("AUPRO 0.3", e.pixel.aupro);
+  if (e.saturated) {
+    for (const auto& [label, estimate] : e.saturated->au_spro)
+      line(fmt::format("AU-sPRO {} {}", e.saturated->limit, label), estimate);
+    out += fmt::format("{:<14} {:.4f}  mean of the kinds of anomalies; image AUROC {:.4f}\n", "AU-sPRO",
+                       e.saturated->mean_au_spro, e.saturated->mean_image_auroc);
+  }
+  if (e.box_hits) {
+    line("box hits", e.box_hits->rate);
+    out += fmt::format("{:<14} highest pixel in a box: {} of {} images with boxes\n", "", e.box_hits->hits,
+                       e.box_hits->images);
+  }
   for (const ClassResult& c : e.classes) {
     out += fmt::format("{:<20} {:>4} of {:<4} rejected  {:5.1f} %  [{:.1f}, {:.1f}]\n", c.label, c.rejected,
                        c.images, 100 * c.rejected_rate.value, 100 * c.rejected_rate.ci_low,

@@ -10,6 +10,7 @@
 #include "glint/base/progress.h"
 #include "glint/data/dataset.h"
 #include "glint/detect/model_file.h"
+#include "glint/evaluate/localisation.h"
 #include "glint/inspect/decision.h"
 #include "glint/metrics/pixel_metrics.h"
 
@@ -49,7 +50,9 @@ struct Evaluation {
   PixelMetrics pixel;    ///< NaN values when there is no mask
   int pixel_images = 0;  ///< that entered the pixel metrics
   std::vector<CurvePoint> roc;
-  std::vector<ClassResult> classes;  ///< good first
+  std::vector<ClassResult> classes;           ///< good first
+  std::optional<SaturatedFigures> saturated;  ///< of MVTec LOCO
+  std::optional<BoxHits> box_hits;            ///< of datasets with boxes instead of masks
   std::vector<std::string> warnings;
   std::vector<std::string> leaked;
   double seconds_per_image = 0;

@@ -16,6 +16,12 @@ struct Region {
   float peak = 0;  ///< largest map value inside; 0 for regions of masks
 };
 
+/// A defect of which it is enough to find a part (MVTec LOCO: a part that is missing has no one place).
+struct SaturatedRegion {
+  Mask mask;                 ///< at the image's size
+  double saturation_px = 0;  ///< pixels that must be found; above 0 and at most the region's area
+};
+
 /// Labels 1 ... count per pixel, 0 = background.
 struct RegionLabels {
   std::vector<std::int32_t> labels;  ///< row-major, as the mask

@@ -30,9 +30,25 @@ void check_polygon(const PolygonShape& shape, const LabelledImage& image) {
         "a polygon within the first pixel: its coordinates look like shares of the image; export pixels");
 }
 
+/// True where the box is all that an annotation has.
+bool is_box_alone(const json& annotation) {
+  const json code = annotation.value("segmentation", json());
+  return annotation.contains("bbox") && (code.is_null() || (code.is_array() && code.empty()));
+}
+
+DefectBox coco_box(const json& annotation, const std::string& label, const LabelledImage& image) {
+  const json& sides = annotation["bbox"];
+  if (!sides.is_array() || sides.size() != 4 ||
+      !std::all_of(sides.begin(), sides.end(), [](const json& v) { return v.is_number(); }))
+    refuse_entry("\"bbox\" is no list of four numbers");
+  const double x = sides[0], y = sides[1], width = sides[2], height = sides[3];
+  DefectBox box{label, x, y, x + width, y + height};
+  clip_box(box, image);
+  return box;
+}
+
 RegionShape coco_shape(const json& annotation, const LabelledImage& image) {
-  if (!annotation.contains("segmentation"))
-    refuse_entry("no \"segmentation\": a box alone is no mask; draw the outline");
+  if (!annotation.contains("segmentation")) refuse_entry("neither \"segmentation\" nor \"bbox\"");
   const json& code = annotation["segmentation"];
   if (code.is_array()) {
     PolygonShape shape;
@@ -47,8 +63,7 @@ RegionShape coco_shape(const json& annotation, const LabelledImage& image) {
       }
       shape.outlines.push_back(std::move(outline));
     }
-    if (shape.outlines.empty())
-      refuse_entry("an empty \"segmentation\": a box alone is no mask; draw the outline");
+    if (shape.outlines.empty()) refuse_entry("an empty \"segmentation\"");
     check_polygon(shape, image);
     return shape;
   }
@@ -104,8 +119,13 @@ LabelFile parse_coco(std::string_view content, const std::string& file) {
   each_entry(all, "categories", out,
              [&](const json& entry) { category[id_of(entry, "id")] = text_field(entry, "name"); });
   each_entry(all, "images", out, [&](const json& entry) {
-    LabelledImage image{
-        text_field(entry, "file_name"), side_field(entry, "width"), side_field(entry, "height"), {}, {}, {}};
+    LabelledImage image{text_field(entry, "file_name"),
+                        side_field(entry, "width"),
+                        side_field(entry, "height"),
+                        {},
+                        {},
+                        {},
+                        {}};
     check_image_size(image.width, image.height);
     if (!image_at.emplace(id_of(entry, "id"), out.images.size()).second)
       refuse_entry("an id that is used twice");
@@ -118,7 +138,11 @@ LabelFile parse_coco(std::string_view content, const std::string& file) {
     try {
       const auto name = category.find(id_of(entry, "category_id"));
       if (name == category.end()) refuse_entry("its \"category_id\" names no category");
-      target.regions.push_back({name->second, coco_shape(entry, target)});
+      if (is_box_alone(entry)) {
+        target.boxes.push_back(coco_box(entry, name->second, target));
+      } else {
+        target.regions.push_back({name->second, coco_shape(entry, target)});
+      }
     } catch (const Error& e) {
       refuse_entry(fmt::format("{}: {}", target.name, e.what()));
     }

@@ -11,6 +11,7 @@
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/base/random.h"
+#include "glint/data/box_list.h"
 #include "glint/data/dataset_writer.h"
 #include "glint/data/photograph_index.h"
 #include "glint/image/codec.h"
@@ -69,10 +70,17 @@ std::string chosen_class(const LabelledImage& image, const ImportOptions& option
 
 std::string class_of_regions(const LabelledImage& image, const ImportOptions& options) {
   std::string out;
-  for (const LabelledRegion& region : image.regions) {
-    check_label(region.label, options);
-    out = out.empty() || out == region.label ? region.label : kCombinedClass;
+  const auto add = [&](const std::string& label) {
+    check_label(label, options);
+    out = out.empty() || out == label ? label : kCombinedClass;
+  };
+  for (const LabelledRegion& region : image.regions) add(region.label);
+  if (!image.boxes.empty() && options.boxes == BoxUse::kRefuse) {
+    fail(
+        ErrorCode::kBadInput,
+        "a box alone is no mask; draw the outline, or take the boxes' classes without masks (--boxes class)");
   }
+  for (const DefectBox& box : image.boxes) add(box.label);
   return out;
 }
 
@@ -131,6 +139,7 @@ void find_contradictions(const std::vector<Item>& items, std::vector<std::string
 
 std::optional<Mask> mask_of(const Item& item) {
   if (item.labelled == nullptr || item.labelled->regions.empty()) return std::nullopt;
+  if (!item.labelled->boxes.empty()) return std::nullopt;  // it would call the boxed defects normal
   Mask out(item.labelled->width, item.labelled->height);
   for (const LabelledRegion& region : item.labelled->regions)
     add_region(out, rasterise(region.shape, out.width, out.height));
@@ -152,22 +161,33 @@ ImportSummary write_items(const std::vector<Item>& items, const ImportOptions& o
   }
   ImportSummary summary;
   DatasetWriter writer(out);
+  BoxList boxes;
   progress.begin("importing", std::ssize(items));
   for (int i = 0; i < std::ssize(items); ++i) {
     throw_if_cancelled();
     const Item& item = items[i];
     const bool train = item.label == kGoodClass && testing.count(i) == 0;
-    writer.add(item.path, train ? Role::kTrain : Role::kTest, item.label, mask_of(item));
+    const std::string id =
+        writer.add(item.path, train ? Role::kTrain : Role::kTest, item.label, mask_of(item));
     if (item.label != kGoodClass) {
       ++summary.anomalous[item.label];
-      if (item.labelled != nullptr) summary.regions += static_cast<int>(item.labelled->regions.size());
+      if (item.labelled != nullptr) {
+        summary.regions += static_cast<int>(item.labelled->regions.size());
+        summary.boxes += static_cast<int>(item.labelled->boxes.size());
+        if (!item.labelled->boxes.empty()) boxes[id] = item.labelled->boxes;
+      }
     } else {
       ++(train ? summary.train_good : summary.test_good);
     }
     progress.advance(i + 1, "");
   }
+  if (!boxes.empty()) writer.add_text(kBoxFile, box_csv(boxes));
   writer.finish();
   progress.end();
+  if (good.empty()) {
+    summary.notices.emplace_back(
+        "there is no good part among the images: they test, but nothing can be trained on them alone");
+  }
   return summary;
 }
 
@@ -185,6 +205,20 @@ void check_image(const Item& item) {
     if (std::find(mask.pixels.begin(), mask.pixels.end(), 1) == mask.pixels.end()) {
       fail(ErrorCode::kBadInput, "region {} ('{}') covers no pixel; draw it again or remove it", i + 1,
            labelled.regions[i].label);
+    }
+  }
+}
+
+/// Images that a list of defective ones does not name.
+void add_good(const std::vector<fs::path>& images, std::vector<Item>& items,
+              std::vector<std::string>& problems) {
+  for (const fs::path& path : images) {
+    throw_if_cancelled();
+    try {
+      read_image(path);
+      items.push_back({path, kGoodClass, nullptr});
+    } catch (const Error& e) {
+      problems.emplace_back(e.what());
     }
   }
 }
@@ -238,6 +272,11 @@ ImportSummary import_labels(const LabelFile& labels, const fs::path& images, con
   }
   progress.end();
   if (items.empty() && problems.empty()) problems.emplace_back("the file lists no image");
+  std::vector<fs::path> unlisted;
+  for (const fs::path& path : index.tree().images) {
+    if (!seen.contains(path)) unlisted.push_back(path);
+  }
+  if (labels.unlisted_are_good) add_good(unlisted, items, problems);
   if (problems.empty()) find_contradictions(items, problems);
   if (!problems.empty()) fail_with(problems);
   ImportSummary summary = write_items(items, options, out, progress);
@@ -245,11 +284,11 @@ ImportSummary import_labels(const LabelFile& labels, const fs::path& images, con
     summary.notices.push_back(
         fmt::format("{} images count as good because the file marks nothing on them", unmarked));
   }
-  std::vector<fs::path> unlisted;
-  for (const fs::path& path : index.tree().images) {
-    if (!seen.contains(path)) unlisted.push_back(path);
-  }
-  if (!unlisted.empty()) {
+  if (!unlisted.empty() && labels.unlisted_are_good) {
+    summary.notices.push_back(
+        fmt::format("{} images count as good because the file, which lists defects only, does not name them",
+                    unlisted.size()));
+  } else if (!unlisted.empty()) {
     summary.notices.push_back(
         fmt::format("{}: not in the file and left out ({})", first_and_count(unlisted, images),
                     unlisted.size() == 1 ? "1 image" : fmt::format("{} images", unlisted.size())));

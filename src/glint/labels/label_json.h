@@ -21,6 +21,10 @@ int side_field(const nlohmann::json& object, const char* key);
 /// Refused when the image would be larger than any that is read.
 void check_image_size(int width, int height);
 
+/// Cuts a box at its image's edges, where the size is known. Refused when it has no area or reaches far
+/// outside: then the labels belong to an image of another size.
+void clip_box(DefectBox& box, const LabelledImage& image);
+
 /// Error(kBadInput) naming `file` when it is not valid JSON.
 nlohmann::json parse_export(std::string_view content, const std::string& file);
 

@@ -9,6 +9,7 @@
 #include "glint/base/error.h"
 #include "glint/base/parallel.h"
 #include "glint/metrics/arithmetic.h"
+#include "glint/metrics/saturated_overlap.h"
 
 namespace glint {
 namespace {
@@ -48,8 +49,10 @@ struct ImagePixels {
   std::vector<std::uint32_t> keys;
   std::vector<std::int32_t> labels;  ///< empty for a good image
   std::vector<double> region_area;   ///< index label - 1
+  std::vector<float> weights;        ///< saturated_weights; empty for connected regions
+  std::int64_t regions = 0;
 
-  /// Calls `normal(key)` and `defect(key, 1 / area of its region)` in the pixels' order.
+  /// Calls `normal(key)` and `defect(key, what it adds to the regions' overlap)` in the pixels' order.
   template <class Normal, class Defect>
   void for_each(const Normal& normal, const Defect& defect) const {
     for (std::size_t p = 0; p < keys.size(); ++p) {
@@ -57,7 +60,7 @@ struct ImagePixels {
       if (label == 0) {
         normal(keys[p]);
       } else {
-        defect(keys[p], static_cast<float>(1.0 / region_area[label - 1]));
+        defect(keys[p], weights.empty() ? static_cast<float>(1.0 / region_area[label - 1]) : weights[p]);
       }
     }
   }
@@ -76,6 +79,11 @@ ImagePixels load_pixels(const std::function<MapAndMask(int)>& load, int i, Conne
       if (l > 0) out.region_area[l - 1] += 1;
     }
     out.labels = std::move(regions.labels);
+    out.regions = regions.count;
+  }
+  if (!image.saturated.empty()) {
+    out.weights = saturated_weights(image.map, image.saturated);
+    out.regions = std::ssize(image.saturated);
   }
   return out;
 }
@@ -232,7 +240,7 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
     const ImagePixels pixels = load_pixels(load, i, options.connectivity);
     pixels.for_each([&](std::uint32_t key) { ++normal_count[key >> 16]; },
                     [&](std::uint32_t key, float) { ++defect_count[key >> 16]; });
-    out.regions += static_cast<std::int64_t>(pixels.region_area.size());
+    out.regions += pixels.regions;
     with_defects += pixels.labels.empty() ? 0 : 1;
   }
   const auto normal = std::accumulate(normal_count.begin(), normal_count.end(), std::int64_t{0});
@@ -320,7 +328,7 @@ PixelMetrics pixel_metrics(int images, const std::function<MapAndMask(int)>& loa
       image.defect.assign(kBootstrapBins, 0);
       image.overlap.assign(kBootstrapBins, 0);
     }
-    image.regions = static_cast<double>(pixels.region_area.size());
+    image.regions = static_cast<double>(pixels.regions);
     // edges descend: the first edge not above the key is its bin
     auto bin_of = [&](std::uint32_t key) {
       return static_cast<std::size_t>(std::lower_bound(edges.begin(), edges.end(), key, std::greater<>()) -

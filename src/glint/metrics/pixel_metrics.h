@@ -25,6 +25,9 @@ namespace glint {
 struct MapAndMask {
   ScoreMap map;
   Mask mask;  ///< same size as the map; all zero for a good image
+  /// When given, these are the regions of the overlap instead of the mask's connected ones, each up to its
+  /// saturation (saturated_overlap.h); the mask is their union.
+  std::vector<SaturatedRegion> saturated = {};
 };
 
 struct PixelMetricOptions {

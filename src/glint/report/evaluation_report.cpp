@@ -70,6 +70,32 @@ std::string class_table(const Evaluation& e) {
   return out + "</table></div>";
 }
 
+/// Figures that only some datasets have (evaluate/localisation.h).
+std::string localisation_section(const Evaluation& e) {
+  std::string out;
+  if (e.saturated) {
+    out += fmt::format(
+        "<h2>Saturated overlap, up to a false positive rate of {}</h2><div "
+        "class='wide'><table><tr><th>kind</th>"
+        "<th>AU-sPRO</th></tr>",
+        e.saturated->limit);
+    for (const auto& [label, estimate] : e.saturated->au_spro)
+      out += fmt::format("<tr><td>{}</td><td>{}</td></tr>", escape_html(label), with_interval(estimate));
+    out += fmt::format(
+        "<tr><td>mean</td><td>{:.3f}</td></tr></table></div><p class='soft'>Image AUROC, mean of the kinds: "
+        "{:.3f}.</p>",
+        e.saturated->mean_au_spro, e.saturated->mean_image_auroc);
+  }
+  if (e.box_hits) {
+    out += fmt::format(
+        "<h2>Boxes</h2><p>The highest pixel of the map lies in a box in {} of {} images: {}. Boxes are no "
+        "masks "
+        "and enter no pixel figure.</p>",
+        e.box_hits->hits, e.box_hits->images, rate_text(e.box_hits->rate));
+  }
+  return out;
+}
+
 std::string curve_section(const Evaluation& e) {
   std::vector<double> good, bad;
   for (const ScoredImage& image : e.images) (image.sample.anomalous() ? bad : good).push_back(image.score);
@@ -205,7 +231,7 @@ std::string evaluation_report(const Evaluation& e, const Model& model, const Dat
       "Wilson for rates. Best F1 chooses its threshold on the test set and is an upper bound, not what the "
       "line would see.</p>";
   if (!extra.empty()) html += fmt::format("<div class='banner'>{}</div>", escape_html(extra));
-  html += class_table(e) + curve_section(e) + training_section(model);
+  html += class_table(e) + localisation_section(e) + curve_section(e) + training_section(model);
   html +=
       "<h2>Gallery</h2><p class='soft'>Part, mask outline (green), anomaly map with regions above the "
       "threshold. One colour scale for all; worst mistakes first.</p>";

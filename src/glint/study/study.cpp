@@ -67,7 +67,9 @@ const std::vector<Study>& studies() {
       {"simplenet", "Why does SimpleNet lag, and which fix helps?", simplenet_arms, simplenet_report,
        /*in_all=*/false},
       {"choice", "Does a choice from good parts alone agree with the test set?", choice_arms, choice_report,
-       /*in_all=*/false}};
+       /*in_all=*/false},
+      {"contamination", "What do defective parts among the training images cost?", contamination_arms,
+       contamination_report, /*in_all=*/false}};
   return kStudies;
 }
 

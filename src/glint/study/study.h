@@ -62,8 +62,10 @@ struct StudyOptions {
   std::filesystem::path models;  ///< folder of the trained models
   /// A fresh configuration with the user's settings.
   std::function<std::unique_ptr<TrainConfig>(const std::string& method, Recipe recipe, int seed)> configure;
-  std::vector<std::string> arms;  ///< simplenet: these beside refined; empty = all
-  std::filesystem::path exclude;  ///< list of suspicious training images; empty = the audit's own rule
+  std::vector<std::string> arms;     ///< simplenet: these beside refined; empty = all
+  std::filesystem::path exclude;     ///< list of suspicious training images; empty = the audit's own rule
+  std::vector<std::string> methods;  ///< of `contamination`; empty = study_methods()
+  std::vector<double> contamination = {0.05, 0.1, 0.2};  ///< shares of defective training parts
   /// Of `choice`: what it chooses from (empty = the built-in candidates that train in one pass), and by what.
   std::vector<Candidate> candidates;
   DefectLadder ladder;

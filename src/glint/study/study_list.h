@@ -44,6 +44,10 @@ StudyReport test_size_report(const StudyInput& input, const std::vector<ArmResul
 std::vector<Arm> choice_arms(const StudyInput& input);
 StudyReport choice_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 
+// study_contamination.cpp: defective parts among the training images
+std::vector<Arm> contamination_arms(const StudyInput& input);
+StudyReport contamination_report(const StudyInput& input, const std::vector<ArmResult>& arms);
+
 // study_failures.cpp
 StudyReport failures_report(const StudyInput& input, const std::vector<ArmResult>& arms);
 
