@@ -85,7 +85,7 @@ Times stages(const Bench& bench) {
     };
     const glint::RgbImage image = glint::decode_image(bench.file(i), "image");
     lap("1 decode");
-    const glint::Views views = inspector.views().views_of(image);
+    const glint::Views views = inspector.views().make(image);
     lap("2 prepare");
     const glint::PhotographScores patches =
         glint::score_views(inspector.detector(), inspector.views(), {&views})[0];

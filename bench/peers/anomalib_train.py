@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Trains anomalib's PatchCore and PaDiM (ResNet-18) and exports them to OpenVINO; run.sh calls it.
+
+usage: anomalib_train.py BACKBONE GOOD OUT NAME=GLINT_MODEL...
+BACKBONE: safetensors of a ResNet-18 with its batch norms folded, the weights that glint uses.
+GOOD: folder of good parts; the last fifth sets anomalib's threshold and normalisation, as it does in glint.
+NAME=GLINT_MODEL: PatchCore is exported once more as NAME with the memory bank of this glint model, so that both search
+the same rows. Prints JSON lines.
+"""
+import json
+import logging
+import sys
+import time
+import warnings
+from pathlib import Path
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+
+import torch
+from safetensors.torch import load_file
+from anomalib.data import Folder
+from anomalib.engine import Engine
+from anomalib.models import Padim, Patchcore
+
+SIDE = 288
+
+
+def load_folded(network, tensors):
+    """Folded weights into a network that has batch norms: they then only add the bias."""
+    filled = 0
+    for name, norm in network.named_modules():
+        if not isinstance(norm, torch.nn.BatchNorm2d):
+            continue
+        conv = name.replace("bn", "conv") if "downsample" not in name else name[:-2] + ".0"
+        # Names as in torchvision: a folded shortcut is `downsample.0`.
+        with torch.no_grad():
+            network.get_submodule(conv).weight.copy_(tensors[conv + ".weight"])
+            norm.bias.copy_(tensors[conv + ".bias"])
+            norm.weight.fill_(1)
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+        filled += 1
+    if filled != sum(name.endswith(".weight") for name in tensors):
+        raise SystemExit(f"anomalib_train.py: {filled} layers filled of {len(tensors) // 2}")
+
+
+def data_of(good, out):
+    """First four fifths to train from, the rest to calibrate with; links."""
+    files = sorted(Path(good).iterdir())
+    share = len(files) * 4 // 5
+    for part, chosen in (("train", files[:share]), ("calibrate", files[share:])):
+        folder = out / "data" / part
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in chosen:
+            link = folder / file.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(file.resolve())
+    return Folder(name="parts", root=out / "data", normal_dir="train", normal_test_dir="calibrate",
+                  val_split_mode="same_as_test", num_workers=0, train_batch_size=32, eval_batch_size=8)
+
+
+def train(kind, tensors, good, out, **options):
+    torch.manual_seed(0)
+    model = kind(backbone="resnet18", pre_trained=False, evaluator=False, visualizer=False,
+                 pre_processor=kind.configure_pre_processor(image_size=(SIDE, SIDE)), **options)
+    load_folded(model.model.feature_extractor.feature_extractor, tensors)
+    data = data_of(good, out)
+    engine = Engine(default_root_dir=out / "engine", accelerator="cpu", devices=1, logger=False,
+                    enable_progress_bar=False, enable_model_summary=False, barebones=False)
+    start = time.perf_counter()
+    engine.fit(model=model, datamodule=data)
+    return model, time.perf_counter() - start
+
+
+def export(model, out, name):
+    start = time.perf_counter()
+    model.to_openvino(out / name, "at288", (SIDE, SIDE))  # for whoever resizes before it
+    model.to_openvino(out / name, "at640", (640, 640))  # resizes itself
+    return time.perf_counter() - start
+
+
+def main():
+    backbone, good, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    tensors = load_file(backbone)
+    model, seconds = train(Padim, tensors, good, out, layers=["layer1", "layer2", "layer3"])
+    print(json.dumps({"what": "padim", "train_s": seconds, "export_s": export(model, out, "padim")}), flush=True)
+    model, seconds = train(Patchcore, tensors, good, out, layers=["layer2", "layer3"], coreset_sampling_ratio=0.1)
+    print(json.dumps({"what": "patchcore", "train_s": seconds, "rows": model.model.memory_bank.shape[0]}), flush=True)
+    for argument in sys.argv[4:]:
+        name, file = argument.split("=", 1)
+        model.model.memory_bank = next(v for k, v in load_file(file).items() if k.endswith("patchcore.bank"))
+        print(json.dumps({"what": name, "rows": model.model.memory_bank.shape[0],
+                          "export_s": export(model, out, name)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
