@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Trains anomalib's PatchCore and PaDiM (ResNet-18) and exports them to OpenVINO; run.sh calls it.
+"""anomalib's PatchCore and PaDiM (ResNet-18), trained, and exported to OpenVINO; run.sh calls it.
 
-usage: anomalib_train.py BACKBONE GOOD OUT NAME=GLINT_MODEL...
+usage: anomalib_train.py BACKBONE GOOD OUT (padim | patchcore | NAME=GLINT_MODEL)
 BACKBONE: safetensors of a ResNet-18 with its batch norms folded, the weights that glint uses.
 GOOD: folder of good parts; the last fifth sets anomalib's threshold and normalisation, as it does in glint.
-NAME=GLINT_MODEL: PatchCore is exported once more as NAME with the memory bank of this glint model, so that both search
-the same rows. Prints JSON lines.
+padim: trained and exported. patchcore: trained, to see how long it takes. NAME=GLINT_MODEL: PatchCore with the memory
+bank of this glint model, so that both search the same rows, calibrated and exported as NAME. Prints a line of JSON.
 """
 import json
 import logging
@@ -60,17 +60,12 @@ def data_of(good, out):
                   val_split_mode="same_as_test", num_workers=0, train_batch_size=32, eval_batch_size=8)
 
 
-def train(kind, tensors, good, out, **options):
+def make(kind, tensors, **options):
     torch.manual_seed(0)
     model = kind(backbone="resnet18", pre_trained=False, evaluator=False, visualizer=False,
                  pre_processor=kind.configure_pre_processor(image_size=(SIDE, SIDE)), **options)
     load_folded(model.model.feature_extractor.feature_extractor, tensors)
-    data = data_of(good, out)
-    engine = Engine(default_root_dir=out / "engine", accelerator="cpu", devices=1, logger=False,
-                    enable_progress_bar=False, enable_model_summary=False, barebones=False)
-    start = time.perf_counter()
-    engine.fit(model=model, datamodule=data)
-    return model, time.perf_counter() - start
+    return model
 
 
 def export(model, out, name):
@@ -81,17 +76,28 @@ def export(model, out, name):
 
 
 def main():
-    backbone, good, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    tensors = load_file(backbone)
-    model, seconds = train(Padim, tensors, good, out, layers=["layer1", "layer2", "layer3"])
-    print(json.dumps({"what": "padim", "train_s": seconds, "export_s": export(model, out, "padim")}), flush=True)
-    model, seconds = train(Patchcore, tensors, good, out, layers=["layer2", "layer3"], coreset_sampling_ratio=0.1)
-    print(json.dumps({"what": "patchcore", "train_s": seconds, "rows": model.model.memory_bank.shape[0]}), flush=True)
-    for argument in sys.argv[4:]:
-        name, file = argument.split("=", 1)
+    tensors, good, out, what = load_file(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4]
+    engine = Engine(default_root_dir=out / "engine", accelerator="cpu", devices=1, logger=False,
+                    enable_progress_bar=False, enable_model_summary=False)
+    if what == "padim":
+        model = make(Padim, tensors, layers=["layer1", "layer2", "layer3"])
+    else:
+        model = make(Patchcore, tensors, layers=["layer2", "layer3"], coreset_sampling_ratio=0.1)
+    data = data_of(good, out)
+    start = time.perf_counter()
+    name, _, file = what.partition("=")
+    if file:
         model.model.memory_bank = next(v for k, v in load_file(file).items() if k.endswith("patchcore.bank"))
-        print(json.dumps({"what": name, "rows": model.model.memory_bank.shape[0],
-                          "export_s": export(model, out, name)}), flush=True)
+        model._is_fitted = torch.tensor([True])  # or anomalib would choose a bank of its own
+        engine.validate(model=model, datamodule=data)
+    else:
+        engine.fit(model=model, datamodule=data)
+    result = {"what": name, "seconds": time.perf_counter() - start}
+    if what != "padim":
+        result["rows"] = model.model.memory_bank.shape[0]
+    if what != "patchcore":
+        result["export_s"] = export(model, out, name)
+    print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -93,16 +93,18 @@ def main():
     trained["PaDiM"] = train_glint("padim", "padim")
     theirs = {}
     if HAVE_PEERS:
-        theirs = {line["what"]: line for line in kept("anomalib", lambda: json_lines(command(
-            [PYTHON, HERE / "anomalib_train.py", BACKBONE, FOLDER / "sleeves" / "train" / "good", FOLDER / "anomalib",
-             *(f"bank{rows}={FOLDER}/bank{rows}.glint" for rows in BANKS)], "anomalib")))}
+        for what in ["padim", "patchcore"] + [f"bank{rows}={FOLDER}/bank{rows}.glint" for rows in BANKS]:
+            name = what.split("=")[0]
+            theirs[name] = kept(f"anomalib-{name}", lambda: json_lines(command(
+                [PYTHON, HERE / "anomalib_train.py", BACKBONE, FOLDER / "sleeves" / "train" / "good",
+                 FOLDER / "anomalib", what], f"anomalib-{name}", quiet=name != "patchcore"))[0])
 
     print("Training, seconds (32 images of 288 pixels, 8 more to calibrate; glint: the whole program, anomalib:"
           " engine.fit alone):\n")
     row("method", "glint", "anomalib 2.7.0", "ratio")
     row(*["---"] * 4)
     for name, key in ((f"PatchCore, {BANKS[0]} rows", "patchcore"), ("PaDiM", "padim")):
-        other = theirs.get(key, {}).get("train_s")
+        other = theirs.get(key, {}).get("seconds")
         row(name, f"{trained[name]:.1f}", f"{other:.1f}" if other else "-", f"{other / trained[name]:.1f}" if other else "-")
 
     print(f"\nImage to verdict, 640x640, ResNet-18 at 288 pixels, ms, two threads, {SECONDS} s each:\n")
