@@ -114,6 +114,8 @@ def main():
     for name in [f"bank{rows}" for rows in BANKS] + ["padim"]:
         what = f"PatchCore {name[4:]}" if name != "padim" else "PaDiM"
         for picture, files in images.items():
+            if picture == "JPEG" and name != f"bank{BANKS[0]}":
+                continue
             m = json_lines(command([BUILD / "bench" / "bench_inspect", "--seconds", SECONDS, FOLDER / f"{name}.glint", *files],
                                    f"glint-{name}", quiet=True))[-1]
             figures(f"glint {what}, {m['precision']}", picture, m)
@@ -127,7 +129,7 @@ def main():
                 parts.append((f"anomalib {what}, {picture}, {precision}", f"decode and prepare "
                               f"{m['decode_and_prepare']['p50']:.1f}, network and search "
                               f"{m['network_and_search']['p50']:.1f}"))
-            if picture == "PNG":
+            if picture == "PNG" and name != "padim":
                 figures(f"anomalib {what}, OpenVINOInferencer, float32", picture, peer("inferencer", "float32", name, files))
     print("\nWhere the time goes, median ms:\n")
     row("detector", "parts")
