@@ -123,13 +123,13 @@ def main():
                 f"{k[2:]} {v:.1f}" for k, v in m["stages"].items())))
             if not HAVE_PEERS:
                 continue
-            for precision in ("float32", "bfloat16") if picture == "PNG" else ("bfloat16",):
+            for precision in ("float32", "bfloat16") if picture == "PNG" and name != "padim" else ("bfloat16",):
                 m = peer("bare", precision, name, files)
                 figures(f"anomalib {what}, OpenCV and OpenVINO, {precision}", picture, m)
                 parts.append((f"anomalib {what}, {picture}, {precision}", f"decode and prepare "
                               f"{m['decode_and_prepare']['p50']:.1f}, network and search "
                               f"{m['network_and_search']['p50']:.1f}"))
-            if picture == "PNG" and name != "padim":
+            if picture == "PNG" and name == f"bank{BANKS[0]}":
                 figures(f"anomalib {what}, OpenVINOInferencer, float32", picture, peer("inferencer", "float32", name, files))
     print("\nWhere the time goes, median ms:\n")
     row("detector", "parts")
