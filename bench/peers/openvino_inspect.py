@@ -103,7 +103,7 @@ def bare(xml, config, files):
 
         def verdict(i, image=None):
             request.infer({0: prepared(i) if image is None else image}, share_inputs=True)
-            return [output.data for output in request.outputs]
+            return [request.get_output_tensor(k).data for k in range(len(compiled.outputs))]
 
         return verdict
 
