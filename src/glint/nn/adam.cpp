@@ -37,11 +37,13 @@ void AdamState::load(const TensorDict& tensors, const std::string& prefix, const
 
 void adam_step(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
                const std::vector<torch::Tensor>& gradients) {
-  constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
   GLINT_CHECK(parameters.size() == state.m.size() && gradients.size() == parameters.size());
   ++state.step;
-  const double correction1 = 1 - std::pow(kBeta1, static_cast<double>(state.step));
-  const double correction2 = 1 - std::pow(kBeta2, static_cast<double>(state.step));
+  const double correction1 = 1 - std::pow(options.beta1, static_cast<double>(state.step));
+  const double correction2 = 1 - std::pow(options.beta2, static_cast<double>(state.step));
+  const auto keep1 = static_cast<float>(options.beta1), add1 = static_cast<float>(1 - options.beta1);
+  const auto keep2 = static_cast<float>(options.beta2), add2 = static_cast<float>(1 - options.beta2);
+  const auto eps = static_cast<float>(options.eps);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     GLINT_CHECK(parameters[i].is_contiguous() && gradients[i].is_contiguous());
     auto* p = parameters[i].data_ptr<float>();
@@ -56,9 +58,9 @@ void adam_step(AdamState& state, const AdamOptions& options, const std::vector<t
     for (std::int64_t k = 0; k < parameters[i].numel(); ++k) {
       p[k] *= shrink;
       const float grad = g[k] + coupled * p[k];
-      m[k] = static_cast<float>(kBeta1) * m[k] + static_cast<float>(1 - kBeta1) * grad;
-      v[k] = static_cast<float>(kBeta2) * v[k] + static_cast<float>(1 - kBeta2) * grad * grad;
-      p[k] -= lr * m[k] / (std::sqrt(v[k]) * root + static_cast<float>(kEps));
+      m[k] = keep1 * m[k] + add1 * grad;
+      v[k] = keep2 * v[k] + add2 * grad * grad;
+      p[k] -= lr * m[k] / (std::sqrt(v[k]) * root + eps);
     }
   }
 }

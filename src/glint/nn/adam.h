@@ -28,10 +28,11 @@ struct AdamState {
 struct AdamOptions {
   double learning_rate = 1e-4, weight_decay = 0;
   bool decoupled = false;  ///< AdamW
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 };
 
-/// Adam (Kingma and Ba 2015) with coupled decay, or AdamW (Loshchilov and Hutter 2019); betas and eps of
-/// torch. Parameters and gradients: contiguous float32 of equal shapes.
+/// Adam (Kingma and Ba 2015) with coupled decay, or AdamW (Loshchilov and Hutter 2019). Parameters and
+/// gradients: contiguous float32 of equal shapes.
 void adam_step(AdamState& state, const AdamOptions& options, const std::vector<torch::Tensor>& parameters,
                const std::vector<torch::Tensor>& gradients);
 

@@ -4,11 +4,11 @@
 
 #include <torch/types.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "glint/detect/supersimplenet/options.h"
+#include "glint/detect/trainable_net.h"
 #include "glint/nn/tensor_dict.h"
 
 namespace glint {
@@ -43,19 +43,15 @@ class SuperSimpleNetwork {
 
   std::vector<torch::Tensor> adapter_parameters() const;
   std::vector<torch::Tensor> head_parameters() const;
-  void require_gradients(bool on);
+  void require_gradients(bool on) { net_.require_gradients(on); }
   /// Convolutions in bfloat16 with float32 sums.
-  void use_bfloat16(bool on) { bfloat16_ = on; }
+  void use_bfloat16(bool on) { net_.use_bfloat16(on); }
 
  private:
-  const torch::Tensor& at(const std::string& name) const { return tensors_.at(name); }
-  torch::ScalarType type() const { return bfloat16_ ? torch::kBFloat16 : torch::kFloat; }
-  torch::Tensor conv(const torch::Tensor& x, const std::string& name, torch::ScalarType type) const;
-  torch::Tensor norm(const torch::Tensor& x, const std::string& name, bool training) const;
+  explicit SuperSimpleNetwork(TrainableNet net) : net_(std::move(net)) {}
   Output run(const torch::Tensor& adapted, bool training) const;
 
-  std::map<std::string, torch::Tensor> tensors_;  ///< parameters and running statistics
-  bool bfloat16_ = false;
+  TrainableNet net_;
 };
 
 }  // namespace glint

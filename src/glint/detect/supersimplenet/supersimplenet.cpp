@@ -138,12 +138,8 @@ struct Trainer {
 
   static void update(AdamState& state, const std::vector<torch::Tensor>& parameters, double learning_rate,
                      double weight_decay) {
-    std::vector<torch::Tensor> gradients;
-    for (const torch::Tensor& p : parameters) {
-      gradients.push_back(p.grad().contiguous());
-      p.mutable_grad().reset();
-    }
-    adam_step(state, {learning_rate, weight_decay, /*decoupled=*/true}, parameters, gradients);
+    adam_step(state, {learning_rate, weight_decay, /*decoupled=*/true}, parameters,
+              take_gradients(parameters));
   }
 
   SuperSimpleNetOptions options;
