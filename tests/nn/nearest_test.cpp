@@ -98,16 +98,17 @@ TEST(NearestRows, EqualRowsAndQueriesThatAreNotNumbers) {
 
 TEST(RowLeaves, BoundsAreNeverTooLarge) {
   torch::manual_seed(9);
-  const torch::Tensor rows = like_features(1500, 150, 12), points = like_features(40, 150, 12);
+  const torch::Tensor rows = like_features(1500, 150, 12);
+  const torch::Tensor points = rows.slice(0, 0, 40) + 0.1 * torch::randn({40, 150});
   const RowLeaves leaves(rows);
   std::vector<RowLeaves::Point> placed(40);
   leaves.place(points.data_ptr<float>(), 40, placed.data());
   std::int64_t kept = 0, seen = 0;
   for (std::int64_t p = 0; p < 40; ++p) {
     const torch::Tensor distance = (rows - points[p]).to(torch::kDouble).norm(2, 1);
-    const auto reach = static_cast<float>(std::get<0>(distance.kthvalue(20)).item<double>() * 1.00001);
+    const auto reach = static_cast<float>(std::get<0>(distance.kthvalue(3)).item<double>() * 1.00001);
     std::vector<float> boxes;
-    leaves.box_bounds(placed[p], boxes);
+    leaves.box_bounds(placed[p], reach * reach, boxes);
     for (std::int64_t leaf = 0; leaf < leaves.leaves(); ++leaf) {
       const std::uint64_t mask = leaves.near(placed[p], leaf, reach);
       const auto members = leaves.rows_of(leaf);
@@ -139,6 +140,12 @@ TEST(NearestKernels, AllInstructionSetsGiveTheSameNumbers) {
   rows[0] = rows[1] = -127;
   const auto kernels = product_kernels();
   std::array<std::int32_t, 64> wanted, out;
+  std::array<float, kBoxDims> place;
+  std::array<float, 3 * 2 * kBoxDims * kBoxGroup> boxes;
+  for (float& v : place) v = static_cast<float>(rng.normal());
+  for (float& v : boxes) v = static_cast<float>(rng.normal());
+  std::array<float, 3 * kBoxGroup> box_wanted, box_out;
+  kernels[0].boxes(place.data(), boxes.data(), 3, 1e9F, box_wanted.data());
   const std::uint64_t mask = kernels[0].head(point.data(), rows.data(), offsets.data(), wanted.data(), 1000);
   std::int32_t row = offsets[5];
   for (int i = 0; i < 64; ++i) row += point[i] * rows[(i / 4 * 64 + 5) * 4 + i % 4];
@@ -148,6 +155,11 @@ TEST(NearestKernels, AllInstructionSetsGiveTheSameNumbers) {
     SCOPED_TRACE(one.instructions);
     EXPECT_EQ(one.head(point.data(), rows.data(), offsets.data(), out.data(), 1000), mask);
     EXPECT_EQ(out, wanted);
+    one.boxes(place.data(), boxes.data(), 3, 1e9F, box_out.data());
+    for (std::size_t i = 0; i < box_out.size(); ++i)
+      EXPECT_NEAR(box_out[i], box_wanted[i], 1e-5 * box_wanted[i]);
+    one.boxes(place.data(), boxes.data(), 3, 1, box_out.data());
+    for (std::size_t i = 0; i < box_out.size(); ++i) EXPECT_EQ(box_out[i] <= 1, box_wanted[i] <= 1);
     EXPECT_EQ(one.tail(point.data(), rows.data() + 64), kernels[0].tail(point.data(), rows.data() + 64));
   }
 }

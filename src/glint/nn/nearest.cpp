@@ -30,11 +30,13 @@ class Nearest {
   float worst() const { return found_.back().first; }
   void offer(float squared, std::int32_t row) {
     const std::pair candidate(squared, row);
-    if (!(candidate < found_.back())) return;
-    auto at = found_.size() - 1;
-    for (; at > 0 && candidate < found_[at - 1]; --at) found_[at] = found_[at - 1];
-    found_[at] = candidate;
+    if (!(candidate < found_.back()) || std::isinf(squared)) return;
+    const auto at = std::lower_bound(found_.begin(), found_.end(), candidate);
+    if (*at == candidate) return;  // measured before
+    std::move_backward(at, found_.end() - 1, found_.end());
+    *at = candidate;
   }
+  const std::vector<std::pair<float, std::int32_t>>& found() const { return found_; }
   void write(std::int64_t* index, float* distance) const {
     for (const auto& [squared, row] : found_) {
       *index++ = row;
@@ -65,36 +67,38 @@ struct Workspace {
 void search_together(const RowLeaves& leaves, const float* bank, const float* queries, std::int64_t count,
                      std::int64_t d, std::int64_t k, Workspace& work) {
   leaves.place(queries, count, work.points.data());
+  const auto measure_row = [&](std::size_t q, std::int32_t row) {
+    const float* query = queries + static_cast<std::int64_t>(q) * d;
+    work.nearest[q].offer(squared_distance(query, bank + row * d, d), row);
+  };
   const auto measure = [&](std::size_t q, std::int64_t leaf, std::uint64_t mask) {
     const auto rows = leaves.rows_of(leaf);
-    for (; mask != 0; mask &= mask - 1) {
-      const std::int32_t row = rows[static_cast<std::size_t>(std::countr_zero(mask))];
-      work.nearest[q].offer(squared_distance(queries + static_cast<std::int64_t>(q) * d, bank + row * d, d),
-                            row);
-    }
+    for (; mask != 0; mask &= mask - 1)
+      measure_row(q, rows[static_cast<std::size_t>(std::countr_zero(mask))]);
   };
-  const auto n = static_cast<std::size_t>(count);
-  std::array<std::int64_t, kTogether> first_leaf;
-  std::array<std::uint64_t, kTogether> measured;
+  const auto n = static_cast<std::size_t>(count), all = static_cast<std::size_t>(leaves.leaves());
+  work.least.assign(all, std::numeric_limits<float>::infinity());
+  std::array<float, kTogether> reach;
+  float farthest = 0;
   for (std::size_t q = 0; q < n; ++q) {
-    // A first few rows from the leaf that seems nearest: from then on most leaves are out of reach.
-    leaves.box_bounds(work.points[q], work.bounds[q]);
-    work.nearest[q].start(k);
-    const auto bounds = std::span(work.bounds[q]).first(static_cast<std::size_t>(leaves.leaves()));
-    first_leaf[q] = std::min_element(bounds.begin(), bounds.end()) - bounds.begin();
-    measured[q] = leaves.likely(work.points[q], first_leaf[q], k);
-    measure(q, first_leaf[q], measured[q]);
+    // First the rows nearest to the query before, then a few from the leaf that seems nearest: from then on
+    // most leaves are out of reach.
+    Nearest& nearest = work.nearest[q];
+    nearest.start(k);
+    for (std::size_t i = 0; q > 0 && i < work.nearest[q - 1].found().size(); ++i)
+      measure_row(q, work.nearest[q - 1].found()[i].second);
+    reach[q] = RowLeaves::reach(work.points[q], nearest.worst());
+    std::vector<float>& bounds = work.bounds[q];
+    leaves.box_bounds(work.points[q], reach[q] * reach[q], bounds);
+    const std::int64_t first =
+        std::min_element(bounds.begin(), bounds.begin() + leaves.leaves()) - bounds.begin();
+    measure(q, first, leaves.likely(work.points[q], first, k));
+    reach[q] = RowLeaves::reach(work.points[q], nearest.worst());
+    farthest = std::max(farthest, reach[q] * reach[q]);
+    for (std::size_t leaf = 0; leaf < all; ++leaf)
+      work.least[leaf] = std::min(work.least[leaf], bounds[leaf]);
   }
   // The nearest leaves of any of the queries first, as far as one reaches.
-  work.least.assign(static_cast<std::size_t>(leaves.leaves()), std::numeric_limits<float>::infinity());
-  float farthest = 0;
-  std::array<float, kTogether> reach;
-  for (std::size_t q = 0; q < n; ++q) {
-    reach[q] = RowLeaves::reach(work.points[q], work.nearest[q].worst());
-    farthest = std::max(farthest, reach[q] * reach[q]);
-    for (std::size_t leaf = 0; leaf < work.least.size(); ++leaf)
-      work.least[leaf] = std::min(work.least[leaf], work.bounds[q][leaf]);
-  }
   work.order.clear();
   for (std::size_t leaf = 0; leaf < work.least.size(); ++leaf) {
     if (work.least[leaf] <= farthest) work.order.push_back(static_cast<std::int32_t>(leaf));
@@ -105,8 +109,7 @@ void search_together(const RowLeaves& leaves, const float* bank, const float* qu
   for (const std::int32_t leaf : work.order) {
     for (std::size_t q = 0; q < n; ++q) {
       if (!(work.bounds[q][static_cast<std::size_t>(leaf)] <= reach[q] * reach[q])) continue;
-      std::uint64_t mask = leaves.near(work.points[q], leaf, reach[q]);
-      if (leaf == first_leaf[q]) mask &= ~measured[q];
+      const std::uint64_t mask = leaves.near(work.points[q], leaf, reach[q]);
       if (mask == 0) continue;
       measure(q, leaf, mask);
       reach[q] = RowLeaves::reach(work.points[q], work.nearest[q].worst());

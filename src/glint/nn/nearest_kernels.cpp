@@ -14,7 +14,29 @@ namespace {
 constexpr std::int64_t kLanes = 16;  // sums side by side, in a fixed order on every processor
 constexpr int kRows = 64, kValues = 64;
 
+constexpr std::int64_t kBoxStep = 8;  // dimensions between two looks at the limit
+
 #ifdef __x86_64__
+
+__attribute__((target("avx512f"))) void box_distances_avx512(const float* point, const float* boxes,
+                                                             std::int64_t groups, float limit, float* out) {
+  const __m512 most = _mm512_set1_ps(limit), zero = _mm512_setzero_ps();
+  for (std::int64_t g = 0; g < groups; ++g, boxes += 2 * kBoxDims * kBoxGroup, out += kBoxGroup) {
+    __m512 sums = zero;
+    for (std::int64_t i = 0; i < kBoxDims; i += kBoxStep) {
+#pragma GCC unroll 8
+      for (std::int64_t j = i; j < i + kBoxStep; ++j) {
+        const __m512 own = _mm512_set1_ps(point[j]);
+        const __m512 below = _mm512_sub_ps(_mm512_loadu_ps(boxes + 2 * j * kBoxGroup), own);
+        const __m512 above = _mm512_sub_ps(own, _mm512_loadu_ps(boxes + (2 * j + 1) * kBoxGroup));
+        const __m512 outside = _mm512_maskz_max_ps(0xffff, _mm512_maskz_max_ps(0xffff, below, above), zero);
+        sums = _mm512_fmadd_ps(outside, outside, sums);
+      }
+      if (_mm512_cmp_ps_mask(sums, most, _CMP_LE_OQ) == 0) break;
+    }
+    _mm512_storeu_ps(out, sums);
+  }
+}
 
 __attribute__((target("avx512f,avx512bw,avx512vnni"))) std::uint64_t head_products_vnni(
     const std::uint8_t* point, const std::int8_t* rows, const std::int32_t* offsets, std::int32_t* out,
@@ -50,6 +72,31 @@ __attribute__((target("avx512f,avx512vl,avx512vnni"))) std::int32_t tail_product
   sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0b01'00'11'10));
   sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0b10'11'00'01));
   return _mm_cvtsi128_si32(sum);
+}
+
+__attribute__((target("avx2,fma"))) void box_distances_avx2(const float* point, const float* boxes,
+                                                            std::int64_t groups, float limit, float* out) {
+  const __m256 most = _mm256_set1_ps(limit), zero = _mm256_setzero_ps();
+  for (std::int64_t g = 0; g < groups; ++g, boxes += 2 * kBoxDims * kBoxGroup, out += kBoxGroup) {
+    __m256 sums[2] = {zero, zero};
+    for (std::int64_t i = 0; i < kBoxDims; i += kBoxStep) {
+#pragma GCC unroll 8
+      for (std::int64_t j = i; j < i + kBoxStep; ++j) {
+        const __m256 own = _mm256_set1_ps(point[j]);
+        for (int half = 0; half < 2; ++half) {
+          const float* low = boxes + 2 * j * kBoxGroup + 8 * half;
+          const __m256 below = _mm256_sub_ps(_mm256_loadu_ps(low), own);
+          const __m256 above = _mm256_sub_ps(own, _mm256_loadu_ps(low + kBoxGroup));
+          const __m256 outside = _mm256_max_ps(_mm256_max_ps(below, above), zero);
+          sums[half] = _mm256_fmadd_ps(outside, outside, sums[half]);
+        }
+      }
+      const __m256 least = _mm256_min_ps(sums[0], sums[1]);
+      if (_mm256_movemask_ps(_mm256_cmp_ps(least, most, _CMP_LE_OQ)) == 0) break;
+    }
+    _mm256_storeu_ps(out, sums[0]);
+    _mm256_storeu_ps(out + 8, sums[1]);
+  }
 }
 
 /// 4 rows of 4 values, or 16 values of one row, times as many.
@@ -102,6 +149,23 @@ __attribute__((target("avx2"))) std::int32_t tail_product_avx2(const std::uint8_
 
 #endif
 
+void box_distances_plain(const float* point, const float* boxes, std::int64_t groups, float limit,
+                         float* out) {
+  for (std::int64_t g = 0; g < groups; ++g, boxes += 2 * kBoxDims * kBoxGroup, out += kBoxGroup) {
+    std::fill_n(out, kBoxGroup, 0.0F);
+    for (std::int64_t i = 0; i < kBoxDims; i += kBoxStep) {
+      for (std::int64_t j = i; j < i + kBoxStep; ++j) {
+        const float *low = boxes + 2 * j * kBoxGroup, *high = low + kBoxGroup;
+        for (std::int64_t box = 0; box < kBoxGroup; ++box) {
+          const float outside = std::max(std::max(low[box] - point[j], point[j] - high[box]), 0.0F);
+          out[box] += outside * outside;
+        }
+      }
+      if (!(*std::min_element(out, out + kBoxGroup) <= limit)) break;
+    }
+  }
+}
+
 std::uint64_t head_products_plain(const std::uint8_t* point, const std::int8_t* rows,
                                   const std::int32_t* offsets, std::int32_t* out, std::int32_t threshold) {
   std::uint64_t mask = 0;
@@ -122,12 +186,13 @@ std::int32_t tail_product_plain(const std::uint8_t* point, const std::int8_t* ro
 }  // namespace
 
 std::vector<ProductKernels> product_kernels() {
-  std::vector<ProductKernels> out = {{"plain", head_products_plain, tail_product_plain}};
+  std::vector<ProductKernels> out = {{"plain", box_distances_plain, head_products_plain, tail_product_plain}};
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("avx2")) out.push_back({"AVX2", head_products_avx2, tail_product_avx2});
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    out.push_back({"AVX2", box_distances_avx2, head_products_avx2, tail_product_avx2});
   if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vnni"))
-    out.push_back({"AVX-512 VNNI", head_products_vnni, tail_product_vnni});
+    out.push_back({"AVX-512 VNNI", box_distances_avx512, head_products_vnni, tail_product_vnni});
 #endif
   return out;
 }
@@ -145,6 +210,10 @@ const ProductKernels& chosen() {
 std::uint64_t head_products(const std::uint8_t* point, const std::int8_t* rows, const std::int32_t* offsets,
                             std::int32_t* out, std::int32_t threshold) {
   return chosen().head(point, rows, offsets, out, threshold);
+}
+
+void box_distances(const float* point, const float* boxes, std::int64_t groups, float limit, float* out) {
+  chosen().boxes(point, boxes, groups, limit, out);
 }
 
 std::int32_t tail_product(const std::uint8_t* point, const std::int8_t* row) {
@@ -183,22 +252,6 @@ GLINT_CPU_CLONES float centre_row(const float* row, const float* mean, std::int6
   float sum = 0;
   for (const float lane : sums) sum += lane;
   return sum;
-}
-
-GLINT_CPU_CLONES void squared_box_distances(const float* point, const float* boxes, std::int64_t dims,
-                                            std::int64_t groups, float* out) {
-  for (std::int64_t g = 0; g < groups; ++g) {
-    float sums[kBoxGroup] = {};
-    for (std::int64_t i = 0; i < dims; ++i, boxes += 2 * kBoxGroup) {
-      for (std::int64_t j = 0; j < kBoxGroup; ++j) {
-        const float below = boxes[j] - point[i], above = point[i] - boxes[kBoxGroup + j];
-        const float outside = below > above ? below : above;
-        const float counted = outside > 0 ? outside : 0;
-        sums[j] += counted * counted;
-      }
-    }
-    for (std::int64_t j = 0; j < kBoxGroup; ++j) out[g * kBoxGroup + j] = sums[j];
-  }
 }
 
 }  // namespace glint

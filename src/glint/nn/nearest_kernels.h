@@ -15,10 +15,11 @@ float centre_row(const float* row, const float* mean, std::int64_t width, float*
 
 /// Leaves whose boxes lie side by side.
 inline constexpr std::int64_t kBoxGroup = 16;
-/// boxes: groups of kBoxGroup boxes, [dims][low, high][kBoxGroup]. Squared distances of `point` [dims] to
-/// each box, [groups * kBoxGroup].
-void squared_box_distances(const float* point, const float* boxes, std::int64_t dims, std::int64_t groups,
-                           float* out);
+/// Dimensions of a box.
+inline constexpr std::int64_t kBoxDims = 32;
+/// boxes: groups of kBoxGroup boxes, [kBoxDims][low, high][kBoxGroup]. Squared distances of `point` to each
+/// box, [groups * kBoxGroup]; of a group whose boxes are all beyond `limit` only values above it.
+void box_distances(const float* point, const float* boxes, std::int64_t groups, float limit, float* out);
 
 /// For 64 rows of 64 values, [16][64][4]: out = offset + sum of point * row; one bit per row where that is at
 /// least `threshold`. Exact.
@@ -27,9 +28,10 @@ std::uint64_t head_products(const std::uint8_t* point, const std::int8_t* rows, 
 /// Sum of products of 64 values. Exact.
 std::int32_t tail_product(const std::uint8_t* point, const std::int8_t* row);
 
-/// The two above for one instruction set.
+/// The three above for one instruction set.
 struct ProductKernels {
   const char* instructions;
+  decltype(&box_distances) boxes;
   decltype(&head_products) head;
   decltype(&tail_product) tail;
 };

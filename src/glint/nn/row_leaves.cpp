@@ -104,10 +104,10 @@ void part(const std::vector<float>& coordinates, std::span<std::int32_t> rows) {
     std::sort(rows.begin(), rows.end());
     return;
   }
-  double sums[RowLeaves::kBoxDims] = {}, squares[RowLeaves::kBoxDims] = {};
+  double sums[kBoxDims] = {}, squares[kBoxDims] = {};
   for (const std::int32_t row : rows) {
     const float* x = coordinates.data() + row * RowLeaves::kDims;
-    for (std::int64_t j = 0; j < RowLeaves::kBoxDims; ++j) {
+    for (std::int64_t j = 0; j < kBoxDims; ++j) {
       sums[j] += x[j];
       squares[j] += static_cast<double>(x[j]) * x[j];
     }
@@ -116,7 +116,7 @@ void part(const std::vector<float>& coordinates, std::span<std::int32_t> rows) {
   const auto variance = [&](std::int64_t j) {
     return squares[j] - sums[j] * sums[j] / static_cast<double>(n);
   };
-  for (std::int64_t j = 1; j < RowLeaves::kBoxDims; ++j) {
+  for (std::int64_t j = 1; j < kBoxDims; ++j) {
     if (variance(j) > variance(widest)) widest = j;
   }
   const std::int64_t leaves = (n + RowLeaves::kLeafRows - 1) / RowLeaves::kLeafRows;
@@ -248,10 +248,10 @@ void RowLeaves::place(const float* points, std::int64_t count, Point* out) const
   }
 }
 
-void RowLeaves::box_bounds(const Point& point, std::vector<float>& out) const {
+void RowLeaves::box_bounds(const Point& point, float limit, std::vector<float>& out) const {
   const std::int64_t groups = (leaves_ + kBoxGroup - 1) / kBoxGroup;
   out.resize(static_cast<std::size_t>(groups * kBoxGroup));
-  squared_box_distances(point.coordinates.data(), boxes_.data(), kBoxDims, groups, out.data());
+  box_distances(point.coordinates.data(), boxes_.data(), groups, limit, out.data());
 }
 
 std::uint64_t RowLeaves::near(const Point& point, std::int64_t leaf, float reach) const {

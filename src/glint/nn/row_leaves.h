@@ -24,7 +24,7 @@ namespace glint {
 /// Immutable after construction; const methods may run from several threads.
 class RowLeaves {
  public:
-  static constexpr std::int64_t kLeafRows = 64, kBoxDims = 32, kHead = 64, kTail = 64, kDims = kHead + kTail;
+  static constexpr std::int64_t kLeafRows = 64, kHead = 64, kTail = 64, kDims = kHead + kTail;
 
   /// A point as the bounds need it.
   struct Point {
@@ -46,9 +46,9 @@ class RowLeaves {
   /// points: float32 [count, d], finite, row after row. Runs on the calling thread.
   void place(const float* points, std::int64_t count, Point* out) const;
 
-  /// Squared lower bounds of the distance to each leaf, `leaves()` values rounded up to a multiple of
-  /// kBoxGroup.
-  void box_bounds(const Point& point, std::vector<float>& out) const;
+  /// Squared lower bounds of the distance to each leaf, and a few values more; those above `limit` may be
+  /// smaller than they could be.
+  void box_bounds(const Point& point, float limit, std::vector<float>& out) const;
 
   /// The distance beyond which no row matters whose squared distance in float32 is above `squared`.
   static float reach(const Point& point, float squared) {
