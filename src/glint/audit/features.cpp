@@ -17,6 +17,7 @@
 #include "glint/image/resample.h"
 #include "glint/nn/backbone_net.h"
 #include "glint/nn/nearest.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {

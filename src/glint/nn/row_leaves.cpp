@@ -127,7 +127,7 @@ void part(const std::vector<float>& coordinates, std::span<std::int32_t> rows) {
                      const float y = coordinates[static_cast<std::size_t>(b * RowLeaves::kDims + widest)];
                      return x != y ? x < y : a < b;
                    });
-#pragma omp task if (n > 4096)
+#pragma omp task if (n > 4096) shared(coordinates)
   part(coordinates, rows.first(middle));
   part(coordinates, rows.subspan(middle));
 #pragma omp taskwait

@@ -17,6 +17,7 @@
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/training_loop.h"
 #include "glint/nn/nearest.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
