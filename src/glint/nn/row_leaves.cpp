@@ -11,6 +11,7 @@
 #include "glint/base/error.h"
 #include "glint/base/random.h"
 #include "glint/nn/nearest_kernels.h"
+#include "glint/nn/openmp_threads.h"
 
 namespace glint {
 namespace {
@@ -217,6 +218,7 @@ void RowLeaves::project(const float* points, std::int64_t count, float* coordina
     float* row = centred.data() + i * width_;
     norms[i] = std::sqrt(centre_row(points + i * width_, mean_.data(), width_, row));
   }
+  const OpenMpThreads one(1);  // callers share the work; one row among many threads would only wait
   const auto status = dnnl::sgemm('N', 'N', count, kDims, width_, 1.0F, centred.data(), width_, basis_.data(),
                                   kDims, 0.0F, coordinates, kDims);
   GLINT_CHECK(status == dnnl::status::success);
