@@ -1,111 +1,149 @@
-// Nearest row of a memory bank for one image's patches: our search in float32 and bfloat16 and, where it was
-// there at the build, FAISS (exact and inverted lists), on the same rows in the same run. usage:
-// bench_neighbours [ROWS...] (default 5000 41472 100000); prints medians, the share of queries whose nearest
-// distance is right to 1e-4, and the memory of the bank.
+// Nearest row of a memory bank for one image's patches: glint's search, the products with every row that it
+// replaces (oneDNN; float32, and bfloat16 where the processor has it; the least product is found, nothing is
+// measured again) and, where it was there at the build, FAISS, on the same rows in the same run. usage:
+// bench_neighbours [MODEL IMAGE...]: the bank of a PatchCore model with the embedding `average`, and thinned
+// to a tenth; without a model, random rows, whose time says little, for features are not random. Prints
+// medians, the products' rate as the machine's measured peak, the share of queries whose nearest distance is
+// right to 1e-4, and the time to prepare the bank.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
+#include <oneapi/dnnl/dnnl.hpp>
 
 #include "glint/base/order_statistics.h"
-#include "glint/base/random.h"
+#include "glint/detect/model_file.h"
+#include "glint/detect/patch_features.h"
+#include "glint/image/codec.h"
+#include "glint/nn/backbone.h"
 #include "glint/nn/nearest.h"
+#include "glint/nn/tensors.h"
 
 #ifdef GLINT_WITH_FAISS
 #include <faiss/IndexFlat.h>
-#include <faiss/IndexIVFFlat.h>
 #endif
 
 namespace {
 
-constexpr std::int64_t kWidth = 384, kQueries = 36 * 36, kPatterns = 400;
-constexpr int kRounds = 15;
+constexpr int kRounds = 9;
 
-/// Rows around common patterns, as patches of similar parts are: [n, kWidth].
-torch::Tensor patches(std::int64_t n, std::uint64_t seed) {
-  glint::Rng pattern_rng(7, "bench.patterns"), rng(seed, "bench.patches");
-  std::vector<float> patterns(kPatterns * kWidth);
-  for (float& v : patterns) v = static_cast<float>(pattern_rng.normal());
-  torch::Tensor out = torch::empty({n, kWidth});
-  float* at = out.data_ptr<float>();
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float* pattern = patterns.data() + static_cast<std::int64_t>(rng.below(kPatterns)) * kWidth;
-    for (std::int64_t j = 0; j < kWidth; ++j) *at++ = pattern[j] + 0.5F * static_cast<float>(rng.normal());
-  }
-  return out;
-}
-
-double median_ms(const std::function<void()>& work) {
-  work();
+double median_ms(const std::function<void()>& work, int rounds = kRounds) {
   std::vector<double> times;
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = -(rounds > 1); i < rounds; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     work();
-    times.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    if (i >= 0) times.push_back(took.count());
   }
   return glint::median(std::move(times));
 }
 
-double share_right(const std::vector<float>& distances, const std::vector<float>& exact) {
-  int right = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i)
-    right += std::abs(distances[i] - exact[i]) <= 1e-4F * exact[i];
-  return static_cast<double>(right) / static_cast<double>(exact.size());
+double share_right(const torch::Tensor& distances, const torch::Tensor& exact) {
+  return ((distances - exact).abs() <= 1e-4 * exact).to(torch::kDouble).mean().item<double>();
 }
 
-void line(const char* what, std::int64_t rows, double ms, double right, double bytes) {
-  std::printf("%-28s %8lld rows %9.1f ms   right %.4f   %6.0f MiB\n", what, static_cast<long long>(rows), ms,
-              right, bytes / (1 << 20));
-}
-
-void measure(std::int64_t n) {
-  const torch::Tensor rows = patches(n, 1), queries = patches(kQueries, 2);
-  std::vector<float> exact;
-  for (const glint::Precision precision : {glint::Precision::kFloat32, glint::Precision::kBFloat16}) {
-    const bool full = precision == glint::Precision::kFloat32;
-    const glint::NearestRows bank(rows, precision);
-    glint::NearestResult found;
-    const double ms = median_ms([&] { found = bank.search(queries); });
-    const std::vector<float> distances(found.distance.data_ptr<float>(),
-                                       found.distance.data_ptr<float>() + kQueries);
-    if (full) exact = distances;
-    line(full ? "ours, float32" : "ours, bfloat16", n, ms, share_right(distances, exact),
-         static_cast<double>(n) * kWidth * (full ? 8 : 6));
+/// Products of queries with all rows, 1024 rows at a time, without what follows from them.
+class Products {
+ public:
+  Products(const torch::Tensor& rows, std::int64_t queries, dnnl::memory::data_type type) {
+    using dnnl::memory;
+    const std::int64_t d = rows.size(1);
+    const memory::desc source({queries, d}, type, memory::format_tag::ab);
+    const memory::desc result({queries, kBlock}, memory::data_type::f32, memory::format_tag::ab);
+    const memory::desc any({kBlock, d}, type, memory::format_tag::any);
+    const dnnl::inner_product_forward::primitive_desc how(
+        {dnnl::prop_kind::forward_inference, source, any, result}, engine_);
+    product_ = dnnl::inner_product_forward(how);
+    source_ = memory(source, engine_);
+    result_ = memory(result, engine_);
+    for (std::int64_t first = 0; first < rows.size(0); first += kBlock) {
+      torch::Tensor block = torch::zeros({kBlock, d});
+      const std::int64_t end = std::min(rows.size(0), first + kBlock);
+      block.slice(0, 0, end - first).copy_(rows.slice(0, first, end));
+      memory plain({{kBlock, d}, memory::data_type::f32, memory::format_tag::ab}, engine_,
+                   block.data_ptr<float>());
+      weights_.emplace_back(how.weights_desc(), engine_);
+      dnnl::reorder(plain, weights_.back()).execute(stream_, plain, weights_.back());
+      stream_.wait();
+    }
   }
-#ifdef GLINT_WITH_FAISS
-  const float *x = rows.data_ptr<float>(), *q = queries.data_ptr<float>();
-  std::vector<float> squares(kQueries), distances(kQueries);
-  std::vector<faiss::Index::idx_t> index(kQueries);
-  const auto report = [&](const char* what, const faiss::Index& searched) {
-    const double ms = median_ms([&] { searched.search(kQueries, q, 1, squares.data(), index.data()); });
-    std::transform(squares.begin(), squares.end(), distances.begin(), [](float s) { return std::sqrt(s); });
-    line(what, n, ms, share_right(distances, exact), static_cast<double>(n) * kWidth * 4);
+  void operator()() {
+    for (const dnnl::memory& weights : weights_) {
+      product_.execute(stream_,
+                       {{DNNL_ARG_SRC, source_}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, result_}});
+      stream_.wait();
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kBlock = 1024;
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  dnnl::inner_product_forward product_;
+  dnnl::memory source_, result_;
+  std::vector<dnnl::memory> weights_;
+};
+
+void measure(const torch::Tensor& rows, const torch::Tensor& queries) {
+  const std::int64_t n = rows.size(0), d = rows.size(1), count = queries.size(0);
+  std::printf("%lld rows, %lld queries of %lld values\n", static_cast<long long>(n),
+              static_cast<long long>(count), static_cast<long long>(d));
+  const glint::NearestRows bank(rows);
+  const torch::Tensor exact = bank.search_literal(queries).distance.flatten();
+  torch::Tensor found;
+  const double ms = median_ms([&] { found = bank.search(queries).distance.flatten(); });
+  const double prepared = median_ms([&] { const glint::NearestRows again(rows); }, 1);
+  const double operations = 2e-9 * static_cast<double>(n * count * d);
+  std::printf("  %-36s %8.1f ms   right %.4f   prepared in %.0f ms\n", "glint, exact", ms,
+              share_right(found, exact), prepared);
+  const auto products = [&](const char* what, dnnl::memory::data_type type) {
+    Products all(rows, count, type);
+    const double took = median_ms([&] { all(); });
+    std::printf("  %-36s %8.1f ms   %.0f GFLOP/s\n", what, took, 1000 * operations / took);
   };
-  faiss::IndexFlatL2 flat(kWidth);
-  flat.add(n, x);
-  report("FAISS IndexFlatL2 (exact)", flat);
-  const auto lists = static_cast<std::size_t>(4 * std::sqrt(static_cast<double>(n)));
-  faiss::IndexFlatL2 coarse(kWidth);
-  faiss::IndexIVFFlat inverted(&coarse, kWidth, lists);
-  inverted.train(n, x);
-  inverted.add(n, x);
-  inverted.nprobe = std::max<std::size_t>(1, lists / 20);
-  report("FAISS IndexIVFFlat, 1 in 20", inverted);
+  products("products with every row, float32", dnnl::memory::data_type::f32);
+  if (glint::cpu_has_bfloat16()) products("products with every row, bfloat16", dnnl::memory::data_type::bf16);
+#ifdef GLINT_WITH_FAISS
+  faiss::IndexFlatL2 flat(d);
+  flat.add(n, rows.data_ptr<float>());
+  torch::Tensor squares = torch::empty({count});
+  std::vector<faiss::Index::idx_t> index(static_cast<std::size_t>(count));
+  const double took = median_ms(
+      [&] { flat.search(count, queries.data_ptr<float>(), 1, squares.data_ptr<float>(), index.data()); });
+  std::printf("  %-36s %8.1f ms   right %.4f\n", "FAISS IndexFlatL2", took,
+              share_right(squares.sqrt(), exact));
 #endif
+}
+
+void measure_with_tenth(const torch::Tensor& rows, const torch::Tensor& queries) {
+  measure(rows, queries);
+  measure(rows.slice(0, 0, rows.size(0), 10).contiguous(), queries);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::printf("%lld queries of %lld values, median of %d searches\n", static_cast<long long>(kQueries),
-              static_cast<long long>(kWidth), kRounds);
-  if (argc < 2) {
-    for (const std::int64_t n : {5000, 41472, 100000}) measure(n);
+  using namespace glint;
+  prepare_runtime();
+  const torch::InferenceMode inference;
+  if (argc < 3) {
+    torch::manual_seed(1);
+    measure_with_tenth(torch::randn({41472, 384}), torch::randn({1296, 384}));
+    return 0;
   }
-  for (int i = 1; i < argc; ++i) measure(std::max(1L, std::atol(argv[i])));
+  const Model model = load_model(argv[1]);
+  Backbone backbone(model.backbone, model.backbone_weights);
+  backbone.to(DeviceChoice::kCpu, model.precision.value_or(Precision::kFloat32), model.engine,
+              model.activation_ranges);
+  const torch::Tensor rows = to_tensor(model.method_weights.at("patchcore.bank")).contiguous();
+  for (int i = 2; i < argc; ++i) {
+    const auto maps = map_tensors(backbone, {prepare_input(read_image(argv[i]), model.input)}, {2, 3});
+    const torch::Tensor joined =
+        join_maps({average_neighbourhoods(maps[0]), average_neighbourhoods(maps[1])}, Alignment::kBilinear);
+    std::printf("%s\n", argv[i]);
+    measure_with_tenth(rows, positions_of(joined).flatten(0, 1));
+  }
 #ifndef GLINT_WITH_FAISS
   std::printf("FAISS was not there when this was built (Debian: libfaiss-dev)\n");
 #endif

@@ -24,7 +24,7 @@ TEST(SpadeGolden, NeighboursDistancesAndMap) {
     EXPECT_TRUE(torch::tensor(nearest.index).equal(at("neighbour_index")[i]));
     expect_close(nearest.distance.to(torch::kDouble), at("neighbour_distance")[i], 1e-5);
     EXPECT_NEAR(nearest.distance.mean().item<double>(), at("image_score")[i].item<double>(), 1e-4);
-    const auto distances = gallery_distances(image, gallery, nearest.index, Precision::kFloat32);
+    const auto distances = gallery_distances(image, gallery, nearest.index);
     for (int l = 0; l < 3; ++l) {
       expect_close(distances[l].to(torch::kDouble), at(fmt::format("image{}.layer{}_distance", i, l + 1)),
                    1e-5);

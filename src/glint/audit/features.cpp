@@ -17,6 +17,7 @@
 #include "glint/image/resample.h"
 #include "glint/nn/backbone_net.h"
 #include "glint/nn/nearest.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
@@ -239,8 +240,7 @@ std::vector<NormalClassScore> AuditFeatures::normal_class(int folds, std::uint64
       memory = kept.index_select(
           0, torch::tensor(std::vector<std::int64_t>(order.begin(), order.begin() + kMemoryPatches)));
     }
-    const NearestRows bank(memory.to(torch::kFloat),
-                           cpu_has_bfloat16() ? Precision::kBFloat16 : Precision::kFloat32);
+    const NearestRows bank(memory.to(torch::kFloat));
     for (const int i : splits[f].held_out) {
       throw_if_cancelled();
       const torch::Tensor distance =

@@ -3,178 +3,179 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
-#include <oneapi/dnnl/dnnl.hpp>
+#include <numeric>
 
 #include "glint/base/error.h"
 #include "glint/nn/nearest_kernels.h"
-#include "glint/nn/openmp_threads.h"
+#include "glint/nn/row_leaves.h"
 
 namespace glint {
 namespace {
 
-using dnnl::memory;
+constexpr std::int64_t kFewRows = 512;  // below it bounds cost more than they save
+constexpr std::int64_t kTogether = 16;  // queries, so that the rows of a leaf are read once for all of them
 
-constexpr std::int64_t kBlockRows = 1024;  // of the bank per product: keys and products stay in the cache
-constexpr std::int64_t kQueries = 128;     // per product
-constexpr std::int64_t kSpare = 4;         // candidates beyond k that are measured again
-static_assert(kBlockRows % kLeastOf == 0);
-
-/// The smallest few (value, row) pairs of one query, sorted.
-class Candidates {
+/// The nearest rows so far, by squared distance, then by row.
+class Nearest {
  public:
-  explicit Candidates(std::int64_t room)
-      : values_(room, std::numeric_limits<float>::infinity()), rows_(room, 0) {}
-  float worst() const { return values_.back(); }
-  void insert(float value, std::int64_t row) {
-    auto at = values_.size() - 1;
-    for (; at > 0 && values_[at - 1] > value; --at) {
-      values_[at] = values_[at - 1];
-      rows_[at] = rows_[at - 1];
+  /// Until rows are measured: the first rows, infinitely far.
+  void start(std::int64_t k) {
+    found_.resize(static_cast<std::size_t>(k));
+    for (std::size_t i = 0; i < found_.size(); ++i)
+      found_[i] = {std::numeric_limits<float>::infinity(), static_cast<std::int32_t>(i)};
+  }
+  float worst() const { return found_.back().first; }
+  void offer(float squared, std::int32_t row) {
+    const std::pair candidate(squared, row);
+    if (!(candidate < found_.back()) || std::isinf(squared)) return;
+    const auto at = std::lower_bound(found_.begin(), found_.end(), candidate);
+    if (*at == candidate) return;  // measured before
+    std::move_backward(at, found_.end() - 1, found_.end());
+    *at = candidate;
+  }
+  const std::vector<std::pair<float, std::int32_t>>& found() const { return found_; }
+  void write(std::int64_t* index, float* distance) const {
+    for (const auto& [squared, row] : found_) {
+      *index++ = row;
+      *distance++ = std::sqrt(squared);
     }
-    values_[at] = value;
-    rows_[at] = row;
   }
-  void clear() {
-    std::fill(values_.begin(), values_.end(), std::numeric_limits<float>::infinity());
-    std::fill(rows_.begin(), rows_.end(), 0);
-  }
-  const std::vector<std::int64_t>& rows() const { return rows_; }
 
  private:
-  std::vector<float> values_;
-  std::vector<std::int64_t> rows_;
+  std::vector<std::pair<float, std::int32_t>> found_;
 };
 
-/// One query's values for rows first .. first + n of the bank.
-void collect(const float* values, std::int64_t first, std::int64_t n, Candidates& best) {
-  for (std::int64_t g = 0; g < n; g += kLeastOf) {
-    if (!(least_of(values + g) < best.worst())) continue;
-    for (std::int64_t i = g; i < std::min(n, g + kLeastOf); ++i) {
-      if (values[i] < best.worst()) best.insert(values[i], first + i);
+bool finite(const float* values, std::int64_t count) {
+  float sum = 0;  // not finite if one is not: no value becomes finite again by a product with 0
+  for (std::int64_t i = 0; i < count; ++i) sum += values[i] * 0.0F;
+  return sum == 0;
+}
+
+/// What one thread needs, made once.
+struct Workspace {
+  std::array<RowLeaves::Point, kTogether> points;
+  std::array<Nearest, kTogether> nearest;
+  std::array<std::vector<float>, kTogether> bounds;
+  std::vector<float> least;
+  std::vector<std::int32_t> order;
+};
+
+/// The nearest rows of `count` <= kTogether finite queries.
+void search_together(const RowLeaves& leaves, const float* bank, const float* queries, std::int64_t count,
+                     std::int64_t d, std::int64_t k, Workspace& work) {
+  leaves.place(queries, count, work.points.data());
+  const auto measure_row = [&](std::size_t q, std::int32_t row) {
+    const float* query = queries + static_cast<std::int64_t>(q) * d;
+    work.nearest[q].offer(squared_distance(query, bank + row * d, d), row);
+  };
+  const auto measure = [&](std::size_t q, std::int64_t leaf, std::uint64_t mask) {
+    const auto rows = leaves.rows_of(leaf);
+    for (; mask != 0; mask &= mask - 1)
+      measure_row(q, rows[static_cast<std::size_t>(std::countr_zero(mask))]);
+  };
+  const auto n = static_cast<std::size_t>(count), all = static_cast<std::size_t>(leaves.leaves());
+  work.least.assign(all, std::numeric_limits<float>::infinity());
+  std::array<float, kTogether> reach;
+  float farthest = 0;
+  for (std::size_t q = 0; q < n; ++q) {
+    // First the rows nearest to the query before, then a few from the leaf that seems nearest: from then on
+    // most leaves are out of reach.
+    Nearest& nearest = work.nearest[q];
+    nearest.start(k);
+    for (std::size_t i = 0; q > 0 && i < work.nearest[q - 1].found().size(); ++i)
+      measure_row(q, work.nearest[q - 1].found()[i].second);
+    reach[q] = RowLeaves::reach(work.points[q], nearest.worst());
+    std::vector<float>& bounds = work.bounds[q];
+    leaves.box_bounds(work.points[q], reach[q] * reach[q], bounds);
+    const std::int64_t first =
+        std::min_element(bounds.begin(), bounds.begin() + leaves.leaves()) - bounds.begin();
+    measure(q, first, leaves.likely(work.points[q], first, k));
+    reach[q] = RowLeaves::reach(work.points[q], nearest.worst());
+    farthest = std::max(farthest, reach[q] * reach[q]);
+    for (std::size_t leaf = 0; leaf < all; ++leaf)
+      work.least[leaf] = std::min(work.least[leaf], bounds[leaf]);
+  }
+  // The nearest leaves of any of the queries first, as far as one reaches.
+  work.order.clear();
+  for (std::size_t leaf = 0; leaf < work.least.size(); ++leaf) {
+    if (work.least[leaf] <= farthest) work.order.push_back(static_cast<std::int32_t>(leaf));
+  }
+  std::sort(work.order.begin(), work.order.end(), [&](std::int32_t a, std::int32_t b) {
+    return work.least[static_cast<std::size_t>(a)] < work.least[static_cast<std::size_t>(b)];
+  });
+  for (const std::int32_t leaf : work.order) {
+    for (std::size_t q = 0; q < n; ++q) {
+      if (!(work.bounds[q][static_cast<std::size_t>(leaf)] <= reach[q] * reach[q])) continue;
+      const std::uint64_t mask = leaves.near(work.points[q], leaf, reach[q]);
+      if (mask == 0) continue;
+      measure(q, leaf, mask);
+      reach[q] = RowLeaves::reach(work.points[q], work.nearest[q].worst());
     }
   }
 }
 
 }  // namespace
 
-/// The bank, centred and negated, as the weights of a fully connected layer whose bias is half the squared
-/// length of each row: a query's outputs are half the squared distances less the query's own part.
-struct NearestRows::Keys {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  memory::desc query_layout, product_layout, scratchpad_layout;
-  dnnl::inner_product_forward product;
-  std::vector<std::pair<memory, memory>> blocks;  ///< weights and bias of kBlockRows rows each
-
-  Keys(const torch::Tensor& rows, const torch::Tensor& mean, Precision precision) {
-    const std::int64_t n = rows.size(0), d = rows.size(1);
-    const auto type = precision == Precision::kBFloat16 ? memory::data_type::bf16 : memory::data_type::f32;
-    query_layout = {{kQueries, d}, type, memory::format_tag::ab};
-    product_layout = {{kQueries, kBlockRows}, memory::data_type::f32, memory::format_tag::ab};
-    const memory::desc bias_layout({kBlockRows}, memory::data_type::f32, memory::format_tag::a);
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const OpenMpThreads one(1);  // a search gives each thread queries of its own
-    const dnnl::inner_product_forward::desc what(dnnl::prop_kind::forward_inference, query_layout,
-                                                 memory::desc({kBlockRows, d}, type, memory::format_tag::any),
-                                                 bias_layout, product_layout);
-    const dnnl::inner_product_forward::primitive_desc how(what, attributes, engine);
-    product = dnnl::inner_product_forward(how);
-    scratchpad_layout = how.scratchpad_desc();
-
-    dnnl::stream stream(engine);
-    memory plain({{kBlockRows, d}, memory::data_type::f32, memory::format_tag::ab}, engine);
-    auto* negated = static_cast<float*>(plain.get_data_handle());
-    const float *x = rows.data_ptr<float>(), *m = mean.data_ptr<float>();
-    for (std::int64_t first = 0; first < n; first += kBlockRows) {
-      memory weights(how.weights_desc(), engine), bias(bias_layout, engine);
-      auto* half_squares = static_cast<float*>(bias.get_data_handle());
-      for (std::int64_t r = 0; r < kBlockRows; ++r) {
-        float* row = negated + r * d;
-        if (first + r >= n) {  // no row: never the nearest
-          std::fill_n(row, d, 0.0F);
-          half_squares[r] = std::numeric_limits<float>::infinity();
-          continue;
-        }
-        double squares = 0;
-        for (std::int64_t i = 0; i < d; ++i) {
-          row[i] = m[i] - x[(first + r) * d + i];
-          squares += static_cast<double>(row[i]) * row[i];
-        }
-        half_squares[r] = static_cast<float>(0.5 * squares);
-      }
-      dnnl::reorder(plain, weights).execute(stream, plain, weights);
-      stream.wait();
-      blocks.emplace_back(std::move(weights), std::move(bias));
-    }
-  }
-};
-
-NearestRows::NearestRows(torch::Tensor rows, Precision precision) : rows_(std::move(rows)) {
-  GLINT_CHECK(rows_.dim() == 2 && rows_.size(0) > 0 && rows_.scalar_type() == torch::kFloat &&
-              precision != Precision::kAuto);
+NearestRows::NearestRows(torch::Tensor rows) : rows_(std::move(rows)) {
+  GLINT_CHECK(rows_.dim() == 2 && rows_.size(0) > 0 && rows_.scalar_type() == torch::kFloat);
   const torch::InferenceMode inference;
   rows_ = rows_.contiguous();
-  mean_ = rows_.mean(0);
-  keys_ = std::make_shared<const Keys>(rows_, mean_, precision);
+  if (size() >= kFewRows) leaves_ = std::make_shared<const RowLeaves>(rows_);
 }
 
 NearestResult NearestRows::search(const torch::Tensor& queries, std::int64_t k) const {
+  if (!leaves_) return search_literal(queries, k);
   GLINT_CHECK(queries.dim() == 2 && queries.size(1) == width() && k >= 1 && k <= size());
   const torch::InferenceMode inference;
-  const std::int64_t total = queries.size(0), d = width(), room = std::min(size(), k + kSpare);
+  const std::int64_t total = queries.size(0), d = width();
   NearestResult out{torch::empty({total, k}, torch::kLong), torch::empty({total, k}, torch::kFloat)};
   const torch::Tensor all = queries.contiguous();
-  const float *x = all.data_ptr<float>(), *bank = rows_.data_ptr<float>(), *mean = mean_.data_ptr<float>();
+  const float *x = all.data_ptr<float>(), *bank = rows_.data_ptr<float>();
   auto* index = out.index.data_ptr<std::int64_t>();
   auto* distance = out.distance.data_ptr<float>();
-  const Keys& keys = *keys_;
-  const bool rounded = keys.query_layout.data_type() == memory::data_type::bf16;
 #pragma omp parallel
   {
-    dnnl::stream stream(keys.engine);
-    const memory centred(keys.query_layout, keys.engine), products(keys.product_layout, keys.engine),
-        scratchpad(keys.scratchpad_layout, keys.engine);
-    const auto* values = static_cast<const float*>(products.get_data_handle());
-    std::vector<Candidates> best(static_cast<std::size_t>(kQueries), Candidates(room));
-    std::vector<std::pair<float, std::int64_t>> measured;
+    Workspace work;
 #pragma omp for schedule(dynamic)
-    for (std::int64_t begin = 0; begin < total; begin += kQueries) {
-      const std::int64_t count = std::min(kQueries, total - begin);
-      for (std::int64_t q = 0; q < count; ++q) {
-        const float* query = x + (begin + q) * d;
-        if (rounded)
-          centre_row(query, mean, d, static_cast<std::uint16_t*>(centred.get_data_handle()) + q * d);
-        else
-          centre_row(query, mean, d, static_cast<float*>(centred.get_data_handle()) + q * d);
-        best[static_cast<std::size_t>(q)].clear();
-      }
-      for (std::size_t b = 0; b < keys.blocks.size(); ++b) {
-        const std::int64_t first = static_cast<std::int64_t>(b) * kBlockRows;
-        const auto& [weights, bias] = keys.blocks[b];
-        keys.product.execute(stream, {{DNNL_ARG_SRC, centred},
-                                      {DNNL_ARG_WEIGHTS, weights},
-                                      {DNNL_ARG_BIAS, bias},
-                                      {DNNL_ARG_DST, products},
-                                      {DNNL_ARG_SCRATCHPAD, scratchpad}});
-        stream.wait();
-        for (std::int64_t q = 0; q < count; ++q)
-          collect(values + q * kBlockRows, first, std::min(kBlockRows, size() - first),
-                  best[static_cast<std::size_t>(q)]);
-      }
-      for (std::int64_t q = 0; q < count; ++q) {
-        // Measured again in float32 from the differences; ties go to the lower row.
-        measured.clear();
-        for (const std::int64_t row : best[static_cast<std::size_t>(q)].rows())
-          measured.emplace_back(squared_distance(x + (begin + q) * d, bank + row * d, d), row);
-        std::partial_sort(measured.begin(), measured.begin() + k, measured.end());
-        for (std::int64_t i = 0; i < k; ++i) {
-          distance[(begin + q) * k + i] = std::sqrt(measured[static_cast<std::size_t>(i)].first);
-          index[(begin + q) * k + i] = measured[static_cast<std::size_t>(i)].second;
+    for (std::int64_t begin = 0; begin < total; begin += kTogether) {
+      const std::int64_t end = std::min(total, begin + kTogether);
+      for (std::int64_t at = begin; at < end;) {
+        // As many finite queries as follow each other; as a rule all.
+        std::int64_t count = 0;
+        while (at + count < end && finite(x + (at + count) * d, d)) ++count;
+        if (count == 0) {
+          work.nearest[0].start(k);
+          work.nearest[0].write(index + at * k, distance + at * k);
+          ++at;
+          continue;
         }
+        search_together(*leaves_, bank, x + at * d, count, d, k, work);
+        for (std::int64_t q = 0; q < count; ++q)
+          work.nearest[static_cast<std::size_t>(q)].write(index + (at + q) * k, distance + (at + q) * k);
+        at += count;
       }
     }
+  }
+  return out;
+}
+
+NearestResult NearestRows::search_literal(const torch::Tensor& queries, std::int64_t k) const {
+  GLINT_CHECK(queries.dim() == 2 && queries.size(1) == width() && k >= 1 && k <= size());
+  const torch::InferenceMode inference;
+  const std::int64_t total = queries.size(0), d = width();
+  NearestResult out{torch::empty({total, k}, torch::kLong), torch::empty({total, k}, torch::kFloat)};
+  const torch::Tensor all = queries.contiguous();
+  const float *x = all.data_ptr<float>(), *bank = rows_.data_ptr<float>();
+#pragma omp parallel for schedule(dynamic)
+  for (std::int64_t q = 0; q < total; ++q) {
+    Nearest nearest;
+    nearest.start(k);
+    for (std::int64_t row = 0; row < size(); ++row)
+      nearest.offer(squared_distance(x + q * d, bank + row * d, d), static_cast<std::int32_t>(row));
+    nearest.write(out.index.data_ptr<std::int64_t>() + q * k, out.distance.data_ptr<float>() + q * k);
   }
   return out;
 }

@@ -4,25 +4,19 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/nn/nearest_kernels.h"
+#include "glint/nn/row_leaves.h"
 
 namespace glint {
 namespace {
 
-constexpr std::int64_t kCandidates = 8192;  // rows looked at between two passes
-constexpr std::int64_t kMostPicks = 256;    // per pass: width of its matrix product
-constexpr std::int64_t kRows = 8192;        // per product
-
-float squared_distance(const float* a, const float* b, std::int64_t d) {
-  float sum = 0;
-  for (std::int64_t i = 0; i < d; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
+constexpr float kPicked = -1;  // in place of a distance: never the farthest again
 
 /// Squared anchor distance of every row before the first pick.
 std::vector<float> first_distances(const torch::Tensor& rows, CoresetStart start,
@@ -43,31 +37,85 @@ std::vector<float> first_distances(const torch::Tensor& rows, CoresetStart start
   return out;
 }
 
-/// Brings the squared distances down to those of the new picks.
-void apply_picks(const torch::Tensor& rows, const torch::Tensor& norms,
-                 const std::vector<std::int64_t>& picks, std::vector<float>& squared) {
-  const torch::Tensor index = torch::tensor(picks);
-  const torch::Tensor centres = rows.index_select(0, index), centre_norms = norms.index_select(0, index);
-  const std::int64_t n = rows.size(0), m = centres.size(0);
-  const float* own = norms.data_ptr<float>();
-  const float* theirs = centre_norms.data_ptr<float>();
-  for (std::int64_t first = 0; first < n; first += kRows) {
-    const torch::Tensor products = at::linear(rows.slice(0, first, std::min(n, first + kRows)), centres);
-    const float* p = products.data_ptr<float>();
-    at::parallel_for(0, products.size(0), 256, [&](std::int64_t from, std::int64_t to) {
-      for (std::int64_t i = from; i < to; ++i) {
-        float least = std::numeric_limits<float>::infinity();
-        for (std::int64_t c = 0; c < m; ++c) {
-          const float value = theirs[c] - 2 * p[i * m + c];
-          least = value < least ? value : least;
-        }
-        const float distance = std::max(0.0F, own[first + i] + least);
-        squared[first + i] = std::min(squared[first + i], distance);
-      }
-    });
+/// Squared distances to the kept rows, leaf by leaf, with the farthest row of each leaf.
+class Distances {
+ public:
+  Distances(const torch::Tensor& rows, const std::vector<float>& squared)
+      : x_(rows.data_ptr<float>()), width_(rows.size(1)), leaves_(rows) {
+    for (std::int64_t leaf = 0; leaf < leaves_.leaves(); ++leaf) {
+      for (const std::int32_t row : leaves_.rows_of(leaf))
+        squared_.push_back(squared[static_cast<std::size_t>(row)]);
+      farthest_.emplace_back();
+      find_farthest(leaf);
+    }
   }
-  for (const std::int64_t pick : picks) squared[pick] = 0;
-}
+
+  struct Farthest {
+    float squared = kPicked;
+    std::int32_t row = 0;
+    std::int64_t leaf = 0, place = 0;
+    /// Farther first, then lower rows.
+    bool behind(const Farthest& other) const {
+      return squared != other.squared ? squared < other.squared : row > other.row;
+    }
+  };
+  Farthest farthest() const {
+    Farthest out = farthest_.front();
+    for (const Farthest& one : farthest_) {
+      if (out.behind(one)) out = one;
+    }
+    return out;
+  }
+
+  /// Keeps that row: the distances of those near it come down to theirs to it.
+  void keep(const Farthest& pick) {
+    squared_[static_cast<std::size_t>(pick.place)] = kPicked;
+    find_farthest(pick.leaf);
+    const float* own = x_ + pick.row * width_;
+    RowLeaves::Point point;
+    leaves_.place(own, 1, &point);
+    // No row is farther from the kept ones than the pick was.
+    const float most = RowLeaves::reach(point, pick.squared);
+    leaves_.box_bounds(point, most * most, bounds_);
+    for (std::int64_t leaf = 0; leaf < leaves_.leaves(); ++leaf) {
+      const float squared = farthest_[static_cast<std::size_t>(leaf)].squared;
+      if (!(squared > 0)) continue;
+      const float reach = RowLeaves::reach(point, squared);
+      if (!(bounds_[static_cast<std::size_t>(leaf)] <= reach * reach)) continue;
+      std::uint64_t mask = leaves_.near(point, leaf, reach);
+      const auto rows = leaves_.rows_of(leaf);
+      bool changed = false;
+      for (; mask != 0; mask &= mask - 1) {
+        const auto r = static_cast<std::size_t>(std::countr_zero(mask));
+        float& before = squared_[static_cast<std::size_t>(leaf * RowLeaves::kLeafRows) + r];
+        const float now = squared_distance(x_ + rows[r] * width_, own, width_);
+        if (now < before) {
+          before = now;
+          changed = true;
+        }
+      }
+      if (changed) find_farthest(leaf);
+    }
+  }
+
+ private:
+  void find_farthest(std::int64_t leaf) {
+    const auto rows = leaves_.rows_of(leaf);
+    Farthest out;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto place = static_cast<std::size_t>(leaf * RowLeaves::kLeafRows) + r;
+      if (r == 0 || squared_[place] > out.squared)  // rows ascend: the first of equals is the lowest
+        out = {squared_[place], rows[r], leaf, static_cast<std::int64_t>(place)};
+    }
+    farthest_[static_cast<std::size_t>(leaf)] = out;
+  }
+
+  const float* x_;
+  std::int64_t width_;
+  RowLeaves leaves_;
+  std::vector<float> squared_, bounds_;
+  std::vector<Farthest> farthest_;
+};
 
 }  // namespace
 
@@ -75,62 +123,22 @@ Coreset greedy_coreset(const torch::Tensor& all_rows, std::int64_t count, Corese
                        const std::vector<std::int64_t>& start_points,
                        const std::function<void(std::int64_t)>& on_progress) {
   GLINT_CHECK(all_rows.dim() == 2 && all_rows.scalar_type() == torch::kFloat && !start_points.empty());
+  constexpr std::int64_t kReport = 256;  // picks between two reports
   const torch::InferenceMode inference;
-  // Less their mean: distances stay, and the products lose fewer digits.
-  const torch::Tensor rows = (all_rows - all_rows.mean(0)).contiguous(), norms = rows.square().sum(1);
-  const std::int64_t n = rows.size(0), d = rows.size(1);
-  const float* x = rows.data_ptr<float>();
-  count = std::min(count, n);
+  const torch::Tensor rows = all_rows.contiguous();
+  count = std::min(count, rows.size(0));
   std::vector<float> squared = first_distances(rows, start, start_points);
+  if (start == CoresetStart::kKCenter)
+    squared[static_cast<std::size_t>(start_points[0])] = std::numeric_limits<float>::infinity();
+  Distances distances(rows, squared);
   Coreset out;
-  if (start == CoresetStart::kKCenter && count > 0) {
-    out.index.push_back(start_points[0]);
-    squared[start_points[0]] = 0;
-    out.radius.push_back(std::sqrt(*std::max_element(squared.begin(), squared.end())));
-  }
-  // Farther first, then lower rows.
-  const auto ahead = [&](std::int64_t a, std::int64_t b) {
-    return squared[a] != squared[b] ? squared[a] > squared[b] : a < b;
-  };
-  std::vector<std::int64_t> order;
-  std::vector<bool> kept(static_cast<std::size_t>(n), false);
-  for (const std::int64_t row : out.index) kept[row] = true;
   while (std::ssize(out.index) < count) {
-    order.resize(static_cast<std::size_t>(n));
-    std::iota(order.begin(), order.end(), 0);
-    std::erase_if(order, [&](std::int64_t row) { return kept[row]; });
-    const auto candidates = std::min<std::int64_t>(kCandidates, std::ssize(order));
-    float bound = -1;  // nothing outside of the candidates is farther
-    if (candidates < std::ssize(order)) {
-      std::nth_element(order.begin(), order.begin() + candidates, order.end(), ahead);
-      bound = squared[order[candidates]];
-    }
-    order.resize(static_cast<std::size_t>(candidates));
-    std::sort(order.begin(), order.end());  // rows in order, so that the first of equals is the lowest
-    std::vector<std::int64_t> picks;
-    while (std::ssize(out.index) < count && std::ssize(picks) < kMostPicks && !order.empty()) {
-      const auto best = std::max_element(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-        return squared[a] < squared[b];
-      });
-      // A row outside with the same distance and a lower number would come first: then all rows are looked at
-      // again.
-      if (!picks.empty() && !(squared[*best] > bound)) break;
-      const std::int64_t pick = *best;
-      picks.push_back(pick);
-      kept[pick] = true;
-      out.index.push_back(pick);
-      order.erase(best);
-      float farthest = bound;
-      for (const std::int64_t row : order) {
-        squared[row] = std::min(squared[row], squared_distance(x + row * d, x + pick * d, d));
-        farthest = std::max(farthest, squared[row]);
-      }
-      out.radius.push_back(std::sqrt(std::max(0.0F, farthest)));
-    }
-    apply_picks(rows, norms, picks, squared);
-    // The last pick's radius may count a stale distance outside; now all are known.
-    out.radius.back() = std::sqrt(*std::max_element(squared.begin(), squared.end()));
-    if (on_progress) on_progress(std::ssize(out.index));
+    const auto pick = distances.farthest();
+    distances.keep(pick);
+    out.index.push_back(pick.row);
+    out.radius.push_back(std::sqrt(std::max(0.0F, distances.farthest().squared)));
+    if (on_progress && (std::ssize(out.index) % kReport == 0 || std::ssize(out.index) == count))
+      on_progress(std::ssize(out.index));
   }
   return out;
 }

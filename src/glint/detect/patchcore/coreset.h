@@ -1,10 +1,9 @@
 // Which patches a memory bank keeps: greedy selection of the patch that is farthest from all kept ones
 // (k-center greedy; PatchCore, Roth et al., CVPR 2022, algorithm 1).
 //
-// The plain procedure reads all patches once per pick. This one gives the same picks from far fewer passes:
-// distances to the kept set only shrink, so among the patches that were farthest at the last pass picks go on
-// as long as the farthest of them is still ahead of every other patch's last known distance; all picks of a
-// pass are then applied to all patches by one matrix product.
+// The plain procedure measures all patches once per pick. This one gives the same picks, bit for bit: a patch
+// is measured only where bounds (nn/row_leaves.h) leave it possible that the pick is nearer to it than all
+// kept ones.
 #pragma once
 
 #include <torch/types.h>

@@ -17,6 +17,7 @@
 #include "glint/detect/simplenet/embedding.h"
 #include "glint/detect/training_loop.h"
 #include "glint/nn/nearest.h"
+#include "glint/nn/tensors.h"
 
 namespace glint {
 namespace {
@@ -69,7 +70,7 @@ class PatchcoreDetector : public Detector {
       : features_(std::move(features)),
         encode_(features_->spec(), options.embedding),
         options_(options),
-        bank_(std::move(bank), features_->precision()),
+        bank_(std::move(bank)),
         units_(std::move(units)) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
@@ -170,8 +171,7 @@ class Patchcore : public Method {
     FitResult result;
     result.weights[kBank] = to_host(bank);
     if (options_.density_neighbours > 0) {
-      const NearestRows rows(bank, extractor.precision());
-      result.weights[kUnits] = to_host(density_units(rows, options_.density_neighbours));
+      result.weights[kUnits] = to_host(density_units(NearestRows(bank), options_.density_neighbours));
     }
     result.record = one_pass_record(feature_seconds, watch.seconds() - feature_seconds);
     result.record.figures = {{"bank_rows", count}, {"training_patches", all}, {"embedding_dimension", width}};

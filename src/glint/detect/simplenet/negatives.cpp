@@ -43,7 +43,7 @@ void Negatives::calibrate(const HeadWeights& head) {
   std::vector<torch::Tensor> distances;
   for (std::int64_t i = 0; i < images; ++i) {
     const torch::Tensor others = at::cat({adapted.slice(0, 0, i), adapted.slice(0, i + 1)}).flatten(0, 1);
-    distances.push_back(NearestRows(others, Precision::kFloat32).search(adapted[i]).distance.flatten());
+    distances.push_back(NearestRows(others).search(adapted[i]).distance.flatten());
   }
   radius_ = at::quantile(at::cat(distances), kRadiusQuantile).item<double>();
   if (!(radius_ > 0))

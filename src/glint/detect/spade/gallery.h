@@ -26,7 +26,7 @@ NearestImages nearest_images(const torch::Tensor& vector, const torch::Tensor& g
 
 /// Per layer [H, W]: the smallest Euclidean distance of each position to all positions of the chosen images.
 std::array<torch::Tensor, 3> gallery_distances(const SpadeFeatures& image, const SpadeFeatures& gallery,
-                                               const std::vector<std::int64_t>& chosen, Precision precision);
+                                               const std::vector<std::int64_t>& chosen);
 
 /// Plain mean of the layers, each brought to height x width bilinearly without corner alignment.
 torch::Tensor mean_of_layers(const std::array<torch::Tensor, 3>& distances, std::int64_t height,
