@@ -49,6 +49,13 @@ torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rn
   return torch::zeros(entry.shape);
 }
 
+/// x [B, C, h, w] with so many channels of zeros behind. libtorch 1.13's bfloat16 convolutions read channels
+/// in pairs: with an odd number they read on behind the last one, and what is no number there (memory that
+/// nobody wrote) times the zero weight that it meets makes the result none.
+torch::Tensor with_channels(const torch::Tensor& x, std::int64_t more) {
+  return more == 0 ? x : at::constant_pad_nd(x, {0, 0, 0, 0, 0, more});
+}
+
 }  // namespace
 
 NetLayout& NetLayout::add(Entry entry) {
@@ -150,15 +157,33 @@ torch::Tensor TrainableNet::bias(const std::string& name) const {
   return found == tensors_.end() ? torch::Tensor() : found->second.to(type());
 }
 
-torch::Tensor TrainableNet::conv(const torch::Tensor& x, const std::string& name, ConvGeometry shape) const {
-  return at::conv2d(x.to(type()), at(name + ".weight").to(type()), bias(name), shape.stride, shape.padding,
-                    shape.dilation);
+torch::Tensor TrainableNet::conv(const torch::Tensor& x, const std::string& name,
+                                 ConvGeometry geometry) const {
+  const torch::Tensor weight = at(name + ".weight").to(type());
+  const auto run = [&](const torch::Tensor& in, const torch::Tensor& w, const torch::Tensor& b) {
+    return at::conv2d(in, w, b, geometry.stride, geometry.padding, geometry.dilation);
+  };
+  const std::int64_t outputs = weight.size(0), odd_out = outputs % 2, odd_in = weight.size(1) % 2;
+  const torch::Tensor added = bias(name), in = x.to(type());
+  if (!bfloat16_ || (odd_out == 0 && odd_in == 0)) return run(in, weight, added);
+  return run(with_channels(in, odd_in), at::constant_pad_nd(weight, {0, 0, 0, 0, 0, odd_in, 0, odd_out}),
+             added.defined() ? at::constant_pad_nd(added, {0, odd_out}) : added)
+      .narrow(1, 0, outputs);
 }
 
 torch::Tensor TrainableNet::conv_transpose(const torch::Tensor& x, const std::string& name,
-                                           ConvGeometry shape) const {
-  return at::conv_transpose2d(x.to(type()), at(name + ".weight").to(type()), bias(name), shape.stride,
-                              shape.padding, shape.output_padding, 1, shape.dilation);
+                                           ConvGeometry geometry) const {
+  const torch::Tensor weight = at(name + ".weight").to(type());
+  const auto run = [&](const torch::Tensor& in, const torch::Tensor& w, const torch::Tensor& b) {
+    return at::conv_transpose2d(in, w, b, geometry.stride, geometry.padding, geometry.output_padding, 1,
+                                geometry.dilation);
+  };
+  const std::int64_t outputs = weight.size(1), odd_out = outputs % 2, odd_in = weight.size(0) % 2;
+  const torch::Tensor added = bias(name), in = x.to(type());
+  if (!bfloat16_ || (odd_out == 0 && odd_in == 0)) return run(in, weight, added);
+  return run(with_channels(in, odd_in), at::constant_pad_nd(weight, {0, 0, 0, 0, 0, odd_out, 0, odd_in}),
+             added.defined() ? at::constant_pad_nd(added, {0, odd_out}) : added)
+      .narrow(1, 0, outputs);
 }
 
 torch::Tensor TrainableNet::linear(const torch::Tensor& x, const std::string& name) const {
