@@ -2,6 +2,7 @@
 
 #include "glint/base/error.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/fastflow/fastflow.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/padim/padim.h"
@@ -29,6 +30,7 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm},
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
+    {"fastflow", &make_fastflow},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
