@@ -103,15 +103,13 @@ FlowOutput couple(const TrainableNet& net, const std::string& name, const Coupli
   const torch::Tensor read = condition.defined() ? at::cat({x1, condition}, 1) : x1;
   const torch::Tensor a = subnet(net, name, shape, read).to(torch::kFloat) * kSubnetFactor;
   const torch::Tensor raw = a.narrow(1, 0, changed), shift = a.narrow(1, changed, changed);
-  const torch::Tensor s =
-      (shape.form == ClampForm::kDivided ? raw / shape.clamp : raw).tanh() * shape.clamp;
+  const torch::Tensor s = (shape.form == ClampForm::kDivided ? raw / shape.clamp : raw).tanh() * shape.clamp;
   const torch::Tensor y = at::cat({x1, x2 * s.exp() + shift}, 1);
 
   std::vector<std::int64_t> per_channel(static_cast<std::size_t>(x.dim()), 1);
   per_channel[1] = shape.channels;
   const torch::Tensor scale = at::softplus(net.at(name + ".gamma"), kScaleBeta) * kScaleFactor;
-  const torch::Tensor moved =
-      y * scale.reshape(per_channel) + net.at(name + ".offset").reshape(per_channel);
+  const torch::Tensor moved = y * scale.reshape(per_channel) + net.at(name + ".offset").reshape(per_channel);
   const torch::Tensor& mixing = net.at(mixing_tensor(name, shape));
   FlowOutput out;
   if (shape.mixing == ChannelMixing::kPermutation) {

@@ -1,5 +1,6 @@
-// The affine coupling block of normalizing flows (FrEIA's AllInOneBlock), and a row of such blocks: what FastFlow
-// and CFLOW-AD are built of. Tensors live in the method's TrainableNet; libtorch's autograd gives the gradients.
+// The affine coupling block of normalizing flows (FrEIA's AllInOneBlock), and a row of such blocks: what
+// FastFlow and CFLOW-AD are built of. Tensors live in the method's TrainableNet; libtorch's autograd gives
+// the gradients.
 #pragma once
 
 #include <string>

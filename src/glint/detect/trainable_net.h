@@ -85,7 +85,8 @@ class TrainableNet {
   // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of the first three have the
   // type that the net computes in.
   torch::Tensor conv(const torch::Tensor& x, const std::string& name, ConvGeometry shape = {}) const;
-  torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name, ConvGeometry shape = {}) const;
+  torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name,
+                               ConvGeometry shape = {}) const;
   torch::Tensor linear(const torch::Tensor& x, const std::string& name) const;
   /// Batch norm (eps 1e-5, momentum 0.1). In training the batch's statistics normalise and the running ones
   /// are updated.

@@ -14,7 +14,7 @@
 namespace glint {
 namespace {
 
-constexpr int kFastFlowPublishedPasses = 500;
+constexpr int kFastFlowPublishedPasses = 500, kFastFlowPublishedBatch = 32;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kFastFlowShortPasses = 40, kFastFlowShortBatch = 8;
 
@@ -81,15 +81,16 @@ class FastFlow : public Method {
     const MapLayout grids = MapLayout::of(fastflow_maps(extractor, {input.image(0, 0)}));
     const auto features = training_features(
         "maps 1 2 3", input,
-        [&](const std::vector<RgbImage>& images) { return MapLayout::pack(fastflow_maps(extractor, images)); },
+        [&](const std::vector<RgbImage>& images) {
+          return MapLayout::pack(fastflow_maps(extractor, images));
+        },
         bf16 ? torch::kBFloat16 : torch::kFloat);
     const double feature_seconds = watch.seconds();
 
-    FastFlowNetwork net = input.resume
-                              ? FastFlowNetwork::from_dict(input.resume->tensors,
-                                                           fastflow_channels(extractor.spec()), options_,
-                                                           "resume file")
-                              : FastFlowNetwork::initial(grids.shapes, options_, input.seed);
+    FastFlowNetwork net =
+        input.resume ? FastFlowNetwork::from_dict(input.resume->tensors, fastflow_channels(extractor.spec()),
+                                                  options_, "resume file")
+                     : FastFlowNetwork::initial(grids.shapes, options_, input.seed);
     const std::vector<torch::Tensor> parameters = net.parameters();
     AdamState adam = AdamState::of(parameters);
     if (input.resume) adam.load(input.resume->tensors, kOptimizerPrefix, "resume file");
@@ -135,7 +136,8 @@ class FastFlow : public Method {
         {"Negative log-likelihood per feature value (nats, constant left out): training, held-out good parts",
          {kLoss, "held_out_loss"}},
         {"Largest map score of held-out good parts (diagnostic only)", {"held_out_map_max"}}};
-    record.figures = {{"length", length_of(options_.meta_epochs * options_.passes)},
+    record.figures = {{"length", length_sentence(options_.meta_epochs * options_.passes, options_.batch,
+                                                 kFastFlowPublishedPasses, kFastFlowPublishedBatch)},
                       {"precision", std::string(bf16 ? "bfloat16" : "float32")}};
     record.times = TrainingTimes{feature_seconds, watch.seconds() - feature_seconds};
     return result;
@@ -159,12 +161,6 @@ class FastFlow : public Method {
   }
 
  private:
-  std::string length_of(int passes) const {
-    return fmt::format(
-        "{} passes over the training images in batches of {}; published: {} in batches of 32{}", passes,
-        options_.batch, kFastFlowPublishedPasses, passes < kFastFlowPublishedPasses ? ": a short recipe" : "");
-  }
-
   FastFlowOptions options_;
 };
 

@@ -1,5 +1,5 @@
-// FastFlow (Yu et al. 2021): normalizing flows of convolutional coupling blocks over each layer of the backbone,
-// trained by maximum likelihood on good parts alone.
+// FastFlow (Yu et al. 2021): normalizing flows of convolutional coupling blocks over each layer of the
+// backbone, trained by maximum likelihood on good parts alone.
 #pragma once
 
 #include <memory>

@@ -63,8 +63,9 @@ FastFlowNetwork FastFlowNetwork::from_dict(const TensorDict& tensors, const std:
     const std::string name = norm_name(i) + ".weight";
     const std::vector<std::int64_t>& shape = require_tensor(tensors, name, file).shape;
     if (shape.size() != 3 || shape[0] != channels[i] || shape[1] < 1 || shape[2] < 1) {
-      fail(ErrorCode::kBadInput, "{}: tensor '{}' has the shape [{}], wanted [{}, height, width]; train it again",
-           file, name, fmt::join(shape, ", "), channels[i]);
+      fail(ErrorCode::kBadInput,
+           "{}: tensor '{}' has the shape [{}], wanted [{}, height, width]; train it again", file, name,
+           fmt::join(shape, ", "), channels[i]);
     }
     scales.push_back(shape);
   }
@@ -83,7 +84,8 @@ std::vector<FlowOutput> FastFlowNetwork::run(const std::vector<torch::Tensor>& m
   std::vector<FlowOutput> out;
   for (std::size_t i = 0; i < maps.size(); ++i) {
     if (maps[i].sizes().slice(1) != at::IntArrayRef(scales_[i])) {
-      fail(ErrorCode::kBadInput, "the model was trained on maps of {}x{} cells, the input gives {}x{}; train it again",
+      fail(ErrorCode::kBadInput,
+           "the model was trained on maps of {}x{} cells, the input gives {}x{}; train it again",
            scales_[i][2], scales_[i][1], maps[i].size(3), maps[i].size(2));
     }
     const torch::Tensor normed =

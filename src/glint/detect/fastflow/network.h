@@ -1,5 +1,5 @@
-// FastFlow's network behind the frozen backbone: per scale a layer norm over the whole map and a flow of coupling
-// blocks. Training: fastflow.cpp.
+// FastFlow's network behind the frozen backbone: per scale a layer norm over the whole map and a flow of
+// coupling blocks. Training: fastflow.cpp.
 #pragma once
 
 #include <torch/types.h>
@@ -19,8 +19,8 @@ class FastFlowNetwork {
 
   /// Norms 1 and 0, subnets as torch begins, orders of channels drawn.
   static FastFlowNetwork initial(const Shapes& scales, const FastFlowOptions& options, std::uint64_t seed);
-  /// The maps' sizes are those of the norms' tensors; channels[i] are what scale i must have. Error(kBadInput)
-  /// naming `file` and the tensor.
+  /// The maps' sizes are those of the norms' tensors; channels[i] are what scale i must have.
+  /// Error(kBadInput) naming `file` and the tensor.
   static FastFlowNetwork from_dict(const TensorDict& tensors, const std::vector<int>& channels,
                                    const FastFlowOptions& options, const std::string& file);
   static std::int64_t bytes(const Shapes& scales, const FastFlowOptions& options);

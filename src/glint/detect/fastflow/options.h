@@ -1,5 +1,5 @@
-// Options of FastFlow (Yu et al. 2021). There is no official code; the defaults of the fields are those of the
-// implementation that the published figures are compared with (gathierry/FastFlow).
+// Options of FastFlow (Yu et al. 2021). There is no official code; the defaults of the fields are those of
+// the implementation that the published figures are compared with (gathierry/FastFlow).
 #pragma once
 
 #include "glint/base/options.h"
@@ -29,9 +29,11 @@ struct FastFlowOptions {
   void describe(OptionTable& table) {
     table.add("fastflow.blocks", blocks, "coupling blocks per scale", {1, 64});
     table.add("fastflow.kernels", kernels, "of the subnets' convolutions along a flow");
-    table.add("fastflow.hidden_ratio", hidden_ratio, "hidden channels of a subnet over its inputs", {0.01, 8});
+    table.add("fastflow.hidden_ratio", hidden_ratio, "hidden channels of a subnet over its inputs",
+              {0.01, 8});
     table.add("fastflow.clamp", clamp, "bound of a block's log-scale", {1e-3, 10});
-    table.add("fastflow.clamp_form", clamp_form, "clamp * tanh(a) (plain, published) or clamp * tanh(a / clamp)");
+    table.add("fastflow.clamp_form", clamp_form,
+              "clamp * tanh(a) (plain, published) or clamp * tanh(a / clamp)");
     table.add("fastflow.learning_rate", learning_rate, "step size", {0, 1});
     table.add("fastflow.weight_decay", weight_decay, "added to the gradients (L2)", {0, 1});
     table.add("fastflow.batch", batch, "images per step", {1, 1024});
