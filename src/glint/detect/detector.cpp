@@ -1,6 +1,7 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/cflow/cflow.h"
 #include "glint/detect/dfm/dfm.h"
 #include "glint/detect/fastflow/fastflow.h"
 #include "glint/detect/hybrid/hybrid.h"
@@ -31,6 +32,7 @@ const MethodEntry kMethods[] = {
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
     {"fastflow", &make_fastflow},
+    {"cflow", &make_cflow},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
