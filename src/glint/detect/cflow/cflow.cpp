@@ -22,7 +22,7 @@ constexpr const char* kCflowPeaks = "cflow.peaks";
 constexpr int kCflowPublishedPasses = 200, kCflowPublishedBatch = 32;
 /// The short recipe, per meta-epoch: for less than 30 minutes on two cores with 320 images and ResNet-18
 /// (docs/recipes.md).
-constexpr int kCflowShortPasses = 1;
+constexpr int kCflowShortPasses = 2;
 /// Of the training photographs: what the peaks are measured on. Chosen here.
 constexpr double kCflowNormalisationShare = 0.1;
 
