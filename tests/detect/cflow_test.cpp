@@ -140,6 +140,13 @@ TEST(Cflow, TheBaselineIsThePublishedRecipeAndTheOthersAreShort) {
   EXPECT_LT(passes(Recipe::kRefined), 100);
 }
 
+/// Counted from the published code, with layer4: flows with ResNet-18 and WideResNet-50-2.
+TEST(Cflow, HasThePublishedNumberOfParameters) {
+  const std::int64_t rotations = 8 * (128 * 128 + 256 * 256 + 512 * 512);  // not trained
+  EXPECT_EQ(CflowNetwork::bytes({128, 256, 512}, {}), 4 * (8620032 + rotations));
+  EXPECT_EQ(CflowNetwork::bytes({512, 1024, 2048}, {}), 4 * (81647616 + 16 * rotations));
+}
+
 TEST(Cflow, ThePositionCodeHasSineAndCosineOfBothAxes) {
   const auto method = make_cflow();
   OptionTable table;

@@ -105,6 +105,19 @@ TEST(FastFlow, TheBaselineIsThePublishedRecipeAndTheOthersAreShort) {
   EXPECT_LT(passes(options(Recipe::kRefined, "resnet18")), 100);
 }
 
+/// Counted from the published code: flows and norms with ResNet-18 and WideResNet-50-2 at 256 pixels.
+TEST(FastFlow, HasThePublishedNumberOfParameters) {
+  const auto bytes = [](std::int64_t expansion, FlowKernels kernels) {
+    FastFlowOptions options;
+    options.kernels = kernels;
+    return FastFlowNetwork::bytes(
+        {{64 * expansion, 64, 64}, {128 * expansion, 32, 32}, {256 * expansion, 16, 16}}, options);
+  };
+  const std::int64_t orders = 8 * (64 + 128 + 256);  // of channels: not trained
+  EXPECT_EQ(bytes(1, FlowKernels::kAll3x3), 4 * (4657408 + 917504 + orders));
+  EXPECT_EQ(bytes(4, FlowKernels::kAlternate), 4 * (41337856 + 3670016 + 4 * orders));
+}
+
 TEST(FastFlow, ADamagedModelIsRefused) {
   const FastFlowNetwork::Shapes scales = {{6, 4, 5}, {8, 2, 3}};
   const TensorDict good = FastFlowNetwork::initial(scales, small_options(), 1).to_dict();
