@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kFastFlowPublishedPasses = 500, kFastFlowPublishedBatch = 32;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
-constexpr int kFastFlowShortPasses = 40, kFastFlowShortBatch = 8;
+constexpr int kFastFlowShortPasses = 50, kFastFlowShortBatch = 8;
 
 const std::vector<int> kFastFlowLayers = {1, 2, 3};
 
