@@ -10,7 +10,7 @@
 namespace glint {
 namespace {
 
-constexpr double kLayerNormEps = 1e-5;
+constexpr double kMapNormEps = 1e-5;
 
 std::string norm_name(std::size_t scale) {
   return fmt::format("norm{}", scale);
@@ -90,7 +90,7 @@ std::vector<FlowOutput> FastFlowNetwork::run(const std::vector<torch::Tensor>& m
     }
     const torch::Tensor normed =
         at::layer_norm(maps[i].contiguous(), scales_[i], net_.at(norm_name(i) + ".weight"),
-                       net_.at(norm_name(i) + ".bias"), kLayerNormEps);
+                       net_.at(norm_name(i) + ".bias"), kMapNormEps);
     out.push_back(flows_[i].run(net_, normed));
   }
   return out;
