@@ -1,7 +1,9 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/cflow/cflow.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/fastflow/fastflow.h"
 #include "glint/detect/handcrafted/handcrafted.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
@@ -39,6 +41,8 @@ const MethodEntry kMethods[] = {
     {"lbp", &make_lbp},
     {"hog", &make_hog},
     {"gabor", &make_gabor},
+    {"fastflow", &make_fastflow},
+    {"cflow", &make_cflow},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {

@@ -37,6 +37,33 @@ torch::Tensor positions_of(const torch::Tensor& maps) {
       .contiguous();
 }
 
+MapLayout MapLayout::of(const std::vector<torch::Tensor>& maps) {
+  MapLayout layout;
+  for (const torch::Tensor& map : maps) layout.shapes.push_back({map.size(1), map.size(2), map.size(3)});
+  return layout;
+}
+
+torch::Tensor MapLayout::pack(const std::vector<torch::Tensor>& maps) {
+  std::vector<torch::Tensor> rows;
+  for (const torch::Tensor& map : maps) rows.push_back(map.flatten(1));
+  return at::cat(rows, 1).unsqueeze(1);
+}
+
+std::vector<torch::Tensor> MapLayout::unpack(const torch::Tensor& packed) const {
+  const torch::Tensor rows = packed.flatten(1);
+  std::vector<torch::Tensor> maps;
+  std::int64_t first = 0;
+  for (const std::vector<std::int64_t>& shape : shapes) {
+    const std::int64_t values = shape[0] * shape[1] * shape[2];
+    maps.push_back(rows.slice(1, first, first + values)
+                       .reshape({rows.size(0), shape[0], shape[1], shape[2]})
+                       .to(torch::kFloat)
+                       .contiguous());
+    first += values;
+  }
+  return maps;
+}
+
 std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width) {
   const torch::Tensor host = scores.to(torch::kCPU, torch::kFloat).contiguous();
   GLINT_CHECK(host.dim() == 2 && host.size(1) == static_cast<std::int64_t>(height) * width);

@@ -31,6 +31,18 @@ torch::Tensor join_maps(const std::vector<torch::Tensor>& maps, Alignment alignm
 /// [B, C, H, W] -> [B, H*W, C], contiguous.
 torch::Tensor positions_of(const torch::Tensor& maps);
 
+/// Maps of several layers as one row an image, and back: what a feature cache keeps where a method needs each
+/// layer on its own grid.
+struct MapLayout {
+  std::vector<std::vector<std::int64_t>> shapes;  ///< per map [C, H, W]
+
+  static MapLayout of(const std::vector<torch::Tensor>& maps);
+  /// maps [B, C_i, H_i, W_i] -> [B, 1, all values].
+  static torch::Tensor pack(const std::vector<torch::Tensor>& maps);
+  /// [B, 1, all values] -> [B, C_i, H_i, W_i] float32, contiguous.
+  std::vector<torch::Tensor> unpack(const torch::Tensor& packed) const;
+};
+
 /// Scores [B, h*w] of any floating type as one map per image.
 std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width);
 

@@ -14,8 +14,8 @@ namespace {
 constexpr double kBatchNormEps = 1e-5, kBatchNormMomentum = 0.1;
 constexpr double kDcganStd = 0.02;
 
-bool is_statistic(TensorKind kind) {
-  return kind == TensorKind::kMean || kind == TensorKind::kVariance;
+bool is_trained(TensorKind kind) {
+  return kind != TensorKind::kMean && kind != TensorKind::kVariance && kind != TensorKind::kFixed;
 }
 
 torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rng& rng) {
@@ -44,6 +44,7 @@ torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rn
       return torch::ones(entry.shape);
     case TensorKind::kNormShift:
     case TensorKind::kMean:
+    case TensorKind::kFixed:
       break;
   }
   return torch::zeros(entry.shape);
@@ -141,14 +142,14 @@ const torch::Tensor& TrainableNet::at(const std::string& name) const {
 std::vector<torch::Tensor> TrainableNet::parameters(const std::string& prefix) const {
   std::vector<torch::Tensor> out;
   for (const NetLayout::Entry& entry : entries_) {
-    if (!is_statistic(entry.kind) && entry.name.starts_with(prefix)) out.push_back(at(entry.name));
+    if (is_trained(entry.kind) && entry.name.starts_with(prefix)) out.push_back(at(entry.name));
   }
   return out;
 }
 
 void TrainableNet::require_gradients(bool on) {
   for (const NetLayout::Entry& entry : entries_) {
-    if (!is_statistic(entry.kind)) tensors_[entry.name].requires_grad_(on);
+    if (is_trained(entry.kind)) tensors_[entry.name].requires_grad_(on);
   }
 }
 

@@ -16,7 +16,8 @@
 namespace glint {
 
 /// What a tensor of a network is; decides its first value and whether training moves it.
-enum class TensorKind { kWeight, kTransposedWeight, kBias, kNormScale, kNormShift, kMean, kVariance };
+/// kFixed: drawn once by whoever makes the network, zeros until then; never trained.
+enum class TensorKind { kWeight, kTransposedWeight, kBias, kNormScale, kNormShift, kMean, kVariance, kFixed };
 
 /// Names, shapes and kinds, in the order of the published state.
 class NetLayout {

@@ -21,7 +21,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kSuperSimpleNetScale = "supersimplenet.feature_scale";
-constexpr int kPublishedPasses = 300;
+constexpr int kPublishedPasses = 300, kPublishedBatch = 32;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kShortPasses = 20, kShortBatch = 8;
 /// Spread (standard deviation over all values) of WideResNet-50-2's (V1) fine features, for which
@@ -235,7 +235,7 @@ class SuperSimpleNet : public Method {
                       {"loss", "normal_loss", "anomalous_loss", "map_focal_loss", "score_focal_loss"}},
                      {"Logits of held-out good parts: image score, largest of the map (diagnostic only)",
                       {"held_out_score", "held_out_map_max"}}};
-    record.figures = {{"length", length_of(passes)},
+    record.figures = {{"length", length_sentence(passes, options_.batch, kPublishedPasses, kPublishedBatch)},
                       {"feature_scale", scale},
                       {"precision", std::string(bf16 ? "bfloat16" : "float32")}};
     record.times = TrainingTimes{feature_seconds, watch.seconds() - feature_seconds};
@@ -267,12 +267,6 @@ class SuperSimpleNet : public Method {
     if (options_.noise_scale == NoiseScale::kAbsolute) return 1;
     return relative_noise_scale(kWideResNetFineSpread,
                                 fine_features(sample.layer2, sample.layer3, options_.alignment));
-  }
-
-  std::string length_of(int passes) const {
-    return fmt::format(
-        "{} passes over the training images in batches of {}; published: {} in batches of 32{}", passes,
-        options_.batch, kPublishedPasses, passes < kPublishedPasses ? ": a short recipe" : "");
   }
 
   SuperSimpleNetOptions options_;
