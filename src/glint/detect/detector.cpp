@@ -8,6 +8,7 @@
 #include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
+#include "glint/detect/stfpm/stfpm.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
 
 namespace glint {
@@ -29,6 +30,7 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm},
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
+    {"stfpm", &make_stfpm},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
