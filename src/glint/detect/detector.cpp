@@ -6,6 +6,7 @@
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
+#include "glint/detect/reverse_distillation/reverse_distillation.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
 #include "glint/detect/stfpm/stfpm.h"
@@ -31,6 +32,7 @@ const MethodEntry kMethods[] = {
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
     {"stfpm", &make_stfpm},
+    {"reverse_distillation", &make_reverse_distillation},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {

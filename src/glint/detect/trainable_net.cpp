@@ -29,7 +29,9 @@ torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rn
         case InitialWeights::kXavierNormal:
           return normal_tensor(entry.shape, std::sqrt(2 / (inputs + outputs)), rng);
         case InitialWeights::kKaiming:
-          return normal_tensor(entry.shape, std::sqrt(2 / outputs), rng);
+          return entry.kind == TensorKind::kTransposedWeight
+                     ? uniform_tensor(entry.shape, 1 / std::sqrt(inputs), rng)
+                     : normal_tensor(entry.shape, std::sqrt(2 / outputs), rng);
         case InitialWeights::kDcgan:
           return normal_tensor(entry.shape, kDcganStd, rng);
       }

@@ -52,7 +52,8 @@ class NetLayout {
 enum class InitialWeights {
   kTorch,         ///< torch's default: uniform within 1 / sqrt(inputs), weights and biases
   kXavierNormal,  ///< weights normal with variance 2 / (inputs + outputs); biases as kTorch
-  kKaiming,       ///< weights normal with variance 2 / outputs (torchvision's ResNets); biases 0
+  kKaiming,       ///< weights normal with variance 2 / outputs (torchvision's ResNets), transposed ones as
+                  ///< kTorch; biases 0
   kDcgan          ///< weights normal with deviation 0.02, norm scales around 1 with 0.02; biases as kTorch
 };
 
