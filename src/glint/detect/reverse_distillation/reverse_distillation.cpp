@@ -11,6 +11,7 @@
 #include "glint/detect/teacher_maps.h"
 #include "glint/detect/training_loop.h"
 #include "glint/nn/adam.h"
+#include "glint/nn/runtime.h"
 
 namespace glint {
 namespace {
