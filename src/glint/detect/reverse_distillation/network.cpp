@@ -98,7 +98,7 @@ torch::Tensor ReverseDistillationNetwork::encode(const std::vector<torch::Tensor
   const torch::Tensor from1 =
       fuse(net_, kFromLayer1Again, fuse(net_, kFromLayer1, teacher[0], training), training);
   const torch::Tensor from2 = fuse(net_, kFromLayer2, teacher[1], training);
-  return run_residual_layer(net_, code_layer(*teacher_),
+  return run_residual_layer(net_, code_layer(teacher_),
                             at::cat({from1, from2, teacher[2].to(from1.scalar_type())}, 1), training);
 }
 
@@ -108,7 +108,7 @@ std::vector<torch::Tensor> ReverseDistillationNetwork::decode(const torch::Tenso
   std::vector<torch::Tensor> out(3);
   torch::Tensor x = code;
   std::size_t target = 2;
-  for (const ResidualLayer& layer : decoder_layers(*teacher_)) {
+  for (const ResidualLayer& layer : decoder_layers(teacher_)) {
     x = run_residual_layer(net_, layer, x, training)
             .slice(2, 0, like.at(target).size(2))
             .slice(3, 0, like.at(target).size(3));

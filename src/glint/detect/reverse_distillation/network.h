@@ -38,11 +38,11 @@ class ReverseDistillationNetwork {
   void use_bfloat16(bool on) { net_.use_bfloat16(on); }
 
  private:
-  ReverseDistillationNetwork(TrainableNet net, const BackboneSpec& teacher)
-      : net_(std::move(net)), teacher_(&teacher) {}
+  ReverseDistillationNetwork(TrainableNet net, BackboneSpec teacher)
+      : net_(std::move(net)), teacher_(std::move(teacher)) {}
 
   TrainableNet net_;
-  const BackboneSpec* teacher_;  ///< of backbone_specs()
+  BackboneSpec teacher_;
 };
 
 /// Sum over the layers of the mean over the images of 1 - cosine, a layer's whole map as one vector. teacher,

@@ -140,8 +140,7 @@ class ReverseDistillation : public Method {
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> extractor, const TensorDict& weights,
                                  const std::string& file) const override {
-    ReverseDistillationNetwork net =
-        ReverseDistillationNetwork::from_dict(weights, backbone_spec(extractor->spec().name), file);
+    ReverseDistillationNetwork net = ReverseDistillationNetwork::from_dict(weights, extractor->spec(), file);
     return std::make_unique<ReverseDistillationDetector>(std::move(extractor), std::move(net));
   }
 
