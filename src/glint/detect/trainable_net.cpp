@@ -159,7 +159,10 @@ torch::Tensor TrainableNet::conv(const torch::Tensor& x, const std::string& name
 
 torch::Tensor TrainableNet::conv_transpose(const torch::Tensor& x, const std::string& name,
                                            ConvGeometry shape) const {
-  return at::conv_transpose2d(x.to(type()), at(name + ".weight").to(type()), bias(name), shape.stride,
+  // libtorch 1.13 has no fast bfloat16 kernel for it: minutes a step.
+  const auto added = tensors_.find(name + ".bias");
+  return at::conv_transpose2d(x.to(torch::kFloat), at(name + ".weight"),
+                              added == tensors_.end() ? torch::Tensor() : added->second, shape.stride,
                               shape.padding, shape.output_padding, 1, shape.dilation);
 }
 

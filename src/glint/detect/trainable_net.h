@@ -79,11 +79,11 @@ class TrainableNet {
   /// What training moves, in the layout's order, of names that start with `prefix`.
   std::vector<torch::Tensor> parameters(const std::string& prefix = "") const;
   void require_gradients(bool on);
-  /// Convolutions and linear maps round their operands to bfloat16; sums stay float32.
+  /// Convolutions (not transposed ones) and linear maps round their operands to bfloat16; sums stay float32.
   void use_bfloat16(bool on) { bfloat16_ = on; }
 
-  // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of the first three have the
-  // type that the net computes in.
+  // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of conv and linear have the
+  // type that the net computes in; transposed convolutions are always computed in float32.
   torch::Tensor conv(const torch::Tensor& x, const std::string& name, ConvGeometry shape = {}) const;
   torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name, ConvGeometry shape = {}) const;
   torch::Tensor linear(const torch::Tensor& x, const std::string& name) const;
