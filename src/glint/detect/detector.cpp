@@ -10,8 +10,10 @@
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/pixel/pixel_methods.h"
+#include "glint/detect/reverse_distillation/reverse_distillation.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
+#include "glint/detect/stfpm/stfpm.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
 #include "glint/nn/no_backbone.h"
 
@@ -43,6 +45,8 @@ const MethodEntry kMethods[] = {
     {"gabor", &make_gabor},
     {"fastflow", &make_fastflow},
     {"cflow", &make_cflow},
+    {"stfpm", &make_stfpm},
+    {"reverse_distillation", &make_reverse_distillation},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {

@@ -37,30 +37,30 @@ torch::Tensor positions_of(const torch::Tensor& maps) {
       .contiguous();
 }
 
-MapLayout MapLayout::of(const std::vector<torch::Tensor>& maps) {
-  MapLayout layout;
-  for (const torch::Tensor& map : maps) layout.shapes.push_back({map.size(1), map.size(2), map.size(3)});
-  return layout;
+std::vector<LayerGrid> grids_of(const std::vector<torch::Tensor>& maps) {
+  std::vector<LayerGrid> grids;
+  for (const torch::Tensor& map : maps) grids.push_back({map.size(1), map.size(2), map.size(3)});
+  return grids;
 }
 
-torch::Tensor MapLayout::pack(const std::vector<torch::Tensor>& maps) {
-  std::vector<torch::Tensor> rows;
-  for (const torch::Tensor& map : maps) rows.push_back(map.flatten(1));
-  return at::cat(rows, 1).unsqueeze(1);
+torch::Tensor pack_layers(const std::vector<torch::Tensor>& maps) {
+  std::vector<torch::Tensor> parts;
+  for (const torch::Tensor& map : maps) parts.push_back(positions_of(map).flatten(1));
+  return at::cat(parts, 1).unsqueeze(1);
 }
 
-std::vector<torch::Tensor> MapLayout::unpack(const torch::Tensor& packed) const {
-  const torch::Tensor rows = packed.flatten(1);
+std::vector<torch::Tensor> unpack_layers(const torch::Tensor& packed, const std::vector<LayerGrid>& grids) {
+  const torch::Tensor values = packed.flatten(1);
   std::vector<torch::Tensor> maps;
-  std::int64_t first = 0;
-  for (const std::vector<std::int64_t>& shape : shapes) {
-    const std::int64_t values = shape[0] * shape[1] * shape[2];
-    maps.push_back(rows.slice(1, first, first + values)
-                       .reshape({rows.size(0), shape[0], shape[1], shape[2]})
-                       .to(torch::kFloat)
-                       .contiguous());
-    first += values;
+  std::int64_t begin = 0;
+  for (const LayerGrid& grid : grids) {
+    const std::int64_t count = grid.channels * grid.height * grid.width;
+    maps.push_back(values.slice(1, begin, begin + count)
+                       .reshape({-1, grid.height, grid.width, grid.channels})
+                       .permute({0, 3, 1, 2}));
+    begin += count;
   }
+  GLINT_CHECK(begin == values.size(1));
   return maps;
 }
 

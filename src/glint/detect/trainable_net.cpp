@@ -29,7 +29,9 @@ torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rn
         case InitialWeights::kXavierNormal:
           return normal_tensor(entry.shape, std::sqrt(2 / (inputs + outputs)), rng);
         case InitialWeights::kKaiming:
-          return normal_tensor(entry.shape, std::sqrt(2 / outputs), rng);
+          return entry.kind == TensorKind::kTransposedWeight
+                     ? uniform_tensor(entry.shape, 1 / std::sqrt(inputs), rng)
+                     : normal_tensor(entry.shape, std::sqrt(2 / outputs), rng);
         case InitialWeights::kDcgan:
           return normal_tensor(entry.shape, kDcganStd, rng);
       }
@@ -174,17 +176,11 @@ torch::Tensor TrainableNet::conv(const torch::Tensor& x, const std::string& name
 
 torch::Tensor TrainableNet::conv_transpose(const torch::Tensor& x, const std::string& name,
                                            ConvGeometry geometry) const {
-  const torch::Tensor weight = at(name + ".weight").to(type());
-  const auto run = [&](const torch::Tensor& in, const torch::Tensor& w, const torch::Tensor& b) {
-    return at::conv_transpose2d(in, w, b, geometry.stride, geometry.padding, geometry.output_padding, 1,
-                                geometry.dilation);
-  };
-  const std::int64_t outputs = weight.size(1), odd_out = outputs % 2, odd_in = weight.size(0) % 2;
-  const torch::Tensor added = bias(name), in = x.to(type());
-  if (!bfloat16_ || (odd_out == 0 && odd_in == 0)) return run(in, weight, added);
-  return run(with_channels(in, odd_in), at::constant_pad_nd(weight, {0, 0, 0, 0, 0, odd_out, 0, odd_in}),
-             added.defined() ? at::constant_pad_nd(added, {0, odd_out}) : added)
-      .narrow(1, 0, outputs);
+  // libtorch 1.13 has no fast bfloat16 kernel for it: minutes a step.
+  const auto added = tensors_.find(name + ".bias");
+  return at::conv_transpose2d(x.to(torch::kFloat), at(name + ".weight"),
+                              added == tensors_.end() ? torch::Tensor() : added->second, geometry.stride,
+                              geometry.padding, geometry.output_padding, 1, geometry.dilation);
 }
 
 torch::Tensor TrainableNet::linear(const torch::Tensor& x, const std::string& name) const {

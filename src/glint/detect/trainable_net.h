@@ -53,7 +53,8 @@ class NetLayout {
 enum class InitialWeights {
   kTorch,         ///< torch's default: uniform within 1 / sqrt(inputs), weights and biases
   kXavierNormal,  ///< weights normal with variance 2 / (inputs + outputs); biases as kTorch
-  kKaiming,       ///< weights normal with variance 2 / outputs (torchvision's ResNets); biases 0
+  kKaiming,       ///< weights normal with variance 2 / outputs (torchvision's ResNets), transposed ones as
+                  ///< kTorch; biases 0
   kDcgan          ///< weights normal with deviation 0.02, norm scales around 1 with 0.02; biases as kTorch
 };
 
@@ -79,11 +80,11 @@ class TrainableNet {
   /// What training moves, in the layout's order, of names that start with `prefix`.
   std::vector<torch::Tensor> parameters(const std::string& prefix = "") const;
   void require_gradients(bool on);
-  /// Convolutions and linear maps round their operands to bfloat16; sums stay float32.
+  /// Convolutions (not transposed ones) and linear maps round their operands to bfloat16; sums stay float32.
   void use_bfloat16(bool on) { bfloat16_ = on; }
 
-  // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of the first three have the
-  // type that the net computes in.
+  // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of conv and linear have the
+  // type that the net computes in; transposed convolutions are always computed in float32.
   torch::Tensor conv(const torch::Tensor& x, const std::string& name, ConvGeometry geometry = {}) const;
   torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name,
                                ConvGeometry geometry = {}) const;

@@ -145,10 +145,10 @@ class Cflow : public Method {
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
-    const MapLayout grids = MapLayout::of(cflow_maps(extractor, {input.image(0, 0)}));
+    const std::vector<LayerGrid> grids = grids_of(cflow_maps(extractor, {input.image(0, 0)}));
     const auto features = training_features(
         "maps 2 3", input,
-        [&](const std::vector<RgbImage>& images) { return MapLayout::pack(cflow_maps(extractor, images)); },
+        [&](const std::vector<RgbImage>& images) { return pack_layers(cflow_maps(extractor, images)); },
         bf16 ? torch::kBFloat16 : torch::kFloat);
     const std::vector<std::vector<torch::Tensor>> normalisation =
         maps_in_batches(extractor, input.normalisation);
@@ -178,7 +178,8 @@ class Cflow : public Method {
       const auto steps = static_cast<double>(at.total) / options_.meta_epochs;
       const double rate = cflow_learning_rate(options_.learning_rate, at.meta_epoch, options_.meta_epochs,
                                               static_cast<double>(at.global) / steps - at.meta_epoch);
-      const std::vector<torch::Tensor> maps = grids.unpack(features.gather(at.images, at.draw));
+      const std::vector<torch::Tensor> maps =
+          unpack_layers(features.gather(at.images, at.draw).to(torch::kFloat), grids);
       double sum = 0;
       for (std::size_t i = 0; i < layers; ++i) {
         sum += trainer.train(i, maps[i], rate,

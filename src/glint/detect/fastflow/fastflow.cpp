@@ -78,12 +78,10 @@ class FastFlow : public Method {
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
-    const MapLayout grids = MapLayout::of(fastflow_maps(extractor, {input.image(0, 0)}));
+    const std::vector<LayerGrid> grids = grids_of(fastflow_maps(extractor, {input.image(0, 0)}));
     const auto features = training_features(
         "maps 1 2 3", input,
-        [&](const std::vector<RgbImage>& images) {
-          return MapLayout::pack(fastflow_maps(extractor, images));
-        },
+        [&](const std::vector<RgbImage>& images) { return pack_layers(fastflow_maps(extractor, images)); },
         bf16 ? torch::kBFloat16 : torch::kFloat);
     const double feature_seconds = watch.seconds();
 
@@ -105,7 +103,8 @@ class FastFlow : public Method {
     const auto values = static_cast<double>(features.width());
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) -> Readings {
-      const torch::Tensor loss = fastflow_loss(net.run(grids.unpack(features.gather(at.images, at.draw))));
+      const torch::Tensor loss =
+          fastflow_loss(net.run(unpack_layers(features.gather(at.images, at.draw).to(torch::kFloat), grids)));
       loss.backward();
       adam_step(adam, {options_.learning_rate, options_.weight_decay}, parameters,
                 take_gradients(parameters));
