@@ -103,6 +103,11 @@ int run(const TrainCommand& args) {
     if (args.keep_epochs) options.epochs = args.out + ".epochs";
     check_output_file(options.state);
   }
+  if (const std::string& asked = args.train.backbone;
+      config->backbone != asked && asked != TrainArguments().backbone) {
+    progress->message(
+        fmt::format("--backbone {} is not used: {} reads no backbone", name_line(asked), args.method));
+  }
   if (const std::string warning = blas_warning(); !warning.empty()) progress->message("warning: " + warning);
   const Dataset dataset =
       scan_training_data(args.datasets, args.exclude, {DatasetUse::kTrain, args.allow_leakage}, *progress);

@@ -9,6 +9,7 @@
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
+#include "glint/nn/no_backbone.h"
 
 namespace glint {
 namespace {
@@ -33,6 +34,7 @@ const MethodEntry kMethods[] = {
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
   const FeatureKind kind = method.needs().features;
+  if (is_no_backbone(backbone)) return kind == FeatureKind::kNone;
   return !((kind == FeatureKind::kMaps && backbone.transformer) ||
            (kind == FeatureKind::kTokens && !backbone.transformer));
 }
@@ -46,6 +48,10 @@ TensorDict Method::weights_of(const TensorDict& state) const {
 }
 
 void check_method(const Method& method, const BackboneSpec& backbone, const InputOptions& input) {
+  if (is_no_backbone(backbone) && !suits(method, backbone)) {
+    fail(ErrorCode::kConfig, "{} reads features of a backbone, and there is none; choose another --backbone",
+         method.name());
+  }
   if (!suits(method, backbone)) {
     std::vector<std::string> others;
     for (const MethodEntry& entry : kMethods) {

@@ -9,6 +9,7 @@
 #include "glint/data/split.h"
 #include "glint/detect/model_file.h"
 #include "glint/image/codec.h"
+#include "glint/nn/no_backbone.h"
 
 namespace glint {
 namespace {
@@ -122,7 +123,7 @@ AlignmentChoice choose_alignment(const TrainConfig& config,
                             config.recipe);
     const Method& method = own ? *config.method : *probe.method;
     const ScoringOptions& scoring = own ? config.scoring : probe.scoring;
-    if (!own && features->spec().transformer)
+    if (!own && (features->spec().transformer || is_no_backbone(features->spec())))
       return because(fmt::format("it is tried with {}, which needs a convolutional backbone", method.name()));
     InputOptions input = config.input;
     if (!own) input.tiles = 1;

@@ -1,12 +1,13 @@
 #include "glint/fit/config.h"
 
 #include "glint/base/error.h"
-#include "glint/nn/backbone_spec.h"
+#include "glint/nn/no_backbone.h"
 
 namespace glint {
 
 TrainConfig::TrainConfig(const std::string& method_text, const std::string& backbone_text, Recipe chosen)
     : method_name(method_text), backbone(backbone_text), recipe(chosen), method(make_method(method_text)) {
+  if (method->needs().features == FeatureKind::kNone) backbone = kNoBackbone;
   const RecipeDefaults defaults = method->apply_recipe(recipe, backbone_architecture(backbone));
   augment = defaults.mild_augmentation ? AugmentRegime::kMild : AugmentRegime::kNone;
   input = defaults.input;

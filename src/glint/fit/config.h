@@ -26,7 +26,7 @@ struct EnumNames<CalibrationMode> {
 /// Not copyable: the option table refers to its fields.
 struct TrainConfig {
   std::string method_name;
-  std::string backbone = "compact";
+  std::string backbone = "compact";  ///< "none" for a method that reads none, whatever was asked for
   Recipe recipe = Recipe::kRefined;
   std::int64_t seed = 0;
   DeviceChoice device = DeviceChoice::kAuto;

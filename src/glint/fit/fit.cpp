@@ -48,8 +48,11 @@ int drop_unaligned(std::vector<int>& which, const std::vector<Views>& photograph
       std::erase_if(which, [&](int i) { return !photographs[i].placement.refusal.empty(); }));
 }
 
-/// In which products are computed on this machine.
+/// In which products are computed on this machine; in float32 unless asked otherwise where no backbone would
+/// gain.
 Precision effective_precision(const TrainConfig& config) {
+  if (config.precision == Precision::kAuto && config.method->needs().features == FeatureKind::kNone)
+    return resolve_precision(Precision::kFloat32, config.device);
   return resolve_precision(config.precision, config.device);
 }
 

@@ -9,6 +9,7 @@
 #include "glint/base/error.h"
 #include "glint/nn/backbone_net.h"
 #include "glint/nn/fused_net.h"
+#include "glint/nn/no_backbone.h"
 #include "glint/nn/tensors.h"
 #include "glint/nn/vision_transformer.h"
 
@@ -32,8 +33,11 @@ std::string batch_norm_name(const std::string& conv) {
   return out;
 }
 
-std::variant<BackboneNet, VisionTransformer> make_net(const BackboneSpec& spec, const TensorDict& folded,
-                                                      const std::string& source) {
+/// std::monostate: of kNoBackbone.
+using Net = std::variant<std::monostate, BackboneNet, VisionTransformer>;
+
+Net make_net(const BackboneSpec& spec, const TensorDict& folded, const std::string& source) {
+  if (is_no_backbone(spec)) return std::monostate();
   if (spec.transformer) return VisionTransformer(*spec.transformer, folded, source);
   return BackboneNet(spec, folded, source);
 }
@@ -95,6 +99,8 @@ const std::vector<BackboneSpec>& backbone_specs() {
 }
 
 const BackboneSpec& backbone_spec(const std::string& name) {
+  static const BackboneSpec none{.name = kNoBackbone, .blocks = {}, .width = {}};
+  if (name == kNoBackbone) return none;
   std::vector<std::string> names;
   for (const BackboneSpec& spec : backbone_specs()) {
     if (spec.name == name) return spec;
@@ -219,7 +225,7 @@ void BackboneNet::to(const torch::Device& device, Precision precision) {
 }
 
 struct Backbone::Layers {
-  std::variant<BackboneNet, VisionTransformer> net;
+  Net net;
   torch::Device device;
 };
 
@@ -236,19 +242,26 @@ Engine Backbone::engine_for(DeviceChoice device, Precision precision, Engine wis
          "auto",
          spec_->name);
   }
+  const bool none = is_no_backbone(*spec_);
+  if (wish == Engine::kOneDnn && none) {
+    fail(ErrorCode::kConfig,
+         "train.engine = onednn computes convolutional backbones, and the method reads none; choose torch or "
+         "auto");
+  }
   const Precision resolved = resolve_precision(precision, device);
   const bool on_cpu = resolve_device(device).is_cpu(), runs = FusedNet::runs_here(resolved);
-  if (resolved == Precision::kInt8 && (spec_->transformer || wish == Engine::kTorch || !on_cpu || !runs)) {
+  if (resolved == Precision::kInt8 && (none || spec_->transformer || wish == Engine::kTorch || !on_cpu || !runs)) {
     fail(ErrorCode::kConfig,
          "precision int8 computes a convolutional backbone on a CPU with AVX-512 VNNI by the engine onednn, "
          "and "
          "here {}; choose bfloat16 or float32",
-         spec_->transformer       ? "the backbone is a transformer"
+         none                     ? "the method reads no backbone"
+         : spec_->transformer     ? "the backbone is a transformer"
          : wish == Engine::kTorch ? "the engine torch is asked for"
          : !on_cpu                ? "a GPU is in use"
                                   : "the CPU lacks it");
   }
-  const bool fuses = wish != Engine::kTorch && !spec_->transformer && on_cpu && runs;
+  const bool fuses = wish != Engine::kTorch && !none && !spec_->transformer && on_cpu && runs;
   return fuses ? Engine::kOneDnn : Engine::kTorch;
 }
 
@@ -260,9 +273,8 @@ void Backbone::to(DeviceChoice device, Precision precision, Engine engine, const
   Layers layers{make_net(*spec_, *weights_, identity_.source), resolve_device(device)};
   if (auto* net = std::get_if<BackboneNet>(&layers.net)) {
     net->to(layers.device, method_precision(precision_));
-  } else {
-    std::get<VisionTransformer>(layers.net)
-        .to(layers.device, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
+  } else if (auto* transformer = std::get_if<VisionTransformer>(&layers.net)) {
+    transformer->to(layers.device, precision_ == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat);
   }
   fused_ = engine == Engine::kOneDnn
                ? std::make_shared<const FusedNet>(*spec_, *weights_, precision_, identity_.source, ranges)

@@ -5,6 +5,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/names.h"
+#include "glint/nn/no_backbone.h"
 #include "glint/nn/torch_checkpoint.h"
 
 namespace fs = std::filesystem;
@@ -148,6 +149,7 @@ Backbone backbone_from_file(const SafetensorsFile& file, const std::string& name
 }
 
 Backbone open_backbone(const std::string& name_or_file) {
+  if (name_or_file == kNoBackbone) return {{kNoBackbone, weights_sha256({}), "", ""}, {}};
   return backbone_from_file(open_file(name_or_file), name_line(name_or_file));
 }
 
