@@ -1,6 +1,7 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/autoencoder/autoencoder.h"
 #include "glint/detect/dfm/dfm.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
@@ -30,6 +31,7 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm},
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
+    {"autoencoder", &make_autoencoder},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
