@@ -5,11 +5,13 @@
 #include "glint/detect/dfm/dfm.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
+#include "glint/detect/memae/memae.h"
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/simplenet/simplenet.h"
 #include "glint/detect/spade/spade.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
+#include "glint/detect/vae/vae.h"
 #include "glint/nn/no_backbone.h"
 
 namespace glint {
@@ -32,6 +34,8 @@ const MethodEntry kMethods[] = {
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
     {"autoencoder", &make_autoencoder},
+    {"vae", &make_vae},
+    {"memae", &make_memae},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
