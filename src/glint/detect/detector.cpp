@@ -3,12 +3,15 @@
 #include "glint/base/error.h"
 #include "glint/detect/autoencoder/autoencoder.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/f_anogan/f_anogan.h"
+#include "glint/detect/ganomaly/ganomaly.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/memae/memae.h"
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/simplenet/simplenet.h"
+#include "glint/detect/skip_ganomaly/skip_ganomaly.h"
 #include "glint/detect/spade/spade.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
 #include "glint/detect/vae/vae.h"
@@ -36,6 +39,9 @@ const MethodEntry kMethods[] = {
     {"autoencoder", &make_autoencoder},
     {"vae", &make_vae},
     {"memae", &make_memae},
+    {"ganomaly", &make_ganomaly},
+    {"skip_ganomaly", &make_skip_ganomaly},
+    {"f_anogan", &make_f_anogan},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
