@@ -1,6 +1,7 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/anogan/anogan.h"
 #include "glint/detect/autoencoder/autoencoder.h"
 #include "glint/detect/dfm/dfm.h"
 #include "glint/detect/f_anogan/f_anogan.h"
@@ -42,6 +43,7 @@ const MethodEntry kMethods[] = {
     {"ganomaly", &make_ganomaly},
     {"skip_ganomaly", &make_skip_ganomaly},
     {"f_anogan", &make_f_anogan},
+    {"anogan", &make_anogan},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {
