@@ -49,6 +49,7 @@ TEST_F(FAnoganGolden, Blocks) {
 
 TEST_F(FAnoganGolden, CriticAndItsPenalty) {
   FAnoganReconstructor net = network();
+  net.begin_training();
   const torch::Tensor x = at("image");
   const torch::Tensor generated = net.generate(at("noise"), false).detach();
   expect_close(generated, at("generator_output"), 1e-3);
@@ -84,11 +85,13 @@ TEST_F(FAnoganGolden, Judging) {
 
 TEST_F(FAnoganGolden, EncoderStepsByRmsProp) {
   FAnoganReconstructor net = network();
+  net.begin_training();
   const torch::Tensor x = at("image");
   const std::vector<torch::Tensor> parameters = net.encoder().parameters();
   expect_gradients("encoder_gradient.", net.encoder(),
                    gradients_of(net.encoder_losses(x, true).total, parameters), 3, 5e-3);
   FAnoganReconstructor trained = network();
+  trained.begin_training();
   for (int i = 0; i < 3; ++i) {
     const Readings got = trained.encoder_step(x);
     expect_close(torch::tensor({got.at("image_loss"), got.at("feature_loss"), got.at(kLoss)}),

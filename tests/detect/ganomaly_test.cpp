@@ -48,6 +48,7 @@ TEST_F(GanomalyGolden, Judging) {
 
 TEST_F(GanomalyGolden, GradientsAndThreeSteps) {
   GanomalyReconstructor net = network();
+  net.begin_training();
   const torch::Tensor x = at("image");
   const auto terms = net.losses(x, true);
   expect_gradients("gradient.generator.", net.generator(), net.generator().gradients(terms.generator, true),
@@ -55,6 +56,7 @@ TEST_F(GanomalyGolden, GradientsAndThreeSteps) {
   expect_gradients("gradient.discriminator.", net.discriminator(),
                    net.discriminator().gradients(terms.discriminator), 1);
   GanomalyReconstructor trained = network();
+  trained.begin_training();
   for (int i = 0; i < 3; ++i) {
     const Readings got = trained.step(x, {}, 0);
     const torch::Tensor want = at("losses")[i];

@@ -59,6 +59,7 @@ TEST_F(MemaeGolden, NetworkAndThreeSteps) {
     EXPECT_EQ(net.reconstruct(x.slice(2, 0, 27).slice(3, 0, 20)).image.sizes(),
               (std::vector<std::int64_t>{2, 3, 27, 20}));
   }
+  net.begin_training();
   for (int i = 0; i < 3; ++i) {
     const Readings got = net.step(x, {}, 0);
     const torch::Tensor want = at("net.losses")[i];

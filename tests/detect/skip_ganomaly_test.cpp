@@ -53,12 +53,14 @@ TEST_F(SkipGanomalyGolden, GradientsAndThreeSteps) {
        {std::pair<std::string, SkipDiscriminatorLoss>("latent", SkipDiscriminatorLoss::kLatent),
         {"plain", SkipDiscriminatorLoss::kPlain}}) {
     SkipGanomalyReconstructor net = network(loss);
+    net.begin_training();
     const auto terms = net.losses(x, true);
     expect_gradients("gradient.generator.", net.generator(), net.generator().gradients(terms.generator, true),
                      2);
     expect_gradients("gradient." + kind + ".discriminator.", net.discriminator(),
                      net.discriminator().gradients(terms.discriminator), 2);
     SkipGanomalyReconstructor trained = network(loss);
+    trained.begin_training();
     for (int i = 0; i < 3; ++i) {
       const Readings got = trained.step(x, {}, 0);
       const torch::Tensor want = at("losses." + kind)[i];

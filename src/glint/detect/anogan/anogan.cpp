@@ -190,12 +190,20 @@ torch::Tensor AnoganReconstructor::search_loss(const torch::Tensor& x, const tor
   return (1 - options_.feature_share) * picture + options_.feature_share * features;
 }
 
+void AnoganReconstructor::begin_training() {
+  generator_.begin_training();
+  discriminator_.begin_training();
+}
+
 Readings AnoganReconstructor::step(const torch::Tensor& x, const LoopStep&, std::uint64_t seed) {
   const AdamOptions adam{.learning_rate = options_.learning_rate, .beta1 = kAdversarialAdam.beta1};
   const auto codes = [&](int which) {
     return draw_codes(x.size(0), options_.latent, Rng(derive_seed(seed, which)));
   };
-  const torch::Tensor fake = generate(codes(0), true).detach();
+  const torch::Tensor fake = [&] {
+    const torch::NoGradGuard no_grad;
+    return generate(codes(0), true);
+  }();
   const torch::Tensor of_discriminator =
       logit_loss(discriminate(x, true).real, 1) + logit_loss(discriminate(fake, true).real, 0);
   discriminator_.update(adam, discriminator_.gradients(of_discriminator));

@@ -42,6 +42,7 @@ class AnoganReconstructor : public Reconstructor {
   torch::Tensor search_loss(const torch::Tensor& x, const torch::Tensor& features_of_x,
                             const torch::Tensor& y) const;
 
+  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   /// Searches from codes that are the same for every picture.
   Reconstruction reconstruct(const torch::Tensor& x) const override;

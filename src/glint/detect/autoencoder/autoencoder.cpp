@@ -17,8 +17,11 @@ constexpr int kAutoencoderShortPasses = 10, kAutoencoderShortBatch = 16;
 class AutoencoderReconstructor : public Reconstructor {
  public:
   AutoencoderReconstructor(AutoencoderNetwork network, const AutoencoderOptions& options)
-      : options_(options), network_(std::move(network)), adam_(AdamState::of(network_.net().parameters())) {
+      : options_(options), network_(std::move(network)) {}
+
+  void begin_training() override {
     network_.net().require_gradients(true);
+    adam_ = AdamState::of(network_.net().parameters());
   }
 
   Readings step(const torch::Tensor& x, const LoopStep&, std::uint64_t) override {

@@ -127,9 +127,13 @@ FAnoganReconstructor::FAnoganReconstructor(const FAnoganOptions& options, Traina
       networks_(options),
       generator_(std::move(generator)),
       critic_(std::move(critic)),
-      encoder_(std::move(encoder)),
-      encoder_state_(RmsPropState::of(encoder_.parameters())) {
+      encoder_(std::move(encoder)) {}
+
+void FAnoganReconstructor::begin_training() {
+  generator_.begin_training();
+  critic_.begin_training();
   encoder_.require_gradients(true);
+  encoder_state_ = RmsPropState::of(encoder_.parameters());
 }
 
 FAnoganReconstructor::CriticLosses FAnoganReconstructor::critic_losses(const torch::Tensor& x,
@@ -179,7 +183,10 @@ Readings FAnoganReconstructor::step(const torch::Tensor& x, const LoopStep& at, 
   };
   AdamOptions adam = kWassersteinAdam;
   adam.learning_rate = options_.learning_rate;
-  const torch::Tensor generated = generate(noise(0), true).detach();
+  const torch::Tensor generated = [&] {
+    const torch::NoGradGuard no_grad;
+    return generate(noise(0), true);
+  }();
   const CriticLosses now = critic_losses(x, generated, uniform_shares(n, derive_seed(seed, 1)));
   critic_.update(adam, critic_.gradients(now.total));
   if ((at.global + 1) % options_.critic_steps == 0) {

@@ -91,6 +91,7 @@ class FAnoganReconstructor : public Reconstructor {
   Adversary& critic() { return critic_; }
   TrainableNet& encoder() { return encoder_; }
 
+  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   Reconstruction reconstruct(const torch::Tensor& x) const override;
   torch::Tensor error(const torch::Tensor& x, const torch::Tensor& y) const override;

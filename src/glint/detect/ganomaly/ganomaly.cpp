@@ -162,6 +162,11 @@ GanomalyReconstructor::Losses GanomalyReconstructor::losses(const torch::Tensor&
   return out;
 }
 
+void GanomalyReconstructor::begin_training() {
+  generator_.begin_training();
+  discriminator_.begin_training();
+}
+
 Readings GanomalyReconstructor::step(const torch::Tensor& x, const LoopStep&, std::uint64_t seed) {
   const Losses now = losses(x, true);
   // Both of the networks as they were before the step: the discriminator's outputs are computed before the

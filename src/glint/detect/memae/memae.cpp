@@ -130,9 +130,11 @@ MemaeReconstructor::MemaeReconstructor(const MemaeOptions& options, const std::v
     : options_(options),
       encoder_(memae_encoder(channels)),
       decoder_(memae_decoder(channels)),
-      net_(std::move(net)),
-      adam_(AdamState::of(net_.parameters())) {
+      net_(std::move(net)) {}
+
+void MemaeReconstructor::begin_training() {
   net_.require_gradients(true);
+  adam_ = AdamState::of(net_.parameters());
 }
 
 MemaeReconstructor::Output MemaeReconstructor::run(const torch::Tensor& x, bool training) const {

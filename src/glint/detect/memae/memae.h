@@ -47,6 +47,7 @@ class MemaeReconstructor : public Reconstructor {
   /// Sides must be multiples of the network's stride (16 as published).
   Output run(const torch::Tensor& x, bool training) const;
 
+  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   /// Of any size: what is missing to whole cells is the edge repeated, and cut off again.
   Reconstruction reconstruct(const torch::Tensor& x) const override;

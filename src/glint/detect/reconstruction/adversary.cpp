@@ -33,8 +33,7 @@ TrainableNet training_net(const NetLayout& layout, const TensorDict& weights, co
   const std::string prefix = training_prefix(network);
   const bool in_training = std::any_of(weights.begin(), weights.end(),
                                        [&](const auto& entry) { return entry.first.starts_with(prefix); });
-  return in_training ? TrainableNet::from_dict(layout, weights, file, prefix)
-                     : TrainableNet::initial(layout, InitialWeights::kTorch, 0, network);
+  return in_training ? TrainableNet::from_dict(layout, weights, file, prefix) : TrainableNet();
 }
 
 torch::Tensor label_loss(const torch::Tensor& probabilities, double label) {

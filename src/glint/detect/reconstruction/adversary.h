@@ -17,8 +17,11 @@ namespace glint {
 inline constexpr AdamOptions kAdversarialAdam{.learning_rate = 2e-4, .beta1 = 0.5};
 
 struct Adversary {
-  explicit Adversary(TrainableNet network) : net(std::move(network)), adam(AdamState::of(net.parameters())) {
+  explicit Adversary(TrainableNet network) : net(std::move(network)) {}
+
+  void begin_training() {
     net.require_gradients(true);
+    adam = AdamState::of(net.parameters());
   }
 
   /// Of `loss` with respect to this network's parameters.
@@ -39,8 +42,7 @@ struct Adversary {
 /// Names of a network that only training needs: its tensors in a training's state.
 std::string training_prefix(const std::string& network);
 
-/// That network where the weights are a training's; where they are a finished model's, which lacks it, first
-/// values that nothing reads.
+/// That network where the weights are a training's; an empty one where they are a finished model's.
 TrainableNet training_net(const NetLayout& layout, const TensorDict& weights, const std::string& network,
                           const std::string& file);
 

@@ -12,6 +12,8 @@
 namespace glint {
 namespace {
 
+constexpr const char* kHeldOutError = "held_out_error";
+
 /// [B, C, H, W] float32.
 torch::Tensor pixels_of(const std::vector<RgbImage>& images, PixelForm form) {
   torch::Tensor x = images_to_tensor(images, {0, 0, 0}, {1, 1, 1});
@@ -92,6 +94,7 @@ FitResult ReconstructionMethod::fit(const FeatureExtractor& features, const FitI
                       step_key = stream_key(std::string(name()) + ".step");
   std::unique_ptr<Reconstructor> net =
       given.resume ? from_dict(given.resume->tensors, "resume file") : initial(given.seed);
+  net->begin_training();
   if (given.resume) net->load_training(given.resume->tensors, "resume file");
   net->use_bfloat16(in_bfloat16(features));
   torch::Tensor held_out;
@@ -122,7 +125,7 @@ FitResult ReconstructionMethod::fit(const FeatureExtractor& features, const FitI
     const Reconstruction out =
         reconstruct_by_windows(held_out, options.window, options.stride,
                                [&](const torch::Tensor& windows) { return net->reconstruct(windows); });
-    return {{"held_out_error", net->error(held_out, out.image).mean().item<double>()}};
+    return {{kHeldOutError, net->error(held_out, out.image).mean().item<double>()}};
   };
   loop.state = [&] {
     TensorDict state = net->weights();
@@ -134,10 +137,13 @@ FitResult ReconstructionMethod::fit(const FeatureExtractor& features, const FitI
   record.series = training_loop(
       input, {options.meta_epochs, options.passes, options.batch, /*drop_last=*/true, order}, loop);
   result.weights = net->weights();
-  record.readings = {{kLoss, "loss"}, {"held_out_error", "mean reconstruction error of held-out good parts"}};
+  record.readings[kLoss] = "loss";
   describe_record(record);
-  record.curves.push_back(
-      {"Reconstruction error of held-out good parts (diagnostic only)", {"held_out_error"}});
+  if (!record.series.empty() && record.series.back().values.count(kHeldOutError) != 0) {
+    record.readings[kHeldOutError] = "mean reconstruction error of held-out good parts";
+    record.curves.push_back(
+        {"Reconstruction error of held-out good parts (diagnostic only)", {kHeldOutError}});
+  }
   record.figures = {
       {"length", fmt::format("{} passes over the training images in batches of {}; published: {}",
                              options.meta_epochs * options.passes, options.batch, published_length())},

@@ -24,7 +24,7 @@ struct PixelForm {
 torch::Tensor absolute_error(const torch::Tensor& x, const torch::Tensor& y);
 torch::Tensor squared_error(const torch::Tensor& x, const torch::Tensor& y);
 
-/// What is published weights and what only training needs: names that start with it are left out of a model.
+/// Names of networks that only training needs; they are left out of a model.
 inline constexpr const char* kTrainingPrefix = "training.";
 
 /// A network in training or in use. Pixels as the method's PixelForm says.
@@ -32,6 +32,8 @@ class Reconstructor {
  public:
   virtual ~Reconstructor() = default;
 
+  /// Makes the optimisers; once, before the first step. A network in use needs none.
+  virtual void begin_training() = 0;
   /// One step on windows [B, C, s, s] of good parts. `seed`: of all that is random in this step.
   virtual Readings step(const torch::Tensor& windows, const LoopStep& at, std::uint64_t seed) = 0;
   /// In evaluation mode: what it says of a window does not depend on the others.

@@ -211,6 +211,11 @@ SkipGanomalyReconstructor::Losses SkipGanomalyReconstructor::losses(const torch:
   return out;
 }
 
+void SkipGanomalyReconstructor::begin_training() {
+  generator_.begin_training();
+  discriminator_.begin_training();
+}
+
 Readings SkipGanomalyReconstructor::step(const torch::Tensor& x, const LoopStep&, std::uint64_t) {
   const Losses now = losses(x, true);
   const auto of_generator = generator_.gradients(now.generator, /*keep_graph=*/true);

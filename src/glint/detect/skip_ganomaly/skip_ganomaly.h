@@ -76,6 +76,7 @@ class SkipGanomalyReconstructor : public Reconstructor {
   Adversary& generator() { return generator_; }
   Adversary& discriminator() { return discriminator_; }
 
+  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   Reconstruction reconstruct(const torch::Tensor& x) const override;
   torch::Tensor error(const torch::Tensor& x, const torch::Tensor& y) const override;

@@ -20,9 +20,11 @@ class VaeReconstructor : public Reconstructor {
       : options_(options),
         body_(autoencoder_body(options.shared.window)),
         decoder_(autoencoder_decoder(options.shared.window, options.latent)),
-        net_(std::move(net)),
-        adam_(AdamState::of(net_.parameters())) {
+        net_(std::move(net)) {}
+
+  void begin_training() override {
     net_.require_gradients(true);
+    adam_ = AdamState::of(net_.parameters());
   }
 
   static NetLayout layout(const VaeOptions& options) {
