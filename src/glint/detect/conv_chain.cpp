@@ -5,7 +5,7 @@
 namespace glint {
 namespace {
 
-constexpr double kLeakySlope = 0.2;  // of every network here that leaks
+constexpr double kChainSlope = 0.2;  // of every network here that leaks
 
 }  // namespace
 
@@ -14,7 +14,7 @@ torch::Tensor activated(const torch::Tensor& x, Activation activation) {
     case Activation::kRelu:
       return at::relu(x);
     case Activation::kLeakyRelu:
-      return at::leaky_relu(x, kLeakySlope);
+      return at::leaky_relu(x, kChainSlope);
     case Activation::kSigmoid:
       return at::sigmoid(x);
     case Activation::kTanh:
