@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "glint/detect/conv_chain.h"
 #include "glint/detect/detector.h"
 #include "glint/detect/reconstruction/adversary.h"
 #include "glint/detect/reconstruction/reconstruction.h"
