@@ -69,7 +69,7 @@ TEST_F(MemaeGolden, NetworkAndThreeSteps) {
 }
 
 TEST(Memae, ResumesAndJudges) {
-  ReconstructionTraining training("memae", {"memae.slots=50", "memae.threshold=0.02"}, 48);
+  ReconstructionTraining training("memae", {"memae.slots=50", "memae.threshold=0.02"}, 32);
   training.expect_resume();
   training.expect_judging();
   training.expect_damage_refused("mem_rep.memory.weight");
