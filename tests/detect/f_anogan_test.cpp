@@ -102,17 +102,14 @@ TEST_F(FAnoganGolden, EncoderStepsByRmsProp) {
 TEST(FAnogan, ResumesInBothPartsAndJudges) {
   const std::vector<std::string> settings = {"f_anogan.width=2", "f_anogan.latent=4", "f_anogan.window=32",
                                              "f_anogan.gan_meta_epochs=2", "f_anogan.critic_steps=2"};
-  for (const int epoch : {1, 2}) {
-    ReconstructionTraining training("f_anogan", settings, 32);
-    training.expect_resume(epoch);
-    if (epoch == 2) continue;
-    // Only with an encoder is it a detector.
-    EXPECT_FALSE(training.states()[1].usable);
-    EXPECT_TRUE(training.states()[2].usable);
-    training.expect_judging();
-    training.expect_damage_refused("critic.res2.norm1.bias");
-    training.expect_damage_refused("encoder.res1.norm1.running_var");
-  }
+  ReconstructionTraining training("f_anogan", settings, 32);
+  for (const int epoch : {1, 2}) training.expect_resume(epoch);
+  // Only with an encoder is it a detector.
+  EXPECT_FALSE(training.states()[1].usable);
+  EXPECT_TRUE(training.states()[2].usable);
+  training.expect_judging();
+  training.expect_damage_refused("critic.res2.norm1.bias");
+  training.expect_damage_refused("encoder.res1.norm1.running_var");
 }
 
 TEST(FAnogan, RefusesWhatItCannotTake) {

@@ -22,7 +22,8 @@ struct SsimOptions {
 
 /// x, y [B, C, H, W] float -> [B, C, h, w], each channel by itself, population covariances; 1 where equal.
 /// H and W at least the window. Computed in the type of `x`, which should be float32 or finer: the variances
-/// are differences of near numbers.
+/// are differences of near numbers. The blur is a product with a matrix of the side's length: meant for
+/// pictures of some hundred pixels.
 torch::Tensor ssim_map(const torch::Tensor& x, const torch::Tensor& y, const SsimOptions& options = {});
 
 /// 1 - the mean of ssim_map, of each picture: [B].

@@ -14,7 +14,8 @@ constexpr int kAnoganLevels = 4, kAnoganCells = 16;  // the networks halve four 
 constexpr const char *kAnoganGenerator = "generator.", *kAnoganDiscriminator = "discriminator.";
 constexpr const char *kAnoganInput = "input", *kAnoganInputNorm = "norm", *kAnoganOutput = "output";
 /// Recipes other than the published one (docs/recipes.md).
-constexpr int kAnoganShortBatch = 16, kAnoganShortPasses = 3, kAnoganShortSearch = 100;
+constexpr int kAnoganShortBatch = 16, kAnoganShortMetaEpochs = 20, kAnoganShortPasses = 3,
+              kAnoganShortSearch = 100;
 
 std::int64_t coarse_values(const AnoganOptions& options) {
   const std::int64_t cells = options.shared.window / kAnoganCells;
@@ -73,6 +74,7 @@ class Anogan : public ReconstructionMethod {
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec&) override {
     if (recipe != Recipe::kBaseline) {
       options_.shared.batch = kAnoganShortBatch;
+      options_.shared.meta_epochs = kAnoganShortMetaEpochs;
       options_.shared.passes = kAnoganShortPasses;
       options_.search_steps = kAnoganShortSearch;
     }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kAutoencoderAdam = "adam.autoencoder.";
 /// The short recipe (docs/recipes.md).
-constexpr int kAutoencoderShortPasses = 10, kAutoencoderShortBatch = 16;
+constexpr int kAutoencoderShortPasses = 5, kAutoencoderShortBatch = 16;
 
 class AutoencoderReconstructor : public Reconstructor {
  public:

@@ -13,7 +13,7 @@ constexpr std::int64_t kGanomalyColours = 3;
 /// The discriminator begins anew when its loss falls below it (published code).
 constexpr double kDiscriminatorWon = 1e-5;
 /// Recipes other than the published one (docs/recipes.md).
-constexpr int kGanomalyWindow = 64, kGanomalyBatch = 16, kGanomalyMetaEpochs = 40;
+constexpr int kGanomalyWindow = 64, kGanomalyBatch = 16, kGanomalyMetaEpochs = 40, kGanomalyPasses = 2;
 
 ConvChain ganomaly_encoder(const GanomalyOptions& options, const std::string& prefix) {
   return pyramid_down(options.shared.window, kGanomalyColours, options.width, options.latent, prefix,
@@ -40,6 +40,7 @@ class Ganomaly : public ReconstructionMethod {
       options_.shared.stride = kGanomalyWindow / 2;
       options_.shared.batch = kGanomalyBatch;
       options_.shared.meta_epochs = kGanomalyMetaEpochs;
+      options_.shared.passes = kGanomalyPasses;
     }
     RecipeDefaults defaults;
     defaults.input.size = options_.shared.window;

@@ -11,8 +11,7 @@ constexpr const char* kMemory = "mem_rep.memory";
 constexpr const char* kMemaeAdam = "adam.memae.";
 constexpr double kMemaeSmall = 1e-12;  // published code
 const std::vector<int> kMemaeChannels = {3, 96, 128, 256, 256};
-/// The short recipe (docs/recipes.md).
-constexpr int kMemaeShortMetaEpochs = 20, kMemaeShortInput = 128;
+constexpr int kMemaeInput = 256, kMemaeSmallInput = 128;  ///< baseline, the other recipes (docs/recipes.md)
 
 /// Layers of a sequence of convolution, norm and activation; the last without the latter two on request.
 ConvChain sequence(const std::string& name, const std::vector<int>& channels, bool transposed) {
@@ -47,12 +46,10 @@ class Memae : public ReconstructionMethod {
 
   RecipeDefaults apply_recipe(Recipe recipe, const BackboneSpec&) override {
     RecipeDefaults defaults;
-    defaults.input.size = 256;
+    defaults.input.size = kMemaeSmallInput;
     if (recipe == Recipe::kBaseline) {
+      defaults.input.size = kMemaeInput;
       defaults.scoring.image_score = ImageScore::kMethod;
-    } else {
-      options_.shared.meta_epochs = kMemaeShortMetaEpochs;
-      defaults.input.size = kMemaeShortInput;
     }
     return defaults;
   }
