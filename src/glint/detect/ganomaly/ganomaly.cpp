@@ -13,7 +13,7 @@ constexpr std::int64_t kGanomalyColours = 3;
 /// The discriminator begins anew when its loss falls below it (published code).
 constexpr double kDiscriminatorWon = 1e-5;
 /// Recipes other than the published one (docs/recipes.md).
-constexpr int kGanomalyWindow = 64, kGanomalyBatch = 16, kGanomalyMetaEpochs = 40, kGanomalyPasses = 2;
+constexpr int kGanomalyWindow = 64, kGanomalyBatch = 16, kGanomalyMetaEpochs = 20, kGanomalyPasses = 5;
 
 ConvChain ganomaly_encoder(const GanomalyOptions& options, const std::string& prefix) {
   return pyramid_down(options.shared.window, kGanomalyColours, options.width, options.latent, prefix,

@@ -14,7 +14,7 @@ constexpr std::int64_t kSkipColours = 3, kSkipKernel = 4, kMostWidths = 8;
 constexpr ConvGeometry kSkipHalving = {2, 1};
 constexpr const char *kSkipGenerator = "generator.", *kSkipDiscriminator = "discriminator.";
 /// Recipes other than the published one (docs/recipes.md).
-constexpr int kSkipWindow = 64, kSkipBatch = 16, kSkipMetaEpochs = 40, kSkipPasses = 2;
+constexpr int kSkipWindow = 64, kSkipBatch = 16, kSkipMetaEpochs = 10, kSkipPasses = 8;
 
 /// The pyramid to the features, and a classifier on them.
 ConvChain skip_discriminator(const SkipGanomalyOptions& options) {
