@@ -1,6 +1,7 @@
 #include "glint/detect/trainable_net.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
@@ -11,7 +12,7 @@
 namespace glint {
 namespace {
 
-constexpr double kBatchNormEps = 1e-5, kBatchNormMomentum = 0.1;
+constexpr double kBatchNormMomentum = 0.1;
 constexpr double kDcganStd = 0.02;
 
 bool is_trained(TensorKind kind) {
@@ -187,9 +188,10 @@ torch::Tensor TrainableNet::linear(const torch::Tensor& x, const std::string& na
   return at::linear(x.to(type()), at(name + ".weight").to(type()), bias(name));
 }
 
-torch::Tensor TrainableNet::batch_norm(const torch::Tensor& x, const std::string& name, bool training) const {
+torch::Tensor TrainableNet::batch_norm(const torch::Tensor& x, const std::string& name, bool training,
+                                       double eps) const {
   return at::batch_norm(x, at(name + ".weight"), at(name + ".bias"), at(name + ".running_mean"),
-                        at(name + ".running_var"), training, kBatchNormMomentum, kBatchNormEps,
+                        at(name + ".running_var"), training, kBatchNormMomentum, eps,
                         /*cudnn_enabled=*/false);
 }
 
@@ -199,6 +201,15 @@ std::vector<torch::Tensor> take_gradients(const std::vector<torch::Tensor>& para
     gradients.push_back(p.grad().defined() ? p.grad().contiguous() : torch::zeros(p.sizes()));
     p.mutable_grad().reset();
   }
+  return gradients;
+}
+
+std::vector<torch::Tensor> gradients_of(const torch::Tensor& loss,
+                                        const std::vector<torch::Tensor>& parameters, bool keep_graph) {
+  std::vector<torch::Tensor> gradients = torch::autograd::grad({loss}, parameters, {}, keep_graph,
+                                                               /*create_graph=*/false, /*allow_unused=*/true);
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    gradients[i] = gradients[i].defined() ? gradients[i].contiguous() : torch::zeros(parameters[i].sizes());
   return gradients;
 }
 

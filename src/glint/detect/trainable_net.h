@@ -89,9 +89,10 @@ class TrainableNet {
   torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name,
                                ConvGeometry geometry = {}) const;
   torch::Tensor linear(const torch::Tensor& x, const std::string& name) const;
-  /// Batch norm (eps 1e-5, momentum 0.1). In training the batch's statistics normalise and the running ones
-  /// are updated.
-  torch::Tensor batch_norm(const torch::Tensor& x, const std::string& name, bool training) const;
+  /// Batch norm (momentum 0.1). In training the batch's statistics normalise and the running ones are
+  /// updated.
+  torch::Tensor batch_norm(const torch::Tensor& x, const std::string& name, bool training,
+                           double eps = 1e-5) const;
 
  private:
   torch::ScalarType type() const { return bfloat16_ ? torch::kBFloat16 : torch::kFloat; }
@@ -105,5 +106,12 @@ class TrainableNet {
 /// The gradients that backward() left in `parameters`, contiguous and taken away from them; zeros where none
 /// arrived.
 std::vector<torch::Tensor> take_gradients(const std::vector<torch::Tensor>& parameters);
+
+/// Of a loss with respect to some of the parameters that it depends on, contiguous float32; zeros where none
+/// arrive. Computes no other gradient and touches none; `keep_graph` where another is taken of the same
+/// graph.
+std::vector<torch::Tensor> gradients_of(const torch::Tensor& loss,
+                                        const std::vector<torch::Tensor>& parameters,
+                                        bool keep_graph = false);
 
 }  // namespace glint

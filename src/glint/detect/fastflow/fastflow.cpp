@@ -53,6 +53,12 @@ class FastFlowDetector : public Detector {
   FastFlowNetwork net_;
 };
 
+FastFlowNetwork::Shapes shapes_of(const std::vector<LayerGrid>& grids) {
+  FastFlowNetwork::Shapes out;
+  for (const LayerGrid& grid : grids) out.push_back({grid.channels, grid.height, grid.width});
+  return out;
+}
+
 class FastFlow : public Method {
  public:
   std::string_view name() const override { return "fastflow"; }
@@ -88,7 +94,7 @@ class FastFlow : public Method {
     FastFlowNetwork net =
         input.resume ? FastFlowNetwork::from_dict(input.resume->tensors, fastflow_channels(extractor.spec()),
                                                   options_, "resume file")
-                     : FastFlowNetwork::initial(grids.shapes, options_, input.seed);
+                     : FastFlowNetwork::initial(shapes_of(grids), options_, input.seed);
     const std::vector<torch::Tensor> parameters = net.parameters();
     AdamState adam = AdamState::of(parameters);
     if (input.resume) adam.load(input.resume->tensors, kOptimizerPrefix, "resume file");
@@ -114,7 +120,7 @@ class FastFlow : public Method {
       if (held_out.empty()) return {};
       const torch::NoGradGuard no_grad;
       const std::vector<FlowOutput> scales = net.run(held_out);
-      const torch::Tensor map = fastflow_map(scales, grids.shapes[0][1], grids.shapes[0][2]);
+      const torch::Tensor map = fastflow_map(scales, grids[0].height, grids[0].width);
       return {{"held_out_loss", fastflow_loss(scales).item<double>() / values},
               {"held_out_map_max", map.flatten(1).amax(1).mean().item<double>()}};
     };

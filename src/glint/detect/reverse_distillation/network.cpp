@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kBottleneck = "bottleneck.";
 constexpr const char* kDecoder = "decoder.";
-constexpr double kCosineEps = 1e-8;  // torch's default
+constexpr double kReverseCosineEps = 1e-8;  // torch's default
 
 /// Stride-2 convolutions that bring a layer to layer3's grid.
 struct FusingConv {
@@ -124,7 +124,7 @@ torch::Tensor reverse_distillation_loss(const std::vector<torch::Tensor>& teache
   torch::Tensor loss;
   for (std::size_t l = 0; l < teacher.size(); ++l) {
     const torch::Tensor cosine =
-        at::cosine_similarity(teacher[l].flatten(1), decoded[l].flatten(1), 1, kCosineEps);
+        at::cosine_similarity(teacher[l].flatten(1), decoded[l].flatten(1), 1, kReverseCosineEps);
     const torch::Tensor term = (1 - cosine).mean();
     loss = l == 0 ? term : loss + term;
   }
@@ -132,7 +132,7 @@ torch::Tensor reverse_distillation_loss(const std::vector<torch::Tensor>& teache
 }
 
 torch::Tensor cosine_distance(const torch::Tensor& teacher, const torch::Tensor& decoded) {
-  return 1 - at::cosine_similarity(teacher, decoded, 1, kCosineEps);
+  return 1 - at::cosine_similarity(teacher, decoded, 1, kReverseCosineEps);
 }
 
 torch::Tensor distance_sum(const std::vector<torch::Tensor>& teacher,

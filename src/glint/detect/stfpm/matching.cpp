@@ -8,8 +8,8 @@ namespace glint {
 namespace {
 
 torch::Tensor at_length_one(const torch::Tensor& vectors) {
-  constexpr double kEps = 1e-12;
-  return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kEps);
+  constexpr double kLeastLength = 1e-12;
+  return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kLeastLength);
 }
 
 }  // namespace
