@@ -5,7 +5,7 @@
 namespace glint {
 namespace {
 
-constexpr double kTensorFlowBatchNormEps = 1e-3, kLayerNormEps = 1e-5;
+constexpr double kTensorFlowBatchNormEps = 1e-3, kBlockNormEps = 1e-5;
 constexpr ConvGeometry kSame = {1, 1};
 
 torch::Tensor doubled(const torch::Tensor& x) {
@@ -32,7 +32,7 @@ torch::Tensor block_norm(const TrainableNet& net, const torch::Tensor& x, const 
   if (norm == BlockNorm::kBatch) return net.batch_norm(x, name, training, kTensorFlowBatchNormEps);
   const auto per_channel = [&](const char* which) { return net.at(name + which).reshape({1, -1, 1, 1}); };
   const torch::Tensor centred = x - x.mean({1, 2, 3}, true);
-  const torch::Tensor spread = (centred.square().mean({1, 2, 3}, true) + kLayerNormEps).sqrt();
+  const torch::Tensor spread = (centred.square().mean({1, 2, 3}, true) + kBlockNormEps).sqrt();
   return centred / spread * per_channel(".weight") + per_channel(".bias");
 }
 
