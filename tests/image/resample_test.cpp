@@ -56,6 +56,49 @@ RgbImage noise(int w, int h, unsigned seed) {
   return image;
 }
 
+/// The formula of the header in double precision, pixel by pixel.
+double resized(const RgbImage& image, int width, int height, int x, int y, int c) {
+  const auto axis = [](int in, int out, int at) {
+    const double scale = static_cast<double>(in) / out, support = std::max(scale, 1.0),
+                 centre = (at + 0.5) * scale;
+    std::vector<double> weights(static_cast<std::size_t>(in));
+    double sum = 0;
+    for (int i = 0; i < in; ++i) sum += weights[i] = std::max(0.0, 1 - std::abs(i + 0.5 - centre) / support);
+    for (double& w : weights) w /= sum;
+    return weights;
+  };
+  const std::vector<double> across = axis(image.width, width, x), down = axis(image.height, height, y);
+  double out = 0;
+  for (int v = 0; v < image.height; ++v) {
+    for (int u = 0; u < image.width; ++u) out += down[v] * across[u] * image.at(u, v)[c];
+  }
+  return out;
+}
+
+TEST(Resample, FollowsTheFormulaToOneGreyLevel) {
+  std::mt19937 random(9);
+  for (int i = 0; i < 30; ++i) {
+    const auto up_to = [&](unsigned n) { return 1 + static_cast<int>(random() % n); };
+    const RgbImage image = noise(up_to(60), up_to(60), i);
+    const int w = up_to(50), h = up_to(50);
+    const RgbImage small = resize_antialiased(image, w, h);
+    for (int k = 0; k < 20; ++k) {
+      const int x = up_to(w) - 1, y = up_to(h) - 1, c = up_to(3) - 1;
+      ASSERT_NEAR(small.at(x, y)[c], resized(image, w, h, x, y, c), 0.51)
+          << image.width << "x" << image.height << " to " << w << "x" << h;
+    }
+  }
+}
+
+TEST(Resample, FittedSizesKeepTheAspectAndNeverGrow) {
+  const ImageSize small = fitted_size({640, 480}, 320), same = fitted_size({640, 480}, 640),
+                  thin = fitted_size({60000, 2}, 320);
+  EXPECT_EQ(small.width, 320);
+  EXPECT_EQ(small.height, 240);
+  EXPECT_EQ(same.width, 640);
+  EXPECT_EQ(thin.height, 1);
+}
+
 TEST(Resample, AWindowIsACropOfTheWhole) {
   std::mt19937 random(3);
   for (int i = 0; i < 60; ++i) {

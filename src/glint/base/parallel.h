@@ -1,13 +1,18 @@
-// Runs independent items on a few threads. The work of an item must not depend on which thread runs it.
+// Runs independent items on a few threads, which are kept between calls. The work of an item must not depend
+// on which thread runs it.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 namespace glint {
 
-/// Processors this process may use (its affinity mask), at least 1.
+/// Processors this process may use: its affinity mask, and not more than the control group's quota (version
+/// 2). At least 1.
 int available_threads();
+/// What a control group's cpu.max ("quota period" in microseconds, or "max period") leaves; 0 = no bound.
+int quota_threads(const std::string& cpu_max);
 
 /// Restricts this process to every `count`-th of its processors, from the `index`-th on (at least one).
 void keep_processors(int index, int count);

@@ -1,11 +1,13 @@
 // glint inspect
 
 #include <cstdio>
+#include <functional>
 
 #include "glint/base/csv.h"
 #include "glint/base/error.h"
 #include "glint/base/files.h"
 #include "glint/base/names.h"
+#include "glint/base/parallel.h"
 #include "glint/cli/verbs.h"
 #include "glint/image/codec.h"
 #include "glint/image/overlay.h"
@@ -13,6 +15,7 @@
 #include "glint/inspect/open_detector.h"
 #include "glint/inspect/picture_names.h"
 #include "glint/journal/record.h"
+#include "glint/nn/openmp_threads.h"
 
 namespace fs = std::filesystem;
 
@@ -30,6 +33,7 @@ struct PrintedLine {
   fs::path path;
   InspectionResult result;
   std::string refusal;  ///< empty when there is a verdict
+  std::string problem;  ///< why its overlay could not be written
 
   const char* verdict() const { return !refusal.empty() ? "NO DECISION" : result.rejected ? "NOK" : "OK"; }
 };
@@ -84,6 +88,29 @@ void tell(const std::string& notice) {
   std::fprintf(stderr, "notice: %s\n", notice.c_str());
 }
 
+/// One photograph has all processors; several are judged side by side, each by one processor, and told in
+/// their order.
+void for_each_in_order(std::size_t count, const std::function<PrintedLine(std::size_t)>& judge,
+                       const std::function<void(const PrintedLine&)>& tell_line) {
+  constexpr std::size_t kEach = 4;  // photographs a processor between two tellings
+  const auto workers = std::min(count, static_cast<std::size_t>(available_threads()));
+  if (workers <= 1) {
+    for (std::size_t i = 0; i < count; ++i) tell_line(judge(i));
+    return;
+  }
+  for (std::size_t first = 0; first < count; first += kEach * workers) {
+    std::vector<PrintedLine> lines(std::min(kEach * workers, count - first));
+    parallel_for(
+        std::ssize(lines),
+        [&](std::int64_t i) {
+          const OpenMpThreads one(1);
+          lines[static_cast<std::size_t>(i)] = judge(first + static_cast<std::size_t>(i));
+        },
+        static_cast<int>(workers));
+    for (const PrintedLine& line : lines) tell_line(line);
+  }
+}
+
 int run(const InspectCommand& args) {
   const OpenedDetector detector =
       open_detector(args.model, {parse_enum<DeviceChoice>(args.device, "--device"),
@@ -102,14 +129,17 @@ int run(const InspectCommand& args) {
     for (const fs::path& picture : pictures) check_output_file(out / picture);
   }
   const ColourScale scale = detector.decision.colour_scale();
-  std::string problem;  // of the first overlay that cannot be written: the verdicts go on
   const auto inspect = [&](const InspectInput& input, std::size_t index) {
-    PrintedLine line{input.path, {}, input.refusal};
+    PrintedLine line{input.path, {}, input.refusal, ""};
     if (!line.refusal.empty()) return line;
+    if (cancel_requested()) {
+      line.refusal = "interrupted before this one";
+      return line;
+    }
     RgbImage image;
     try {
       image = read_image(input.path);
-      line.result = detector.inspect(image, name_text(input.path));
+      line.result = detector.inspect(image, name_text(input.path), args.out.empty() ? 0 : kPhotographSide);
     } catch (const std::exception& e) {
       const std::string text = e.what();
       line.refusal = text.substr(0, text.find('\n'));  // libtorch's errors go on with a trace
@@ -121,7 +151,7 @@ int run(const InspectCommand& args) {
       try {
         write_file(out / pictures[index], encode_jpeg(overlay, 90));
       } catch (const Error& e) {
-        if (problem.empty()) problem = e.what();
+        line.problem = e.what();
       }
     }
     line.result.map = {};
@@ -129,14 +159,14 @@ int run(const InspectCommand& args) {
   };
 
   std::size_t rejected = 0, undecided = 0;
+  std::string problem;  // of the first overlay that cannot be written: the verdicts go on
   nlohmann::json all = nlohmann::json::array();
   if (args.format == "csv")
     std::printf("image,verdict,score,threshold,p_value,regions,largest_region_px,reason\n");
-  for (std::size_t i = 0; i < found.inputs.size(); ++i) {
-    PrintedLine line{found.inputs[i].path, {}, "interrupted before this one"};
-    if (!cancel_requested()) line = inspect(found.inputs[i], i);
+  const auto tell_line = [&](const PrintedLine& line) {
     undecided += line.refusal.empty() ? 0 : 1;
     rejected += line.result.rejected ? 1 : 0;
+    if (problem.empty()) problem = line.problem;
     if (!line.result.notice.empty()) tell(name_line(line.path) + ": " + line.result.notice);
     if (!line.refusal.empty() && args.format != "text") std::fprintf(stderr, "%s", text_lines(line).c_str());
     if (args.format == "json") {
@@ -144,7 +174,9 @@ int run(const InspectCommand& args) {
     } else {
       std::fputs((args.format == "csv" ? csv_row(line) : text_lines(line)).c_str(), stdout);
     }
-  }
+  };
+  for_each_in_order(
+      found.inputs.size(), [&](std::size_t i) { return inspect(found.inputs[i], i); }, tell_line);
   if (args.format == "json") std::printf("%s\n", all.dump(2).c_str());
   if (args.format == "text") {
     std::printf("%zu inspected, %zu NOK%s%s\n", found.inputs.size() - undecided, rejected,

@@ -8,6 +8,7 @@
 #include "glint/base/files.h"
 #include "glint/base/names.h"
 #include "glint/base/options.h"
+#include "glint/base/parallel.h"
 #include "glint/base/progress.h"
 #include "glint/cli/verbs.h"
 #include "glint/nn/runtime.h"
@@ -166,6 +167,10 @@ Action add_serve(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--queue", station.line.queue_length,
                   "triggers that may wait; one more is refused with 503")
+      ->capture_default_str();
+  station.line.workers = available_threads();
+  verb.add_option("--workers", station.line.workers,
+                  "images judged at a time; one alone is judged by all processors")
       ->capture_default_str();
   verb.add_option("--queue-space", args->queue_space_mib,
                   "MiB of waiting images; beyond it the line is full too")

@@ -148,6 +148,14 @@ PhotographScores ViewMaker::merge(std::vector<PatchScores> views, const Placemen
   return out;
 }
 
+ScoreMap ViewMaker::to_photograph(const ScoreMap& map, const Placement& placement, int side) const {
+  GLINT_CHECK(side > 0);
+  const ImageSize small = fitted_size({placement.width, placement.height}, side);
+  if (!placement.found && options_.framing == Framing::kWhole)
+    return resize_bilinear(map, small.width, small.height);
+  return resize_bilinear(to_photograph(map, placement), small.width, small.height);
+}
+
 ScoreMap ViewMaker::to_photograph(const ScoreMap& map, const Placement& placement) const {
   if (!placement.found) return map_to_image(map, options_, placement.width, placement.height);
   const GreyImage& frame = registration_->reference();

@@ -53,6 +53,8 @@ class ViewMaker {
   /// A map over the canvas (the scorer's, of any size) in the photograph's pixels. Pixels that no view shows
   /// get the map's lowest value.
   ScoreMap to_photograph(const ScoreMap& map, const Placement& placement) const;
+  /// The same picture with its longer side at most `side` pixels.
+  ScoreMap to_photograph(const ScoreMap& map, const Placement& placement, int side) const;
 
  private:
   ScoreMap merge_maps(const std::vector<PatchScores>& views, ScoreMap PatchScores::*part) const;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
+#include "glint/base/cpu_clones.h"
 #include "glint/base/error.h"
 
 namespace glint {
@@ -43,20 +44,40 @@ bool lies_inside(const Window& w) {
          w.y + w.height <= w.full_height;
 }
 
-/// One row of the picture, `weights.first.size()` pixels wide.
-void resize_row(const RgbImage& image, const AxisWeights& weights, int y, std::vector<float>& out) {
-  for (std::size_t x = 0; x < weights.first.size(); ++x) {
-    const std::uint8_t* in = image.at(weights.first[x], y);
-    float r = 0, g = 0, b = 0;
-    for (const float w : weights.weights[x]) {
-      r += w * in[0];
-      g += w * in[1];
-      b += w * in[2];
-      in += 3;
+/// The horizontal weights as one row per term: term t of output x is in[first[x] + t], its weight 0 where an
+/// output has fewer terms.
+struct HorizontalTerms {
+  int begin = 0, end = 0;           ///< the input columns that take part
+  std::vector<std::int32_t> first;  ///< in values from `begin` on, three a pixel
+  std::vector<float> weights;       ///< [outputs, terms]
+  int terms = 0;
+
+  explicit HorizontalTerms(const AxisWeights& axis)
+      : begin(axis.first.front()), end(axis.first.back() + static_cast<int>(axis.weights.back().size())) {
+    for (const auto& w : axis.weights) terms = std::max(terms, static_cast<int>(w.size()));
+    weights.resize(axis.first.size() * static_cast<std::size_t>(terms));
+    for (std::size_t x = 0; x < axis.first.size(); ++x) {
+      const int from = std::min(axis.first[x], end - terms), shift = axis.first[x] - from;
+      first.push_back(3 * (from - begin));
+      std::copy(axis.weights[x].begin(), axis.weights[x].end(),
+                weights.begin() + static_cast<std::ptrdiff_t>(x) * terms + shift);
     }
-    out[3 * x] = r;
-    out[3 * x + 1] = g;
-    out[3 * x + 2] = b;
+  }
+};
+
+GLINT_CPU_CLONES void add_row(const std::uint8_t* in, float weight, std::size_t values, float* sums) {
+  for (std::size_t i = 0; i < values; ++i) sums[i] += weight * static_cast<float>(in[i]);
+}
+
+GLINT_CPU_CLONES void resize_row(const float* in, const std::int32_t* first, const float* weights, int terms,
+                                 int outputs, std::uint8_t* out) {
+  for (int x = 0; x < outputs; ++x, weights += terms, out += 3) {
+    const float* pixel = in + first[x];
+    float sums[4] = {0.5F, 0.5F, 0.5F, 0};  // of four neighbouring values: the fourth is not used
+    for (int t = 0; t < terms; ++t) {
+      for (int c = 0; c < 4; ++c) sums[c] += weights[t] * pixel[3 * t + c];
+    }
+    for (int c = 0; c < 3; ++c) out[c] = static_cast<std::uint8_t>(std::min(std::max(sums[c], 0.0F), 255.0F));
   }
 }
 
@@ -64,30 +85,32 @@ void resize_row(const RgbImage& image, const AxisWeights& weights, int y, std::v
 
 RgbImage resize_window(const RgbImage& image, const Window& window) {
   GLINT_CHECK(image.width > 0 && image.height > 0 && lies_inside(window));
-  const AxisWeights horizontal = triangle_weights(image.width, window.full_width, window.x, window.width);
+  const HorizontalTerms horizontal(triangle_weights(image.width, window.full_width, window.x, window.width));
   const AxisWeights vertical = triangle_weights(image.height, window.full_height, window.y, window.height);
-  // Every row of the picture is resized once and added to the output rows that it takes part in, so that no
-  // more than the output is held, however long the picture is.
-  const std::size_t stride = 3 * static_cast<std::size_t>(window.width);
-  std::vector<float> sums(stride * static_cast<std::size_t>(window.height));
-  std::vector<float> row(stride);
-  const int last = vertical.first.back() + static_cast<int>(vertical.weights.back().size());
-  std::size_t begin = 0;  // the first output row that still needs rows
-  for (int y = vertical.first.front(); y < last; ++y) {
-    const auto end_of = [&](std::size_t o) { return vertical.first[o] + std::ssize(vertical.weights[o]); };
-    while (begin < vertical.first.size() && end_of(begin) <= y) ++begin;
-    if (begin == vertical.first.size() || vertical.first[begin] > y) continue;
-    resize_row(image, horizontal, y, row);
-    for (std::size_t o = begin; o < vertical.first.size() && vertical.first[o] <= y; ++o) {
-      const float w = vertical.weights[o][static_cast<std::size_t>(y - vertical.first[o])];
-      float* sum = &sums[stride * o];
-      for (std::size_t i = 0; i < stride; ++i) sum[i] += w * row[i];
-    }
-  }
+  // Rows are summed first, as bytes and side by side; then one row of the picture is made narrower.
+  const std::size_t values = 3 * static_cast<std::size_t>(horizontal.end - horizontal.begin);
+  std::vector<float> sums(values + 1);  // and the fourth neighbour of the last pixel
   RgbImage result(window.width, window.height);
-  std::transform(sums.begin(), sums.end(), result.pixels.begin(),
-                 [](float sum) { return static_cast<std::uint8_t>(std::clamp(sum + 0.5F, 0.0F, 255.0F)); });
+  for (int y = 0; y < window.height; ++y) {
+    std::fill(sums.begin(), sums.end(), 0.0F);
+    const auto& weights = vertical.weights[static_cast<std::size_t>(y)];
+    for (std::size_t t = 0; t < weights.size(); ++t) {
+      const int from = vertical.first[static_cast<std::size_t>(y)] + static_cast<int>(t);
+      add_row(image.at(horizontal.begin, from), weights[t], values, sums.data());
+    }
+    resize_row(sums.data(), horizontal.first.data(), horizontal.weights.data(), horizontal.terms,
+               window.width, result.at(0, y));
+  }
   return result;
+}
+
+ImageSize fitted_size(ImageSize size, int side) {
+  const int longer = std::max(size.width, size.height);
+  if (longer <= side) return size;
+  const auto scaled = [&](int length) {
+    return std::max(1, static_cast<int>(static_cast<std::int64_t>(length) * side / longer));
+  };
+  return {scaled(size.width), scaled(size.height)};
 }
 
 RgbImage resize_antialiased(const RgbImage& image, int width, int height) {

@@ -8,10 +8,13 @@
 
 namespace glint {
 
+/// The size with the same aspect, rounded down, whose longer side is at most `side` pixels; never larger.
+ImageSize fitted_size(ImageSize size, int side);
+
 /// Bilinear resize with antialiasing: a triangle filter whose support grows with the reduction, coordinates
 /// centred on pixels, weights normalised at the borders (the convention of Pillow and of torchvision with
-/// antialias=true). Two passes, horizontal first, rounded to 8 bits only at the end. Aspect ratio is not
-/// kept.
+/// antialias=true). Two passes, vertical first (there: horizontal first), rounded to 8 bits only at the end.
+/// Aspect ratio is not kept.
 RgbImage resize_antialiased(const RgbImage& image, int width, int height);
 
 /// A rectangle of a picture or map that may be far too large to be made: [x, x + width) x [y, y + height) of

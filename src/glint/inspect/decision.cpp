@@ -5,6 +5,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/order_statistics.h"
+#include "glint/image/resample.h"
 #include "glint/metrics/arithmetic.h"
 #include "glint/metrics/estimate_json.h"
 
@@ -115,7 +116,7 @@ Decision calibrate(const Model& model, double false_reject) {
 }
 
 InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,
-                               const std::string& path) {
+                               const std::string& path, int map_side) {
   if (decision.photographs) {
     const std::string reason =
         decision.photographs->refusal(image.width, image.height, inspector.views().options().canvas());
@@ -131,8 +132,16 @@ InspectionResult inspect_image(const Inspector& inspector, const Decision& decis
   out.threshold = decision.conformal.threshold;
   out.p_value = decision.p_value(out.score);
   out.rejected = decision.rejects(out.score);
-  out.map = inspector.views().to_photograph(map, patches.placement);
-  out.regions = regions_above(out.map, static_cast<float>(decision.map_threshold));
+  // Values between cells never exceed the cells': only a map with a region is needed in full.
+  const auto threshold = static_cast<float>(decision.map_threshold);
+  if (*std::max_element(map.values.begin(), map.values.end()) > threshold) {
+    out.map = inspector.views().to_photograph(map, patches.placement);
+    out.regions = regions_above(out.map, threshold);
+    const ImageSize wanted = fitted_size({image.width, image.height}, map_side);
+    out.map = map_side > 0 ? resize_bilinear(out.map, wanted.width, wanted.height) : ScoreMap();
+  } else if (map_side > 0) {
+    out.map = inspector.views().to_photograph(map, patches.placement, map_side);
+  }
   return out;
 }
 

@@ -2,6 +2,7 @@
 // scoring.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,9 +44,12 @@ Decision make_decision(const Model& model);
 /// What training records: not compared with a threshold that is recorded already.
 Decision calibrate(const Model& model, double false_reject);
 
+inline constexpr int kPhotographSide = std::numeric_limits<int>::max();
+
 /// Scores one photograph and decides. Error(kBadInput) when it gets no verdict: its shape is not one that the
-/// model knows, the part cannot be aligned, or its score is not a finite number.
+/// model knows, the part cannot be aligned, or its score is not a finite number. map_side: the map's longer
+/// side is at most so many pixels, and the photograph's; 0 = no map.
 InspectionResult inspect_image(const Inspector& inspector, const Decision& decision, const RgbImage& image,
-                               const std::string& path);
+                               const std::string& path, int map_side = kPhotographSide);
 
 }  // namespace glint

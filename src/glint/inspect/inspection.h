@@ -16,7 +16,7 @@ struct InspectionResult {
   double score = 0, threshold = 0, p_value = 0;
   bool rejected = false;
   std::vector<Region> regions;  ///< in the photograph's pixels, where map > map_threshold
-  ScoreMap map;                 ///< photograph size
+  ScoreMap map;                 ///< of the photograph; its size as asked for
 };
 
 /// Map values of the lowest and the highest colour.

@@ -24,8 +24,9 @@ struct OpenedDetector {
   std::vector<std::string> notices;
 
   /// As inspect_image.
-  InspectionResult inspect(const RgbImage& photograph, const std::string& path) const {
-    return inspect_image(inspector, decision, photograph, path);
+  InspectionResult inspect(const RgbImage& photograph, const std::string& path,
+                           int map_side = kPhotographSide) const {
+    return inspect_image(inspector, decision, photograph, path, map_side);
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include "glint/base/bfloat16.h"
 #include "glint/base/error.h"
+#include "glint/base/object_pool.h"
 #include "glint/base/parallel.h"
 #include "glint/nn/fused_plan.h"
 #include "glint/nn/openmp_threads.h"
@@ -98,28 +99,21 @@ struct PlanKey {
   bool operator==(const PlanKey&) const = default;
 };
 
-/// A plan with the passes that no thread uses now.
+/// A plan with the passes that threads borrow.
 struct KeptPlan {
   PlanKey key;
   std::unique_ptr<FusedPlan> plan;
-  std::mutex mutex;
-  std::vector<std::unique_ptr<FusedPass>> idle;
+  ObjectPool<FusedPass> passes;
+};
 
-  std::unique_ptr<FusedPass> take() {
-    {
-      const std::lock_guard lock(mutex);
-      if (!idle.empty()) {
-        std::unique_ptr<FusedPass> pass = std::move(idle.back());
-        idle.pop_back();
-        return pass;
-      }
-    }
-    return std::make_unique<FusedPass>(*plan);
-  }
-  void give_back(std::unique_ptr<FusedPass> pass) {
-    const std::lock_guard lock(mutex);
-    idle.push_back(std::move(pass));
-  }
+/// Where the maps of one image lie; given back when the last of them goes.
+struct MapMemory {
+  using Pool = ObjectPool<std::vector<float>>;
+  std::shared_ptr<Pool> pool;  ///< outlives the loan
+  Pool::Loan values;
+
+  explicit MapMemory(std::shared_ptr<Pool> from)
+      : pool(std::move(from)), values(pool->take([] { return std::make_unique<std::vector<float>>(); })) {}
 };
 
 }  // namespace
@@ -132,6 +126,7 @@ struct FusedNet::State {
   NetWeights weights;
   std::mutex mutex;
   std::vector<std::shared_ptr<KeptPlan>> plans;  ///< the latest last
+  std::shared_ptr<MapMemory::Pool> map_memory = std::make_shared<MapMemory::Pool>();
 
   std::shared_ptr<KeptPlan> plan_of(const PlanKey& key) {
     const std::lock_guard lock(mutex);
@@ -161,7 +156,7 @@ struct FusedNet::State {
 
   void compute(const RgbImage& image, KeptPlan& kept, const std::vector<int>& layers,
                const std::vector<float*>& out) const {
-    std::unique_ptr<FusedPass> pass = kept.take();
+    const auto pass = kept.passes.take([&] { return std::make_unique<FusedPass>(*kept.plan); });
     put(image, *kept.plan, *pass);
     pass->run();
     const bool short_values = precision == Precision::kBFloat16;
@@ -174,7 +169,6 @@ struct FusedNet::State {
       const auto* from = static_cast<const std::uint16_t*>(pass->layer(layers[i]));
       std::transform(from, from + n, out[i], &bfloat16_to_float);
     }
-    kept.give_back(std::move(pass));
   }
 };
 
@@ -228,14 +222,30 @@ std::vector<HostBuffer> FusedNet::maps(const std::vector<RgbImage>& images,
   const int all = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
   const int workers = static_cast<int>(std::min<std::int64_t>(count, all)), threads = workers > 1 ? 1 : all;
   const auto kept = state_->plan_of({images[0].width, images[0].height, layers, threads});
+  std::size_t elements = 0;
+  for (const int layer : layers)
+    elements += static_cast<std::size_t>(count * kept->plan->layer_shape(layer).elements());
+  // One image after the other is what lines do: its memory is used again. Batches are large and come rarely.
+  std::shared_ptr<const void> owner;
+  float* next = nullptr;
+  if (count == 1) {
+    const auto memory = std::make_shared<MapMemory>(state_->map_memory);
+    memory->values->resize(elements);
+    next = memory->values->data();
+    owner = memory;
+  } else {
+    const std::shared_ptr<float[]> memory(new float[elements]);
+    next = memory.get();
+    owner = memory;
+  }
   std::vector<HostBuffer> out;
   std::vector<float*> begins;
   for (const int layer : layers) {
     const FusedPlan::Shape& shape = kept->plan->layer_shape(layer);
-    const std::shared_ptr<float[]> values(new float[static_cast<std::size_t>(count * shape.elements())]);
-    begins.push_back(values.get());
-    out.push_back({values,
-                   values.get(),
+    begins.push_back(next);
+    next += count * shape.elements();
+    out.push_back({owner,
+                   begins.back(),
                    DType::kF32,
                    {count, shape.channels, shape.height, shape.width},
                    {shape.elements(), 1, shape.width * shape.channels, shape.channels}});

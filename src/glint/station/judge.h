@@ -23,12 +23,12 @@ struct JudgeFacts {
   double wished_rate = 0, guaranteed_rate = 0, realised_rate_upper_95 = 0;  ///< bounds: NaN when none hold
 };
 
-/// Immutable; judge() may be called from several threads.
+/// Immutable; judge() may be called from several threads, which then share the processors.
 class Judge {
  public:
   virtual ~Judge() = default;
   virtual const JudgeFacts& facts() const = 0;
-  /// Throws Error when the photograph cannot be judged.
+  /// The map's longer side is at most kMapSide pixels. Throws Error when the photograph cannot be judged.
   virtual InspectionResult judge(const RgbImage& photograph) const = 0;
 };
 

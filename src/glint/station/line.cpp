@@ -17,8 +17,8 @@ using Clock = std::chrono::steady_clock;
 
 /// Records of one transaction at most.
 constexpr std::size_t kBatch = 64;
-/// Decoded images between decoder and judge: enough that neither waits for the other.
-constexpr std::size_t kDecoded = 2;
+/// Decoded images between decoders and judges beside those at work: enough that neither waits for the other.
+constexpr std::size_t kDecoded = 1;
 /// Refusals have no image and are small: tens of thousands, an hour of a fast camera.
 constexpr std::size_t kRefusedBytes = std::size_t{32} << 20;
 /// Queues that the bytes bound, not the number.
@@ -94,13 +94,15 @@ Line::Line(const ModelShelf& shelf, Journal& journal, const ImageStoreOptions& i
       judged_(options.judged_bytes),
       refused_(kRefusedBytes),
       to_decode_(static_cast<std::size_t>(options.queue_length)),
-      to_judge_(kDecoded),
+      to_judge_(kDecoded + static_cast<std::size_t>(options.workers)),
       to_record_(kAny),
       to_keep_(kAny) {
   // A clock that went back while the station was down shows against the newest record.
   clock_offset_us_ = std::max(journal.reader().last_time_us(), now_()) - steady_micros();
-  decoder_ = std::thread([this] { decode_loop(); });
-  judge_thread_ = std::thread([this] { judge_loop(); });
+  for (int i = 0; i < options.workers; ++i) {
+    decoders_.emplace_back([this] { decode_loop(); });
+    judges_.emplace_back([this] { judge_loop(); });
+  }
   recorder_ = std::thread([this] { record_loop(); });
   keeper_ = std::thread([this] { keep_loop(); });
 }
@@ -114,9 +116,9 @@ void Line::stop() {
     waiting_.close();
     refused_.close();
     to_decode_.close();
-    decoder_.join();
+    for (std::thread& decoder : decoders_) decoder.join();
     to_judge_.close();
-    judge_thread_.join();
+    for (std::thread& judge : judges_) judge.join();
     to_record_.close();
     recorder_.join();
     to_keep_.close();

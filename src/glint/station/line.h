@@ -1,7 +1,7 @@
-// The way of a trigger through the station: decode, judge, record and answer, keep images. Four threads with
-// queues between them that are bounded in bytes: when the journal or the disk is slow, the line takes less
-// in. Every trigger that is taken in ends in OK, NOK or NO DECISION, and a verdict is answered only after its
-// record is on disk. Knows nothing of HTTP or cameras.
+// The way of a trigger through the station: decode, judge, record and answer, keep images. Threads with
+// queues between them that are bounded in bytes; several decode and judge, each one image at a time: when the
+// journal or the disk is slow, the line takes less in. Every trigger that is taken in ends in OK, NOK or NO
+// DECISION, and a verdict is answered only after its record is on disk. Knows nothing of HTTP or cameras.
 #pragma once
 
 #include <atomic>
@@ -55,6 +55,7 @@ struct Inspected {
 
 struct LineOptions {
   int queue_length = 16;  ///< triggers waiting to be decoded
+  int workers = 1;        ///< images decoded, and judged, at a time; with more than one, records may overtake
   /// To the verdict; then NO DECISION. From the trigger; for sources that wait (submit_waiting) from the
   /// moment that the line begins with the image.
   std::chrono::milliseconds time_limit{10000};
@@ -169,7 +170,8 @@ class Line {
   mutable std::condition_variable kept_;
   std::int64_t clock_offset_us_ = 0;  ///< wall clock minus steady clock, as last seen
   std::once_flag stopped_;
-  std::thread decoder_, judge_thread_, recorder_, keeper_;
+  std::vector<std::thread> decoders_, judges_;
+  std::thread recorder_, keeper_;
 };
 
 }  // namespace glint

@@ -1,7 +1,12 @@
 #include "glint/station/model_judge.h"
 
+#include <atomic>
+
 #include "glint/base/files.h"
+#include "glint/base/parallel.h"
 #include "glint/inspect/open_detector.h"
+#include "glint/nn/openmp_threads.h"
+#include "glint/station/pictures.h"
 
 namespace glint {
 namespace {
@@ -28,10 +33,23 @@ class ModelJudge : public Judge {
   }
   const JudgeFacts& facts() const override { return facts_; }
   InspectionResult judge(const RgbImage& photograph) const override {
-    return inspect_image(inspector_, decision_, photograph, "");
+    // Alone it has all processors, beside others its share.
+    const InUse use(in_use_);
+    const OpenMpThreads threads(std::max(1, available_threads() / use.now));
+    return inspect_image(inspector_, decision_, photograph, "", kMapSide);
   }
 
  private:
+  struct InUse {
+    explicit InUse(std::atomic<int>& count) : now(++count), count_(count) {}
+    ~InUse() { --count_; }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+    const int now;  ///< this one among them
+    std::atomic<int>& count_;
+  };
+
+  mutable std::atomic<int> in_use_{0};
   Inspector inspector_;
   Decision decision_;
   JudgeFacts facts_;

@@ -12,20 +12,10 @@ namespace {
 constexpr int kPhotographQuality = 88;
 constexpr int kThumbnailQuality = 75;
 
-struct Size {
-  int width, height;
-};
-
-Size fitted(int width, int height, int side) {
-  const int longest = std::max(width, height);
-  if (longest <= side) return {width, height};
-  return {std::max(1, width * side / longest), std::max(1, height * side / longest)};
-}
-
 }  // namespace
 
 RgbImage scaled_down(const RgbImage& photograph, int side) {
-  const Size size = fitted(photograph.width, photograph.height, side);
+  const ImageSize size = fitted_size({photograph.width, photograph.height}, side);
   if (size.width == photograph.width && size.height == photograph.height) return photograph;
   return resize_antialiased(photograph, size.width, size.height);
 }
@@ -39,7 +29,7 @@ Bytes thumbnail_jpeg(const RgbImage& photograph) {
 }
 
 RgbImage map_picture(const ScoreMap& map, const ColourScale& scale, int side) {
-  const Size size = fitted(map.width, map.height, side);
+  const ImageSize size = fitted_size({map.width, map.height}, side);
   return heat_map(resize_bilinear(map, size.width, size.height), scale.low, scale.high);
 }
 

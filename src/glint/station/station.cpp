@@ -44,6 +44,7 @@ void StationOptions::validate() const {
     if (value < least) fail(ErrorCode::kConfig, "{} = {}: must be at least {}", name, value, least);
   };
   at_least("--queue", line.queue_length, 1);
+  at_least("--workers", line.workers, 1);
   at_least("--time-limit", line.time_limit.count(), 100);
   at_least("--interval", source.interval.count(), 0);
   at_least("--views", views, 0);

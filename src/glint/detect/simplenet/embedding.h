@@ -33,6 +33,11 @@ class PatchEmbedding {
   PatchEmbedding(int channels2, int channels3, int pretrain, int target);
 
   int dimension() const { return target_; }
+  int channels2() const { return channels2_; }
+  int channels3() const { return channels3_; }
+  /// How each layer's columns are made.
+  const std::vector<PooledRow>& rows2() const { return rows2_; }
+  const std::vector<PooledRow>& rows3() const { return rows3_; }
   /// Embedding indices that layer2's and layer3's pooled columns go to.
   std::vector<std::int64_t> targets2() const;
   std::vector<std::int64_t> targets3() const;

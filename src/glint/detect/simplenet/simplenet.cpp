@@ -11,6 +11,7 @@
 #include "glint/detect/noise_scale.h"
 #include "glint/detect/patch_features.h"
 #include "glint/detect/simplenet/embedding.h"
+#include "glint/detect/simplenet/folded_head.h"
 #include "glint/detect/simplenet/head.h"
 #include "glint/detect/simplenet/negatives.h"
 #include "glint/detect/training_loop.h"
@@ -34,85 +35,30 @@ PatchEmbedding make_embedding(const BackboneSpec& spec, int dimension) {
   return {spec.channels(2), spec.channels(3), dimension, dimension};
 }
 
-/// Scores with everything linear folded: pooled columns of each layer go through their share of the folded
-/// map, layer3's before the interpolation. The mean of several heads is one wider head.
 class SimpleNetDetector : public Detector {
  public:
   SimpleNetDetector(std::shared_ptr<const FeatureExtractor> features, const std::vector<HeadWeights>& heads,
                     double feature_scale)
       : features_(std::move(features)),
-        embedding_(make_embedding(features_->spec(), static_cast<int>(heads.at(0).dimension()))) {
-    std::vector<torch::Tensor> weights, biases, tails;
-    for (const HeadWeights& head : heads) {
-      const FoldedHead folded = fold_head(head);
-      weights.push_back(folded.weight * feature_scale);
-      biases.push_back(folded.bias);
-      tails.push_back(folded.tail / static_cast<double>(heads.size()));
-    }
-    const torch::Tensor weight = at::cat(weights);
-    weight2_ = weight.index_select(1, torch::tensor(embedding_.targets2())).contiguous();
-    weight3_ = weight.index_select(1, torch::tensor(embedding_.targets3())).contiguous();
-    bias_ = at::cat(biases);
-    tail_ = at::cat(tails);
-    if (bias_.size(0) <= weight.size(1)) return;
-    const auto type = features_->precision() == Precision::kBFloat16 ? torch::kBFloat16 : torch::kFloat;
-    for (std::int64_t first = 0; first < bias_.size(0); first += kWideBlock) {
-      const std::int64_t last = std::min(bias_.size(0), first + kWideBlock);
-      blocks_.push_back({weight.slice(0, first, last).to(type).contiguous(),
-                         bias_.slice(0, first, last).to(type).contiguous(),
-                         tail_.slice(0, first, last).contiguous()});
-    }
-  }
+        scorer_(make_embedding(features_->spec(), static_cast<int>(heads.at(0).dimension())), heads,
+                feature_scale, features_->precision()) {}
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
-    const torch::InferenceMode inference;
-    const std::vector<torch::Tensor> maps = map_tensors(*features_, inputs, kSimpleNetLayers);
-    const torch::Tensor &layer2 = maps[0], &layer3 = maps[1];
-    const auto h = static_cast<int>(layer2.size(2)), w = static_cast<int>(layer2.size(3));
-    const torch::Tensor score =
-        blocks_.empty() ? narrow_scores(layer2, layer3, h, w) : wide_scores(layer2, layer3);
-    const auto* values = score.data_ptr<float>();
+    const std::vector<HostBuffer> maps = features_->maps(inputs, kSimpleNetLayers);
     std::vector<PatchScores> out;
-    for (std::size_t b = 0; b < inputs.size(); ++b) {
-      ScoreMap map(w, h);
-      std::copy_n(values + b * map.values.size(), map.values.size(), map.values.begin());
+    for (std::vector<float>& scores : scorer_.scores(maps[0], maps[1])) {
+      ScoreMap map;
+      map.height = static_cast<int>(maps[0].shape[2]);
+      map.width = static_cast<int>(maps[0].shape[3]);
+      map.values = std::move(scores);
       out.push_back({std::move(map), {}});
     }
     return out;
   }
 
  private:
-  /// Fewer hidden units than features: layer3's share is applied before its interpolation.
-  torch::Tensor narrow_scores(const torch::Tensor& layer2, const torch::Tensor& layer3, int h, int w) const {
-    const torch::Tensor part3 = at::linear(embedding_.pool3(layer3), weight3_, bias_);
-    torch::Tensor hidden =
-        upsample_positions(part3, static_cast<int>(layer3.size(2)), static_cast<int>(layer3.size(3)), h, w);
-    hidden = hidden.reshape({-1, hidden.size(2)});
-    hidden.addmm_(embedding_.pool2(layer2).reshape({hidden.size(0), -1}), weight2_.t());
-    return at::mv(at::leaky_relu_(hidden, kLeakySlope), tail_).neg_();
-  }
-
-  /// More hidden units than features (several heads): the features are interpolated, the units come in blocks
-  /// that stay in the cache.
-  torch::Tensor wide_scores(const torch::Tensor& layer2, const torch::Tensor& layer3) const {
-    const torch::Tensor z = embedding_.embed(layer2, layer3).to(blocks_[0].weight.scalar_type());
-    torch::Tensor score = torch::zeros({z.size(0)});
-    for (const Block& block : blocks_) {
-      torch::Tensor hidden = at::linear(z, block.weight, block.bias).to(torch::kFloat);
-      score.sub_(at::mv(at::leaky_relu_(hidden, kLeakySlope), block.tail));
-    }
-    return score;
-  }
-
-  static constexpr std::int64_t kWideBlock = 512;  // hidden units
-  struct Block {
-    torch::Tensor weight, bias, tail;
-  };
-
   std::shared_ptr<const FeatureExtractor> features_;
-  PatchEmbedding embedding_;
-  torch::Tensor weight2_, weight3_, bias_, tail_;
-  std::vector<Block> blocks_;  ///< empty unless the head is wide
+  FoldedScorer scorer_;
 };
 
 /// Embeddings of images; [images, positions, D].
