@@ -33,6 +33,7 @@ TEST_F(PatchcoreGolden, Embeddings) {
     const torch::Tensor average = positions_of(
         join_maps({average_neighbourhoods(two), average_neighbourhoods(three)}, Alignment::kBilinear));
     expect_close(average.flatten(0, 1), at(grid + "average"), 1e-4);
+    expect_close(mean_patches(two, three).flatten(0, 1), at(grid + "average"), 1e-4);
     const PatchEmbedding published(static_cast<int>(two.size(1)), static_cast<int>(three.size(1)), 40, 40);
     expect_close(published.embed(two, three), at(grid + "official"), 1e-4);
   }

@@ -52,7 +52,7 @@ std::vector<Candidate> built_in_candidates(const std::string& backbone,
   };
   std::vector<Candidate> all;
   const auto add_whole = [&](TrainingKind training) {
-    for (const std::string& method : method_names()) {
+    for (const std::string& method : methods.empty() ? candidate_methods() : method_names()) {
       if (make_method(method)->needs().training == training)
         all.push_back(of(method, own_size(method, backbone), 1, Align::kNone));
     }

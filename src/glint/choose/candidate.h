@@ -25,9 +25,9 @@ struct Candidate {
   static Candidate from_json(const nlohmann::json& json);
 };
 
-/// In the order in which a budget is spent: every method that trains in one pass, other views for the default
-/// and for one that compares places, then the methods that train in meta-epochs. Only of `methods` where that
-/// is not empty. Error(kConfig) for an unknown method.
+/// In the order in which a budget is spent: every one of candidate_methods() that trains in one pass, other
+/// views for the default and for one that compares places, then the methods that train in meta-epochs. Only
+/// of `methods` where that is not empty. Error(kConfig) for an unknown method.
 std::vector<Candidate> built_in_candidates(const std::string& backbone,
                                            const std::vector<std::string>& methods);
 

@@ -30,19 +30,20 @@ namespace {
 struct MethodEntry {
   const char* name;
   std::unique_ptr<Method> (*make)();
-  bool in_study = false;  ///< study_methods
+  bool in_study = false;   ///< study_methods
+  bool candidate = false;  ///< candidate_methods
 };
 
 // The visible list of methods; the first is the default.
 const MethodEntry kMethods[] = {
-    {"patchcore", &make_patchcore},
-    {"simplenet", &make_simplenet, true},
-    {"inp_former", &make_inp_former, true},
-    {"hybrid", &make_hybrid, true},
-    {"padim", &make_padim},
-    {"dfm", &make_dfm},
-    {"spade", &make_spade},
-    {"supersimplenet", &make_supersimplenet},
+    {"patchcore", &make_patchcore, false, true},
+    {"simplenet", &make_simplenet, true, true},
+    {"inp_former", &make_inp_former, true, true},
+    {"hybrid", &make_hybrid, true, true},
+    {"padim", &make_padim, false, true},
+    {"dfm", &make_dfm, false, true},
+    {"spade", &make_spade, false, true},
+    {"supersimplenet", &make_supersimplenet, false, true},
     {"variation_model", &make_variation_model},
     {"template", &make_template},
     {"morphology", &make_morphology},
@@ -114,6 +115,14 @@ std::vector<std::string> study_methods() {
   std::vector<std::string> names;
   for (const MethodEntry& entry : kMethods) {
     if (entry.in_study) names.emplace_back(entry.name);
+  }
+  return names;
+}
+
+std::vector<std::string> candidate_methods() {
+  std::vector<std::string> names;
+  for (const MethodEntry& entry : kMethods) {
+    if (entry.candidate) names.emplace_back(entry.name);
   }
   return names;
 }

@@ -167,6 +167,9 @@ std::string position_bound_method();
 /// Those that the industrial study compared and whose recipes it gave, the one that its experiments vary
 /// first.
 std::vector<std::string> study_methods();
+/// Those that a choice within a budget tries when none are named: strong, or quick to train. The others of
+/// the study are slower to train than a budget allows, or weak.
+std::vector<std::string> candidate_methods();
 std::vector<std::string> method_names();
 /// Error(kConfig) with the nearest name when unknown.
 std::unique_ptr<Method> make_method(const std::string& name);

@@ -1,10 +1,13 @@
 #include "glint/detect/patch_features.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 
 #include "glint/base/error.h"
+#include "glint/detect/bilinear_axis.h"
+#include "glint/detect/patch_kernels.h"
 #include "glint/nn/tensors.h"
 
 namespace glint {
@@ -18,6 +21,53 @@ std::vector<torch::Tensor> map_tensors(const FeatureExtractor& features, const s
 
 torch::Tensor average_neighbourhoods(const torch::Tensor& maps) {
   return at::avg_pool2d(maps, 3, 1, 1);
+}
+
+torch::Tensor mean_patches(const torch::Tensor& fine, const torch::Tensor& coarse) {
+  const torch::Tensor large = fine.contiguous(at::MemoryFormat::ChannelsLast),
+                      small = coarse.contiguous(at::MemoryFormat::ChannelsLast);
+  GLINT_CHECK(large.scalar_type() == torch::kFloat && small.scalar_type() == torch::kFloat);
+  const std::int64_t images = large.size(0), c2 = large.size(1), h = large.size(2), w = large.size(3),
+                     c3 = small.size(1), h3 = small.size(2), w3 = small.size(3);
+  torch::Tensor out = torch::empty({images, h * w, c2 + c3}), means = torch::empty({images, h3, w3, c3});
+  std::vector<AxisPosition> across, down;
+  place_axis(w3, w, across);
+  place_axis(h3, h, down);
+  // Row by row: means of `map`'s row y, every position `step` values from the next.
+  const auto mean_row = [](const torch::Tensor& map, std::int64_t image, std::int64_t y, std::int64_t step,
+                           float* to) {
+    const std::int64_t rows = map.size(2), columns = map.size(3), channels = map.size(1);
+    const float* from = map.data_ptr<float>() + (image * rows + y) * columns * channels;
+    const std::int64_t values = columns * channels;
+    thread_local std::vector<float> sums;
+    sums.resize(static_cast<std::size_t>(values));
+    sum_of_rows(y > 0 ? from - values : nullptr, from, y + 1 < rows ? from + values : nullptr, values,
+                sums.data());
+    mean_of_neighbours(sums.data(), columns, channels, step, to);
+  };
+  auto *result = out.data_ptr<float>(), *coarse_means = means.data_ptr<float>();
+  at::parallel_for(0, images * h3, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      mean_row(small, i / h3, i % h3, c3, coarse_means + i * w3 * c3);
+  });
+  at::parallel_for(0, images * h, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      float* to = result + i * w * (c2 + c3);
+      mean_row(large, i / h, i % h, c2 + c3, to);
+      const AxisPosition& v = down[static_cast<std::size_t>(i % h)];
+      const float* plane = coarse_means + i / h * h3 * w3 * c3;
+      for (std::int64_t x = 0; x < w; ++x) {
+        const AxisPosition& u = across[static_cast<std::size_t>(x)];
+        const auto row = [&](std::int64_t yy, std::int64_t xx) { return plane + (yy * w3 + xx) * c3; };
+        const float* const rows[4] = {row(v.low, u.low), row(v.low, u.high), row(v.high, u.low),
+                                      row(v.high, u.high)};
+        const float shares[4] = {(1 - v.share) * (1 - u.share), (1 - v.share) * u.share,
+                                 v.share * (1 - u.share), v.share * u.share};
+        mix_rows(rows, shares, c3, to + x * (c2 + c3) + c2);
+      }
+    }
+  });
+  return out;
 }
 
 torch::Tensor join_maps(const std::vector<torch::Tensor>& maps, Alignment alignment) {

@@ -26,6 +26,10 @@ std::vector<torch::Tensor> map_tensors(const FeatureExtractor& features, const s
 /// maps [B, C, H, W] float32.
 torch::Tensor average_neighbourhoods(const torch::Tensor& maps);
 
+/// average_neighbourhoods of both maps, the coarse one's bilinear on the fine one's grid (as join_maps),
+/// joined per position: [B, h * w, C_fine + C_coarse].
+torch::Tensor mean_patches(const torch::Tensor& fine, const torch::Tensor& coarse);
+
 /// maps: [B, C_i, H_i, W_i], the largest grid first -> [B, sum C_i, H_0, W_0].
 torch::Tensor join_maps(const std::vector<torch::Tensor>& maps, Alignment alignment);
 

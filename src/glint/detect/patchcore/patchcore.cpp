@@ -54,9 +54,7 @@ class PatchcoreFeatures {
       return {published_->embed(maps[0], maps[1]).reshape({std::ssize(images), -1, published_->dimension()}),
               h, w};
     }
-    return {positions_of(join_maps({average_neighbourhoods(maps[0]), average_neighbourhoods(maps[1])},
-                                   Alignment::kBilinear)),
-            h, w};
+    return {mean_patches(maps[0], maps[1]), h, w};
   }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/object_pool.h"
+#include "glint/detect/bilinear_axis.h"
 #include "glint/detect/simplenet/folded_kernels.h"
 #include "glint/nn/fused_net.h"
 #include "glint/nn/packed_linear.h"
@@ -92,22 +93,6 @@ struct PaddedLayer {
     }
   }
 };
-
-/// How a fine position lies between two coarse ones, along one axis (no corner alignment).
-struct AxisPosition {
-  std::int64_t low = 0, high = 0;
-  float share = 0;  ///< of the higher one
-};
-
-void place_axis(std::int64_t coarse, std::int64_t fine, std::vector<AxisPosition>& out) {
-  out.resize(static_cast<std::size_t>(fine));
-  const float scale = static_cast<float>(coarse) / static_cast<float>(fine);
-  for (std::int64_t i = 0; i < fine; ++i) {
-    const float at = std::max(0.0F, (static_cast<float>(i) + 0.5F) * scale - 0.5F);
-    const auto low = std::min(static_cast<std::int64_t>(at), coarse - 1);
-    out[static_cast<std::size_t>(i)] = {low, std::min(low + 1, coarse - 1), at - static_cast<float>(low)};
-  }
-}
 
 struct Workspace {
   PaddedLayer layer2, layer3;
