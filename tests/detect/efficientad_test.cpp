@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <optional>
 
+#include "glint/base/error.h"
 #include "glint/detect/efficientad/losses.h"
 #include "glint/detect/efficientad/network.h"
 #include "glint/detect/efficientad/pictures.h"
@@ -148,6 +151,254 @@ TEST_F(EfficientAdGolden, Maps) {
     expect_close(torch::tensor(*std::max_element(large.values.begin(), large.values.end())),
                  at("map.image_score")[i], 1e-5);
   }
+}
+
+TEST(EfficientAd, QuantileInterpolatesBetweenNeighbours) {
+  const torch::Tensor values = torch::tensor({4.0F, 1.0F, 3.0F, 2.0F});
+  EXPECT_NEAR(linear_quantile(values, 0), 1, 1e-7);
+  EXPECT_NEAR(linear_quantile(values, 0.5), 2.5, 1e-7);
+  EXPECT_NEAR(linear_quantile(values, 0.9), 3.7, 1e-6);
+  EXPECT_NEAR(linear_quantile(values, 1), 4, 1e-7);
+  // 0.1 (m - q_a) / (q_b - q_a), the published scale, of both maps alike
+  MapScale scale;
+  scale.teacher = scale.autoencoder = {0.2, 0.6};
+  const torch::Tensor half = torch::full({1, 2, 2}, 0.5);
+  EXPECT_NEAR(scale.combined({half, half}).max().item<double>(), 0.075, 1e-7);
+}
+
+TEST(EfficientAd, JitterChangesOneThingAtATime) {
+  RgbImage image(2, 1);
+  image.pixels = {100, 50, 200, 30, 30, 30};  // greys 82 and 30, mean 56
+  EXPECT_EQ(jittered(image, Jitter::kBrightness, 1.2).pixels,
+            (std::vector<std::uint8_t>{120, 60, 240, 36, 36, 36}));
+  EXPECT_EQ(jittered(image, Jitter::kContrast, 0.5).pixels,
+            (std::vector<std::uint8_t>{78, 53, 128, 43, 43, 43}));
+  EXPECT_EQ(jittered(image, Jitter::kSaturation, 0).pixels, greyed(image).pixels);
+  EXPECT_EQ(greyed(image).pixels, (std::vector<std::uint8_t>{82, 82, 82, 30, 30, 30}));
+  EXPECT_EQ(jittered(image, Jitter::kSaturation, 1).pixels, image.pixels);
+}
+
+TEST(EfficientAd, TheBaselineIsThePublishedLengthAndTheOthersAreShort) {
+  const auto lengths = [](Recipe recipe) {
+    const auto method = make_efficientad();
+    const RecipeDefaults defaults = method->apply_recipe(recipe, backbone_spec("resnet18"));
+    EXPECT_EQ(defaults.input.size, 256);
+    EXPECT_EQ(defaults.scoring.smoothing_sigma, 0);
+    EXPECT_FALSE(defaults.mild_augmentation);
+    OptionTable table;
+    method->describe(table);
+    const nlohmann::json options = table.to_json()["efficientad"];
+    return std::pair(options["meta_epochs"].get<int>() * options["steps"].get<int>(),
+                     options["distill_epochs"].get<int>() * options["distill_steps"].get<int>());
+  };
+  EXPECT_EQ(lengths(Recipe::kBaseline), std::pair(70000, 60000));
+  EXPECT_LT(lengths(Recipe::kRefined).first, 7000);
+  EXPECT_LT(lengths(Recipe::kRefined).second, 6000);
+}
+
+TEST(EfficientAd, SmallInputsAreRefused) {
+  const auto refusal = [](int size, double aspect) -> std::string {
+    InputOptions input;
+    input.size = size;
+    input.aspect = aspect;
+    try {
+      make_efficientad()->validate(backbone_spec("resnet18"), input);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kConfig);
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(256, 1), "");
+  EXPECT_EQ(refusal(512, 4), "");
+  EXPECT_NE(refusal(224, 1).find("input.size"), std::string::npos);
+  EXPECT_NE(refusal(256, 2).find("input.size"), std::string::npos);
+}
+
+/// Maps that depend on the picture's own colours, with as many channels as the network that it says it is.
+class ColourMaps : public FeatureExtractor {
+ public:
+  explicit ColourMaps(std::string name = "resnet18") : name_(std::move(name)) {}
+  const BackboneSpec& spec() const override { return backbone_spec(name_); }
+  Precision precision() const override { return Precision::kFloat32; }
+  Engine engine() const override { return Engine::kTorch; }
+  DeviceChoice place() const override { return DeviceChoice::kCpu; }
+  std::vector<HostBuffer> maps(const std::vector<RgbImage>& images,
+                               const std::vector<int>& layers) const override {
+    const torch::Tensor x = images_to_tensor(images, kImageNetMean, kImageNetStd);
+    std::vector<HostBuffer> out;
+    for (const int layer : layers) {
+      const std::int64_t cell = 2 << layer;
+      const torch::Tensor pooled = at::avg_pool2d(x, {cell, cell});
+      const std::int64_t repeats = (spec().channels(layer) + 2) / 3;
+      out.push_back(
+          share_buffer(pooled.repeat({1, repeats, 1, 1}).slice(1, 0, spec().channels(layer)).contiguous()));
+    }
+    return out;
+  }
+  std::vector<HostBuffer> tokens(const std::vector<RgbImage>&, const std::vector<int>&) const override {
+    fail(ErrorCode::kConfig, "no tokens");
+  }
+
+ private:
+  std::string name_;
+};
+
+/// Stripes on a gradient, a little different each time.
+RgbImage striped(std::uint64_t seed, int side = 256) {
+  Rng rng(seed);
+  const double period = rng.uniform(14, 18), shift = rng.uniform(0, 20);
+  RgbImage image(side, side);
+  for (int y = 0; y < side; ++y) {
+    for (int x = 0; x < side; ++x) {
+      const double wave = 60 * std::sin((x + shift) / period) + 100 + 0.2 * y;
+      for (int c = 0; c < 3; ++c) image.at(x, y)[c] = static_cast<std::uint8_t>(wave + 15 * c);
+    }
+  }
+  return image;
+}
+
+TEST(EfficientAd, TargetsHaveTheTeachersChannelsOnAQuarterOfThePicture) {
+  for (const char* backbone : {"resnet18", "resnet50"}) {
+    const torch::Tensor targets = teacher_targets(ColourMaps(backbone), {striped(1, 64), striped(2, 64)});
+    EXPECT_EQ(targets.sizes(), (std::vector<std::int64_t>{2, kTeacherChannels, 16, 16})) << backbone;
+  }
+}
+
+/// A narrow network and few steps: for tests of the chain, not of its quality.
+class EfficientAdTraining : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    method_ = make_efficientad();
+    method_->apply_recipe(Recipe::kRefined, backbone_spec("resnet18"));
+    OptionTable table;
+    method_->describe(table);
+    for (const char* setting :
+         {"efficientad.width=0.03", "efficientad.meta_epochs=2", "efficientad.steps=2",
+          "efficientad.learning_rate=0.001", "efficientad.distill_epochs=2", "efficientad.distill_steps=4",
+          "efficientad.distill_batch=2", "efficientad.distill_learning_rate=0.01"}) {
+      table.set_assignment(setting);
+    }
+    input_ = FitInput{};
+    input_.images = 3;
+    input_.image = [](int i, int) { return striped(static_cast<std::uint64_t>(i)); };
+    input_.textures = {5, [](int i) { return striped(100 + static_cast<std::uint64_t>(i)); }};
+    input_.normalisation = {striped(50), striped(51)};
+    input_.held_out = {striped(60)};
+    input_.seed = 5;
+    input_.precision = Precision::kFloat32;
+    FitInput whole = input_;
+    whole.on_meta_epoch = [](const TrainingState& state) { states_.push_back(state); };
+    result_ = method_->fit(ColourMaps(), whole);
+  }
+  static void TearDownTestSuite() {
+    method_.reset();
+    states_.clear();
+    result_ = {};
+  }
+
+  static std::unique_ptr<Detector> load(const TensorDict& weights) {
+    return method_->load(std::make_shared<ColourMaps>(), weights, "m.glint");
+  }
+
+  inline static std::unique_ptr<Method> method_;
+  inline static FitInput input_;
+  inline static std::vector<TrainingState> states_;
+  inline static FitResult result_;
+};
+
+TEST_F(EfficientAdTraining, ResumesBitForBitInBothParts) {
+  ASSERT_EQ(states_.size(), 4U);
+  for (const std::size_t i : {0U, 1U, 2U}) {
+    EXPECT_EQ(states_[i].meta_epoch, static_cast<int>(i) + 1);
+    EXPECT_EQ(states_[i].usable, i >= 2) << i;  // a teacher alone judges nothing
+    FitInput rest = input_;
+    rest.resume = states_[i];
+    const FitResult resumed = method_->fit(ColourMaps(), rest);
+    ASSERT_EQ(resumed.weights.size(), result_.weights.size());
+    for (const auto& [name, tensor] : result_.weights)
+      ASSERT_EQ(resumed.weights.at(name).data, tensor.data) << i << " " << name;
+    ASSERT_EQ(resumed.record.series.size(), 2U);
+    EXPECT_EQ(resumed.record.series[1].values, result_.record.series[1].values);
+    ASSERT_EQ(resumed.record.parts.size(), 1U);
+    EXPECT_EQ(resumed.record.parts[0].series[1].values, result_.record.parts[0].series[1].values);
+  }
+  const TensorDict kept = method_->weights_of(states_.back().tensors);
+  ASSERT_EQ(kept.size(), result_.weights.size());
+  for (const auto& [name, tensor] : result_.weights) EXPECT_EQ(kept.at(name).data, tensor.data) << name;
+}
+
+TEST_F(EfficientAdTraining, SaysWhatItsTeacherIs) {
+  const TrainingRecord& record = result_.record;
+  EXPECT_NE(std::get<std::string>(record.figures.at("teacher")).find("distilled from the backbone"),
+            std::string::npos);
+  EXPECT_EQ(std::get<std::string>(record.figures.at("teacher_length")),
+            "16 pictures; published: 960000: a short recipe");
+  EXPECT_EQ(std::get<std::string>(record.figures.at("length")),
+            "4 steps of one picture; published: 70000: a short recipe");
+  const TrainingRecord& teacher = record.parts.at(0);
+  EXPECT_EQ(teacher.name, "teacher");
+  EXPECT_LT(teacher.series[1].value("unexplained"), teacher.series[0].value("unexplained"));
+  EXPECT_EQ(std::get<double>(record.figures.at("teacher_unexplained_share")),
+            teacher.series[1].value("unexplained"));
+  EXPECT_GT(record.series[0].value("penalty_loss"), 0);
+}
+
+TEST_F(EfficientAdTraining, JudgesEachInputByItself) {
+  const auto detector = load(result_.weights);
+  RgbImage defective = striped(50);
+  for (int y = 120; y < 150; ++y) {
+    for (int x = 100; x < 160; ++x) defective.at(x, y)[0] = static_cast<std::uint8_t>(x % 2 == 0 ? 255 : 0);
+  }
+  const auto both = detector->patch_scores({striped(50), defective});
+  const auto alone = detector->patch_scores({defective});
+  ASSERT_EQ(both[1].map.width, 64);
+  ASSERT_EQ(both[1].map.height, 64);
+  double inside = -1e9, outside = -1e9;
+  for (int y = 0; y < 64; ++y) {
+    for (int x = 0; x < 64; ++x) {
+      const auto i = static_cast<std::size_t>(y * 64 + x);
+      if (x < 4 || y < 4 || x >= 60 || y >= 60) EXPECT_EQ(both[1].map.values[i], 0);
+      ASSERT_NEAR(both[1].map.values[i], alone[0].map.values[i], 1e-3);
+      const double more = both[1].map.values[i] - both[0].map.values[i];
+      double& most = x >= 22 && x <= 42 && y >= 27 && y <= 40 ? inside : outside;
+      most = std::max(most, std::abs(more));
+    }
+  }
+  EXPECT_GT(inside, outside);
+}
+
+TEST_F(EfficientAdTraining, ADamagedModelIsRefused) {
+  const auto refused = [&](const std::string& name, const std::optional<HostTensor>& value) {
+    TensorDict bad = result_.weights;
+    bad.erase(name);
+    if (value) bad[name] = *value;
+    try {
+      load(bad);
+      ADD_FAILURE() << name;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kBadInput);
+      EXPECT_NE(std::string(e.what()).find(name), std::string::npos) << e.what();
+      EXPECT_NE(std::string(e.what()).find("m.glint"), std::string::npos) << e.what();
+    }
+  };
+  const auto changed = [&](const std::string& name, float first) {
+    HostTensor t = result_.weights.at(name);
+    std::memcpy(t.data.data(), &first, sizeof first);
+    return t;
+  };
+  for (const char* name :
+       {"teacher.0.weight", "student.8.bias", "autoencoder.10.weight", "teacher_output.mean"}) {
+    refused(name, std::nullopt);
+    refused(name, changed(name, NAN));
+    refused(name, from_floats({1, 2}, {2}));
+  }
+  refused("teacher_output.std", changed("teacher_output.std", 0));
+  const auto numbers = [](std::vector<double> v) { return to_host(torch::tensor(v, torch::kDouble)); };
+  refused("map_quantiles", std::nullopt);
+  refused("map_quantiles", numbers({0, 1, 2}));
+  refused("map_quantiles", numbers({0.2, 0.1, 0, 1}));
+  refused("map_quantiles", numbers({0, 1, 0, NAN}));
 }
 
 }  // namespace

@@ -42,10 +42,10 @@ struct DistillResult {
 RgbImage distillation_crop(const RgbImage& image, int side_px, Rng& rng);
 
 /// Loss: mean over layer2, layer3 of the squared error over the teacher's channel variance. Each image is
-/// used as distillation_crop shows it. One image in fifty (at least
-/// 8) is held out for the report. Steps depend only on (seed, step): a resumed run equals an uninterrupted
-/// one. With a bfloat16 teacher the student's products are bfloat16 too. The state file stays until the
-/// caller, who has written the result, removes it.
+/// used as distillation_crop shows it. One image in fifty (at least 8) is held out for the report. Steps
+/// depend only on (seed, step): a resumed run equals an uninterrupted one. With a bfloat16 teacher the
+/// student's products are bfloat16 too. The state file stays until the caller, who has written the result,
+/// removes it.
 DistillResult distill(const Backbone& teacher, const BackboneSpec& student,
                       const std::vector<std::filesystem::path>& images, const DistillOptions& options,
                       ProgressSink& progress);
