@@ -121,7 +121,7 @@ class EfficientAd : public Method {
   }
 
   MethodNeeds needs() const override {
-    return {.layers = kTeacherLayers, .normalisation_share = kNormalisationShare, .textures = true};
+    return {.layers = kDescribedLayers, .textures = true, .normalisation_share = kNormalisationShare};
   }
 
   void validate(const BackboneSpec&, const InputOptions& input) const override {
@@ -182,7 +182,7 @@ class EfficientAd : public Method {
         kPublishedTeacherPictures, "pictures");
     record.figures["length"] = length_of(static_cast<std::int64_t>(options_.meta_epochs) * options_.steps,
                                          kPublishedSteps, "steps of one picture");
-    record.times = TrainingTimes{teacher.record.times->training, watch.seconds()};
+    record.times = TrainingTimes{0, watch.seconds() + (taught ? teacher.record.times->training : 0)};
     return result;
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "glint/base/error.h"
 
@@ -55,7 +56,7 @@ struct EncoderLayer {
 };
 constexpr EncoderLayer kEncoder[] = {{"0", 32}, {"2", 32}, {"4", 64}, {"6", 64}, {"8", 64}};
 constexpr const char* kCode = "10";  // 8 x 8
-constexpr const char* kDecoder[] = {"12", "16", "20", "24", "28", "32"};
+constexpr const char* kDecoderConvs[] = {"12", "16", "20", "24", "28", "32"};
 constexpr const char* kDecoderTail = "36";
 constexpr const char* kDecoderOut = "38";
 
@@ -67,7 +68,7 @@ NetLayout autoencoder_layout(int outputs) {
     inputs = layer.channels;
   }
   layout.conv(kCode, kAutoencoderWidth, inputs, 8, true);
-  for (const char* name : kDecoder) layout.conv(name, kAutoencoderWidth, kAutoencoderWidth, 4, true);
+  for (const char* name : kDecoderConvs) layout.conv(name, kAutoencoderWidth, kAutoencoderWidth, 4, true);
   layout.conv(kDecoderTail, kAutoencoderWidth, kAutoencoderWidth, 3, true);
   return layout.conv(kDecoderOut, outputs, kAutoencoderWidth, 3, true);
 }
@@ -138,9 +139,9 @@ torch::Tensor PatchAutoencoder::reconstruct(const torch::Tensor& pictures, Image
     x = at::relu(net_.conv(x, layer.name, {.stride = 2, .padding = 1}));
   x = net_.conv(x, kCode);
   const auto rows = decoder_sides(height), columns = decoder_sides(width);
-  for (std::size_t i = 0; i < std::size(kDecoder); ++i) {
+  for (std::size_t i = 0; i < std::size(kDecoderConvs); ++i) {
     x = at::upsample_bilinear2d(x, {rows[i], columns[i]}, /*align_corners=*/false);
-    x = at::relu(net_.conv(x, kDecoder[i], {.padding = 2}));
+    x = at::relu(net_.conv(x, kDecoderConvs[i], {.padding = 2}));
     if (dropout != nullptr) x = dropped(x, *dropout);
   }
   x = at::upsample_bilinear2d(x, {grid.height, grid.width}, /*align_corners=*/false);

@@ -22,7 +22,7 @@ constexpr const char* kTargetPrefix = "targets.";
 constexpr const char* kTeacherOptimizer = "adam.teacher.";
 constexpr const char* kUnexplained = "unexplained";
 
-torch::Tensor per_channel(const torch::Tensor& values) {
+torch::Tensor over_channels(const torch::Tensor& values) {
   return values.reshape({1, -1, 1, 1});
 }
 
@@ -52,7 +52,7 @@ ChannelScale target_scale(const FeatureExtractor& backbone, const FitInput& inpu
 }  // namespace
 
 torch::Tensor ChannelScale::normalised(const torch::Tensor& maps) const {
-  return (maps - per_channel(mean)) / per_channel(std);
+  return (maps - over_channels(mean)) / over_channels(std);
 }
 
 void ChannelScale::save(TensorDict& tensors, const std::string& prefix) const {
@@ -92,7 +92,7 @@ torch::Tensor teacher_targets(const FeatureExtractor& backbone, const std::vecto
     doubled[static_cast<std::size_t>(i)] = resize_antialiased(picture, 2 * picture.width, 2 * picture.height);
   });
   const torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> maps = map_tensors(backbone, doubled, kTeacherLayers);
+  std::vector<torch::Tensor> maps = map_tensors(backbone, doubled, kDescribedLayers);
   for (torch::Tensor& map : maps) map = average_neighbourhoods(map);
   const torch::Tensor joined = join_maps(maps, Alignment::kBilinear);
   if (joined.size(1) == kTeacherChannels) return joined;

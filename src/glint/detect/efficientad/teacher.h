@@ -18,7 +18,7 @@ namespace glint {
 /// Channels of the teacher's output (published).
 inline constexpr int kTeacherChannels = 384;
 /// Layers of the backbone that the teacher learns from.
-inline const std::vector<int> kTeacherLayers = {2, 3};
+inline const std::vector<int> kDescribedLayers = {2, 3};
 
 /// Per channel, over pictures and places.
 struct ChannelScale {
