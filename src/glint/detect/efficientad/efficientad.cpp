@@ -139,11 +139,11 @@ class EfficientAd : public Method {
     // The teacher first. Resume states carry it along.
     const Stopwatch watch;
     FitResult teacher;
+    FitInput part = input;
     const bool taught = input.resume && !input.resume->record.parts.empty();
     if (taught) {
       teacher = {take_prefixed(input.resume->tensors, kTeacherPrefix), input.resume->record.parts[0]};
     } else {
-      FitInput part = input;
       if (input.on_meta_epoch) {
         part.on_meta_epoch = [&](const TrainingState& state) {
           TrainingState half = state;
@@ -155,12 +155,10 @@ class EfficientAd : public Method {
       teacher.record.name = kTeacherPart;
       teacher.record.times = TrainingTimes{0, watch.seconds()};
     }
-
-    FitInput part = input;
     part.resume.reset();
     if (taught) {
-      part.resume = input.resume;
-      part.resume->meta_epoch -= options_.distill_epochs;
+      part.resume = TrainingState{input.resume->meta_epoch - options_.distill_epochs, input.resume->tensors,
+                                  input.resume->record};
     }
     if (input.on_meta_epoch) {
       part.on_meta_epoch = [&](const TrainingState& state) {
