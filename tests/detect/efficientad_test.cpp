@@ -358,7 +358,9 @@ TEST_F(EfficientAdTraining, JudgesEachInputByItself) {
   for (int y = 0; y < 64; ++y) {
     for (int x = 0; x < 64; ++x) {
       const auto i = static_cast<std::size_t>(y * 64 + x);
-      if (x < 4 || y < 4 || x >= 60 || y >= 60) EXPECT_EQ(both[1].map.values[i], 0);
+      if (x < 4 || y < 4 || x >= 60 || y >= 60) {
+        EXPECT_EQ(both[1].map.values[i], 0);
+      }
       ASSERT_NEAR(both[1].map.values[i], alone[0].map.values[i], 1e-3);
       const double more = both[1].map.values[i] - both[0].map.values[i];
       double& most = x >= 22 && x <= 42 && y >= 27 && y <= 40 ? inside : outside;
