@@ -274,8 +274,8 @@ class EfficientAdTraining : public ::testing::Test {
     OptionTable table;
     method_->describe(table);
     for (const char* setting :
-         {"efficientad.width=0.03", "efficientad.meta_epochs=2", "efficientad.steps=2",
-          "efficientad.learning_rate=0.001", "efficientad.distill_epochs=2", "efficientad.distill_steps=4",
+         {"efficientad.width=0.125", "efficientad.meta_epochs=2", "efficientad.steps=2",
+          "efficientad.learning_rate=0.001", "efficientad.distill_epochs=2", "efficientad.distill_steps=2",
           "efficientad.distill_batch=2", "efficientad.distill_learning_rate=0.01"}) {
       table.set_assignment(setting);
     }
@@ -333,7 +333,7 @@ TEST_F(EfficientAdTraining, SaysWhatItsTeacherIs) {
   EXPECT_NE(std::get<std::string>(record.figures.at("teacher")).find("distilled from the backbone"),
             std::string::npos);
   EXPECT_EQ(std::get<std::string>(record.figures.at("teacher_length")),
-            "16 pictures; published: 960000: a short recipe");
+            "8 pictures; published: 960000: a short recipe");
   EXPECT_EQ(std::get<std::string>(record.figures.at("length")),
             "4 steps of one picture; published: 70000: a short recipe");
   const TrainingRecord& teacher = record.parts.at(0);
