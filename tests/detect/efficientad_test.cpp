@@ -274,7 +274,7 @@ class EfficientAdTraining : public ::testing::Test {
     OptionTable table;
     method_->describe(table);
     for (const char* setting :
-         {"efficientad.width=0.125", "efficientad.meta_epochs=2", "efficientad.steps=2",
+         {"efficientad.width=0.125", "efficientad.meta_epochs=2", "efficientad.steps=1",
           "efficientad.learning_rate=0.001", "efficientad.distill_epochs=2", "efficientad.distill_steps=2",
           "efficientad.distill_batch=2", "efficientad.distill_learning_rate=0.01"}) {
       table.set_assignment(setting);
@@ -335,7 +335,7 @@ TEST_F(EfficientAdTraining, SaysWhatItsTeacherIs) {
   EXPECT_EQ(std::get<std::string>(record.figures.at("teacher_length")),
             "8 pictures; published: 960000: a short recipe");
   EXPECT_EQ(std::get<std::string>(record.figures.at("length")),
-            "4 steps of one picture; published: 70000: a short recipe");
+            "2 steps of one picture; published: 70000: a short recipe");
   const TrainingRecord& teacher = record.parts.at(0);
   EXPECT_EQ(teacher.name, "teacher");
   EXPECT_LT(teacher.series[1].value("unexplained"), teacher.series[0].value("unexplained"));

@@ -40,7 +40,7 @@ torch::Tensor network_input(const std::vector<RgbImage>& pictures) {
 
 /// Mean and deviation of the targets over pictures that train nothing: published, over 10,000.
 ChannelScale target_scale(const FeatureExtractor& backbone, const FitInput& input, std::int64_t steps) {
-  constexpr int kBatches = 16, kPictures = 8;
+  constexpr int kBatches = 4, kPictures = 8;
   ChannelSums sums;
   for (int i = 0; i < kBatches; ++i) {
     throw_if_cancelled();
