@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kPublishedReversePasses = 200;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
-constexpr int kShortReversePasses = 60;
+constexpr int kShortReversePasses = 40;
 constexpr const char* kReverseAdam = "adam.";
 /// Of the input: below, the code is a single cell, over which one image has no batch statistics.
 constexpr int kLeastReverseSide = 64;
