@@ -5,6 +5,7 @@
 #include "glint/detect/autoencoder/autoencoder.h"
 #include "glint/detect/cflow/cflow.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/efficientad/efficientad.h"
 #include "glint/detect/f_anogan/f_anogan.h"
 #include "glint/detect/fastflow/fastflow.h"
 #include "glint/detect/ganomaly/ganomaly.h"
@@ -55,6 +56,7 @@ const MethodEntry kMethods[] = {
     {"cflow", &make_cflow},
     {"stfpm", &make_stfpm},
     {"reverse_distillation", &make_reverse_distillation},
+    {"efficientad", &make_efficientad},
     {"autoencoder", &make_autoencoder},
     {"vae", &make_vae},
     {"memae", &make_memae},

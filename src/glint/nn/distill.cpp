@@ -31,19 +31,6 @@ RgbImage load_reduced(const fs::path& path) {
                             std::max(1, static_cast<int>(std::lround(image.height * scale))));
 }
 
-RgbImage random_crop(const RgbImage& image, int side, Rng& rng) {
-  const int shorter = std::min(image.width, image.height);
-  const int window = std::max(1, static_cast<int>(shorter * rng.uniform(0.45, 1.0)));
-  RgbImage out = crop(image, static_cast<int>(rng.below(image.width - window + 1)),
-                      static_cast<int>(rng.below(image.height - window + 1)), window, window);
-  out = resize_antialiased(out, side, side);
-  const double turn = 90.0 * static_cast<double>(rng.below(4));
-  out = warp_about_centre(out, turn, 0, 0, 1, rng.below(2) == 1);
-  const double gain = rng.uniform(0.8, 1.2);
-  for (std::uint8_t& v : out.pixels) v = static_cast<std::uint8_t>(std::clamp(v * gain, 0.0, 255.0));
-  return out;
-}
-
 /// Squared error relative to the variance of each of the teacher's channels over the batch.
 torch::Tensor relative_error(const torch::Tensor& student, const torch::Tensor& teacher,
                              const torch::Tensor& variance) {
@@ -113,6 +100,19 @@ void load_state(const fs::path& path, std::vector<torch::Tensor>& parameters, Ad
 
 }  // namespace
 
+RgbImage distillation_crop(const RgbImage& image, int side_px, Rng& rng) {
+  const int shorter = std::min(image.width, image.height);
+  const int window = std::max(1, static_cast<int>(shorter * rng.uniform(0.45, 1.0)));
+  RgbImage out = crop(image, static_cast<int>(rng.below(image.width - window + 1)),
+                      static_cast<int>(rng.below(image.height - window + 1)), window, window);
+  out = resize_antialiased(out, side_px, side_px);
+  const double turn = 90.0 * static_cast<double>(rng.below(4));
+  out = warp_about_centre(out, turn, 0, 0, 1, rng.below(2) == 1);
+  const double gain = rng.uniform(0.8, 1.2);
+  for (std::uint8_t& v : out.pixels) v = static_cast<std::uint8_t>(std::clamp(v * gain, 0.0, 255.0));
+  return out;
+}
+
 DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
                       const std::vector<fs::path>& paths, const DistillOptions& options,
                       ProgressSink& progress) {
@@ -135,7 +135,7 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
   std::vector<RgbImage> check;
   for (std::size_t i = 0; i < std::min<std::size_t>(held_out, 32); ++i) {
     Rng rng(options.seed, "distill.check", i);
-    check.push_back(random_crop(images[order[i]], options.crop_px, rng));
+    check.push_back(distillation_crop(images[order[i]], options.crop_px, rng));
   }
 
   BackboneNet student(student_spec, low_rank_student(teacher.weights(), teacher.spec(), student_spec),
@@ -172,7 +172,7 @@ DistillResult distill(const Backbone& teacher, const BackboneSpec& student_spec,
     parallel_for(options.batch, [&](std::int64_t b) {
       Rng rng(options.seed, "distill.batch", step, b);
       const std::size_t pick = held_out + rng.below(images.size() - held_out);
-      batch[b] = random_crop(images[order[pick]], options.crop_px, rng);
+      batch[b] = distillation_crop(images[order[pick]], options.crop_px, rng);
     });
     const torch::Tensor x = images_to_tensor(batch, kImageNetMean, kImageNetStd);
     const FeatureMaps target = teacher.features(x);

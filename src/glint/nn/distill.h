@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "glint/base/progress.h"
+#include "glint/base/random.h"
 #include "glint/nn/backbone.h"
 
 namespace glint {
@@ -35,11 +36,16 @@ struct DistillResult {
   DistillReport report;
 };
 
+/// What a step of a distillation shows of a picture: a square window of 0.45 to 1 of its shorter side
+/// anywhere in it, brought to `side_px`, perhaps mirrored, turned by quarters, its brightness times 0.8
+/// to 1.2.
+RgbImage distillation_crop(const RgbImage& image, int side_px, Rng& rng);
+
 /// Loss: mean over layer2, layer3 of the squared error over the teacher's channel variance. Each image is
-/// used at random scale, crop, flip, rotation by quarter turns, and brightness. One image in fifty (at least
-/// 8) is held out for the report. Steps depend only on (seed, step): a resumed run equals an uninterrupted
-/// one. With a bfloat16 teacher the student's products are bfloat16 too. The state file stays until the
-/// caller, who has written the result, removes it.
+/// used as distillation_crop shows it. One image in fifty (at least 8) is held out for the report. Steps
+/// depend only on (seed, step): a resumed run equals an uninterrupted one. With a bfloat16 teacher the
+/// student's products are bfloat16 too. The state file stays until the caller, who has written the result,
+/// removes it.
 DistillResult distill(const Backbone& teacher, const BackboneSpec& student,
                       const std::vector<std::filesystem::path>& images, const DistillOptions& options,
                       ProgressSink& progress);
