@@ -2,6 +2,7 @@
 
 #include "glint/base/error.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/draem/draem.h"
 #include "glint/detect/handcrafted/handcrafted.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
@@ -32,6 +33,7 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm},
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
+    {"draem", &make_draem},
     {"variation_model", &make_variation_model},
     {"template", &make_template},
     {"morphology", &make_morphology},
