@@ -1,6 +1,7 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/cutpaste/cutpaste.h"
 #include "glint/detect/dfm/dfm.h"
 #include "glint/detect/draem/draem.h"
 #include "glint/detect/handcrafted/handcrafted.h"
@@ -34,6 +35,7 @@ const MethodEntry kMethods[] = {
     {"spade", &make_spade},
     {"supersimplenet", &make_supersimplenet},
     {"draem", &make_draem},
+    {"cutpaste", &make_cutpaste},
     {"variation_model", &make_variation_model},
     {"template", &make_template},
     {"morphology", &make_morphology},

@@ -34,8 +34,7 @@ constexpr int kDensityPatches = 16;
 constexpr std::int64_t kKernelVectors = 4096;
 
 torch::Tensor cutpaste_pictures(const std::vector<RgbImage>& images) {
-  // ImageNet's means and deviations, as published.
-  return images_to_tensor(images, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225});
+  return images_to_tensor(images, kImageNetMean, kImageNetStd);
 }
 
 RgbImage random_window(const RgbImage& image, int side, Rng& rng) {
@@ -236,7 +235,11 @@ class CutPaste : public Method {
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> vectors;
     std::uint64_t picture = 0;
-    for_each_batch(input, "density of good parts", [&](const std::vector<RgbImage>& images) {
+    FitInput quiet;  // one bar at a time: the training's
+    quiet.images = input.images;
+    quiet.draws = input.draws;
+    quiet.image = input.image;
+    for_each_batch(quiet, "density of good parts", [&](const std::vector<RgbImage>& images) {
       std::vector<RgbImage> judged;
       for (const RgbImage& image : images) {
         Rng rng(input.seed, "cutpaste.density", picture++);
