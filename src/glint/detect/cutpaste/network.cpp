@@ -11,23 +11,27 @@ constexpr const char* kResNet = "resnet18.";
 constexpr const char* kHead = "head.";
 constexpr std::int64_t kClasses = 3, kHiddenWidth = 512, kLastWidth = 128;
 
-ResNetShape cutpaste_shape() {
-  return resnet_shape(backbone_spec("resnet18"), 4);
+ResNetShape cutpaste_resnet(const CutPasteShape& shape) {
+  return resnet_shape(backbone_spec("resnet18"), shape.layers);
 }
 
-NetLayout cutpaste_resnet() {
+NetLayout cutpaste_resnet_layout(const CutPasteShape& shape) {
   NetLayout layout;
-  return add_resnet(layout, cutpaste_shape());
+  return add_resnet(layout, cutpaste_resnet(shape));
 }
 
-CutPasteHead cutpaste_head(int hidden_layers) {
-  CutPasteHead head{kCutPasteVector, {}};
-  head.widths.assign(static_cast<std::size_t>(hidden_layers), kHiddenWidth);
+CutPasteHead cutpaste_head(const CutPasteShape& shape) {
+  CutPasteHead head{shape.vector(), {}};
+  head.widths.assign(static_cast<std::size_t>(shape.hidden_layers), kHiddenWidth);
   head.widths.push_back(kLastWidth);
   return head;
 }
 
 }  // namespace
+
+std::int64_t CutPasteShape::vector() const {
+  return cutpaste_resnet(*this).channels(layers);
+}
 
 NetLayout cutpaste_head_layout(const CutPasteHead& head, const std::string& prefix) {
   NetLayout layout;
@@ -52,21 +56,22 @@ torch::Tensor run_cutpaste_head(const TrainableNet& net, const CutPasteHead& hea
   return net.linear(vectors, fmt::format("{}{}", prefix, at));
 }
 
-CutPasteNetwork CutPasteNetwork::initial(int hidden_layers, std::uint64_t seed) {
-  const CutPasteHead head = cutpaste_head(hidden_layers);
-  return {head, TrainableNet::initial(cutpaste_resnet(), InitialWeights::kKaiming, seed, "cutpaste.resnet"),
-          TrainableNet::initial(cutpaste_head_layout(head), InitialWeights::kTorch, seed, "cutpaste.head")};
+CutPasteNetwork CutPasteNetwork::initial(const CutPasteShape& shape, std::uint64_t seed) {
+  return {
+      shape,
+      TrainableNet::initial(cutpaste_resnet_layout(shape), InitialWeights::kKaiming, seed, "cutpaste.resnet"),
+      TrainableNet::initial(cutpaste_head_layout(cutpaste_head(shape)), InitialWeights::kTorch, seed,
+                            "cutpaste.head")};
 }
 
-CutPasteNetwork CutPasteNetwork::from_dict(const TensorDict& tensors, int hidden_layers,
+CutPasteNetwork CutPasteNetwork::from_dict(const TensorDict& tensors, const CutPasteShape& shape,
                                            const std::string& file) {
-  const CutPasteHead head = cutpaste_head(hidden_layers);
-  return {head, TrainableNet::from_dict(cutpaste_resnet(), tensors, file, kResNet),
-          TrainableNet::from_dict(cutpaste_head_layout(head), tensors, file, kHead)};
+  return {shape, TrainableNet::from_dict(cutpaste_resnet_layout(shape), tensors, file, kResNet),
+          TrainableNet::from_dict(cutpaste_head_layout(cutpaste_head(shape)), tensors, file, kHead)};
 }
 
-std::int64_t CutPasteNetwork::bytes(int hidden_layers) {
-  return cutpaste_resnet().bytes() + cutpaste_head_layout(cutpaste_head(hidden_layers)).bytes();
+std::int64_t CutPasteNetwork::bytes(const CutPasteShape& shape) {
+  return cutpaste_resnet_layout(shape).bytes() + cutpaste_head_layout(cutpaste_head(shape)).bytes();
 }
 
 TensorDict CutPasteNetwork::to_dict() const {
@@ -76,11 +81,11 @@ TensorDict CutPasteNetwork::to_dict() const {
 }
 
 torch::Tensor CutPasteNetwork::maps(const torch::Tensor& pictures, bool training) const {
-  return resnet_maps(resnet_, cutpaste_shape(), pictures, training).back().to(torch::kFloat);
+  return resnet_maps(resnet_, cutpaste_resnet(shape_), pictures, training).back().to(torch::kFloat);
 }
 
 torch::Tensor CutPasteNetwork::logits(const torch::Tensor& vectors, bool training) const {
-  return run_cutpaste_head(head_net_, head_, vectors, training);
+  return run_cutpaste_head(head_net_, cutpaste_head(shape_), vectors, training);
 }
 
 std::vector<torch::Tensor> CutPasteNetwork::parameters() const {

@@ -1,5 +1,5 @@
-// CutPaste's network: a ResNet-18 trained from the start, whose mean of layer4 is the vector that judges, and
-// the head that tells good pictures, cuts and scars apart while it trains.
+// CutPaste's network: a ResNet-18 trained from the start, whose mean of its last layer is the vector that
+// judges, and the head that tells good pictures, cuts and scars apart while it trains.
 #pragma once
 
 #include <torch/types.h>
@@ -22,23 +22,30 @@ NetLayout cutpaste_head_layout(const CutPasteHead& head, const std::string& pref
 torch::Tensor run_cutpaste_head(const TrainableNet& net, const CutPasteHead& head, torch::Tensor vectors,
                                 bool training, const std::string& prefix = "");
 
-inline constexpr std::int64_t kCutPasteVector = 512;
+/// Shape of the network: ResNet-18 up to one of its layers, the hidden layers of its head.
+struct CutPasteShape {
+  int layers = 4;  ///< published: all four
+  int hidden_layers = 1;
+
+  std::int64_t vector() const;  ///< numbers of a picture's vector: 512 with four layers
+};
 
 class CutPasteNetwork {
  public:
   /// ResNet-18 as torchvision begins it, the head as torch does.
-  static CutPasteNetwork initial(int hidden_layers, std::uint64_t seed);
+  static CutPasteNetwork initial(const CutPasteShape& shape, std::uint64_t seed);
   /// Error(kBadInput) as TrainableNet::from_dict.
-  static CutPasteNetwork from_dict(const TensorDict& tensors, int hidden_layers, const std::string& file);
-  static std::int64_t bytes(int hidden_layers);
+  static CutPasteNetwork from_dict(const TensorDict& tensors, const CutPasteShape& shape,
+                                   const std::string& file);
+  static std::int64_t bytes(const CutPasteShape& shape);
   /// torchvision's names behind "resnet18.", and "head.": float32.
   TensorDict to_dict() const;
 
-  /// Normalised pictures [B, 3, H, W] -> layer4 [B, 512, h, w] float32.
+  /// Normalised pictures [B, 3, H, W] -> the last layer's [B, vector, h, w] float32.
   torch::Tensor maps(const torch::Tensor& pictures, bool training) const;
-  /// [B, 512, h, w] -> their means [B, 512].
+  /// [B, vector, h, w] -> their means [B, vector].
   static torch::Tensor vectors_of(const torch::Tensor& maps) { return maps.mean({2, 3}); }
-  /// vectors [B, 512] -> logits [B, 3] float32.
+  /// vectors [B, vector] -> logits [B, 3] float32.
   torch::Tensor logits(const torch::Tensor& vectors, bool training) const;
 
   std::vector<torch::Tensor> parameters() const;
@@ -46,10 +53,10 @@ class CutPasteNetwork {
   void use_bfloat16(bool on);
 
  private:
-  CutPasteNetwork(CutPasteHead head, TrainableNet resnet, TrainableNet head_net)
-      : head_(std::move(head)), resnet_(std::move(resnet)), head_net_(std::move(head_net)) {}
+  CutPasteNetwork(const CutPasteShape& shape, TrainableNet resnet, TrainableNet head_net)
+      : shape_(shape), resnet_(std::move(resnet)), head_net_(std::move(head_net)) {}
 
-  CutPasteHead head_;
+  CutPasteShape shape_;
   TrainableNet resnet_, head_net_;
 };
 
