@@ -170,29 +170,30 @@ TEST(CutPaste, PatchesCoverThePictureAndTheirScoresLieAtTheirCentres) {
 TEST(CutPaste, TheBaselineIsThePublishedRecipeAndTheOthersAreShort) {
   EXPECT_EQ(passes_of("cutpaste", Recipe::kBaseline), 1000);  // 10,000 steps of 32 over 320 pictures
   EXPECT_LT(passes_of("cutpaste", Recipe::kRefined), 100);
-  EXPECT_NE(
-      refusal_of("cutpaste", {"cutpaste.form=patches", "cutpaste.patch=128"}, 96).find("cutpaste.patch"),
-      std::string::npos);
+  EXPECT_NE(refusal_of("cutpaste", {"cutpaste.layers=1", "cutpaste.form=patches", "cutpaste.patch=128"}, 96)
+                .find("cutpaste.patch"),
+            std::string::npos);
   EXPECT_EQ(refusal_of("cutpaste", {"cutpaste.patch=128"}, 96), "");
   std::int64_t parameters = 0;
-  const CutPasteNetwork net = CutPasteNetwork::initial(1, 1);
+  const CutPasteNetwork net = CutPasteNetwork::initial({}, 1);
   for (const torch::Tensor& p : net.parameters()) parameters += p.numel();
   EXPECT_EQ(parameters, 11'689'512 - 513'000 + 329'987);
 }
 
 TEST(CutPaste, ResumesBitForBitAndJudgesEachInputAlone) {
-  ReconstructionTraining training("cutpaste", {}, 32);
+  ReconstructionTraining training("cutpaste", {"cutpaste.layers=2"}, 32);
   training.expect_resume();
-  training.expect_judging(1, false);
+  training.expect_judging(4, false);
   for (const char* tensor :
-       {"resnet18.layer4.1.conv2.weight", "head.1.running_var", "cutpaste.mean", "cutpaste.covariance"})
+       {"resnet18.layer2.1.conv2.weight", "head.1.running_var", "cutpaste.mean", "cutpaste.covariance"})
     training.expect_damage_refused(tensor);
 }
 
 TEST(CutPaste, PatchesWithAKernelDensityResumeBitForBit) {
-  ReconstructionTraining training(
-      "cutpaste",
-      {"cutpaste.form=patches", "cutpaste.density=kernel", "cutpaste.patch=32", "cutpaste.stride=16"}, 48);
+  ReconstructionTraining training("cutpaste",
+                                  {"cutpaste.layers=1", "cutpaste.form=patches", "cutpaste.density=kernel",
+                                   "cutpaste.patch=32", "cutpaste.stride=16"},
+                                  48);
   training.expect_resume();
   training.expect_judging(3, false);
   training.expect_damage_refused("cutpaste.vectors");

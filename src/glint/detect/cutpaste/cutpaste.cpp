@@ -129,7 +129,7 @@ class CutPaste : public Method {
     const bool bf16 = extractor.precision() == Precision::kBFloat16;
     CutPasteNetwork net = input.resume ? CutPasteNetwork::from_dict(input.resume->tensors,
                                                                     options_.hidden_layers, "resume file")
-                                       : CutPasteNetwork::initial(options_.hidden_layers, input.seed);
+                                       : CutPasteNetwork::initial(shape(), input.seed);
     net.require_gradients(true);
     net.use_bfloat16(bf16);
     const std::vector<torch::Tensor> parameters = net.parameters();
@@ -188,25 +188,27 @@ class CutPaste : public Method {
   }
 
   FitSize fit_size(const BackboneSpec&, std::int64_t images, int) const override {
+    const std::int64_t vector = shape().vector();
     const std::int64_t values = options_.density == CutPasteDensity::kKernel
-                                    ? density_vectors(images) * kCutPasteVector
-                                    : kCutPasteVector * (kCutPasteVector + 1);
-    const std::int64_t net = CutPasteNetwork::bytes(options_.hidden_layers),
+                                    ? density_vectors(images) * vector
+                                    : vector * (vector + 1);
+    const std::int64_t net = CutPasteNetwork::bytes(shape()),
                        weights = net + values * static_cast<std::int64_t>(sizeof(float));
     return {weights, weights + net, options_.meta_epochs};
   }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor> extractor, const TensorDict& weights,
                                  const std::string& file) const override {
-    CutPasteNetwork net = CutPasteNetwork::from_dict(weights, options_.hidden_layers, file);
+    CutPasteNetwork net = CutPasteNetwork::from_dict(weights, shape(), file);
     net.use_bfloat16(extractor->precision() == Precision::kBFloat16);
     return std::make_unique<CutPasteDetector>(
         std::move(net),
-        EmbeddingDensity::from_dict(options_.density, options_.bandwidth, kCutPasteVector, weights, file),
+        EmbeddingDensity::from_dict(options_.density, options_.bandwidth, shape().vector(), weights, file),
         options_);
   }
 
  private:
+  CutPasteShape shape() const { return {options_.layers, options_.hidden_layers}; }
   bool in_patches() const { return options_.form == CutPasteForm::kPatches; }
 
   /// The step's pictures, their cuts, their scars.

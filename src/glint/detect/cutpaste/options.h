@@ -28,6 +28,7 @@ struct CutPasteOptions {
   double bandwidth = 1;  ///< of the kernel density, in units of vectors of length 1
   int patch = 64;        ///< side, pixels
   int stride = 4;        ///< from one patch to the next when judging, pixels
+  int layers = 4;
   int hidden_layers = 1;
   double picture_jitter = 0.1;
   double learning_rate = 0.03, momentum = 0.9, weight_decay = 3e-5;
@@ -43,6 +44,7 @@ struct CutPasteOptions {
     table.add("cutpaste.patch", patch, "side of a patch, pixels", {32, 512});
     table.add("cutpaste.stride", stride, "from one judged patch to the next, pixels (published: 4)",
               {1, 512});
+    table.add("cutpaste.layers", layers, "of the ResNet-18 (published: all four)", {1, 4});
     table.add("cutpaste.hidden_layers", hidden_layers, "of the head, before its last one of 128", {0, 8});
     table.add("cutpaste.picture_jitter", picture_jitter, "change of a training picture's colours", {0, 0.5});
     table.add("cutpaste.learning_rate", learning_rate, "first step size; a cosine lowers it to 0", {0, 10});
