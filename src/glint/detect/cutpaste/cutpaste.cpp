@@ -127,9 +127,9 @@ class CutPaste : public Method {
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
     const bool bf16 = extractor.precision() == Precision::kBFloat16;
-    CutPasteNetwork net = input.resume ? CutPasteNetwork::from_dict(input.resume->tensors,
-                                                                    options_.hidden_layers, "resume file")
-                                       : CutPasteNetwork::initial(shape(), input.seed);
+    CutPasteNetwork net = input.resume
+                              ? CutPasteNetwork::from_dict(input.resume->tensors, shape(), "resume file")
+                              : CutPasteNetwork::initial(shape(), input.seed);
     net.require_gradients(true);
     net.use_bfloat16(bf16);
     const std::vector<torch::Tensor> parameters = net.parameters();
