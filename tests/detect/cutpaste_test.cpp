@@ -183,7 +183,8 @@ TEST(CutPaste, TheBaselineIsThePublishedRecipeAndTheOthersAreShort) {
 TEST(CutPaste, ResumesBitForBitAndJudgesEachInputAlone) {
   ReconstructionTraining training("cutpaste", {"cutpaste.layers=2"}, 32);
   training.expect_resume();
-  training.expect_judging(4, false);
+  // A Gaussian of four vectors in 128 dimensions magnifies rounding.
+  training.expect_judging(4, false, 5e-3);
   for (const char* tensor :
        {"resnet18.layer2.1.conv2.weight", "head.1.running_var", "cutpaste.mean", "cutpaste.covariance"})
     training.expect_damage_refused(tensor);
