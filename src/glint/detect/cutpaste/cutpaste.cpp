@@ -28,7 +28,6 @@ constexpr const char* kCutPasteSgd = "adam.sgd.";  // the prefix of every optimi
 constexpr int kCutPasteShortBatch = 16, kCutPasteShortMetaEpochs = 6, kCutPasteShortPasses = 5,
               kCutPasteShortStride = 16;
 constexpr int kPublishedSteps = 10000;  // of the re-runs, in batches of 32
-constexpr int kClasses = 3;
 /// Patches of each good picture that make the density, and vectors that a kernel density keeps.
 constexpr int kDensityPatches = 16;
 constexpr std::int64_t kKernelVectors = 4096;
@@ -140,7 +139,7 @@ class CutPaste : public Method {
     loop.train = [&](const LoopStep& at) -> Readings {
       const torch::Tensor pictures = cutpaste_pictures(three_ways(input, at));
       const torch::Tensor label =
-          at::arange(kClasses, torch::kLong).repeat_interleave(pictures.size(0) / kClasses);
+          at::arange(kCutPasteClasses, torch::kLong).repeat_interleave(pictures.size(0) / kCutPasteClasses);
       const torch::Tensor logits = net.logits(CutPasteNetwork::vectors_of(net.maps(pictures, true)), true);
       const torch::Tensor loss = at::cross_entropy_loss(logits, label);
       loss.backward();
@@ -214,7 +213,7 @@ class CutPaste : public Method {
   /// The step's pictures, their cuts, their scars.
   std::vector<RgbImage> three_ways(const FitInput& input, const LoopStep& at) const {
     const std::size_t count = at.images.size();
-    std::vector<RgbImage> out(kClasses * count);
+    std::vector<RgbImage> out(kCutPasteClasses * count);
     parallel_for(static_cast<std::int64_t>(count), [&](std::int64_t k) {
       const auto i = static_cast<std::size_t>(k);
       Rng rng(input.seed, "cutpaste.pasting", at.pass, at.images[i]);

@@ -7,9 +7,9 @@
 namespace glint {
 namespace {
 
-constexpr const char* kResNet = "resnet18.";
-constexpr const char* kHead = "head.";
-constexpr std::int64_t kClasses = 3, kHiddenWidth = 512, kLastWidth = 128;
+constexpr const char* kCutPasteResNet = "resnet18.";
+constexpr const char* kCutPasteHead = "head.";
+constexpr std::int64_t kHiddenWidth = 512, kLastWidth = 128;
 
 ResNetShape cutpaste_resnet(const CutPasteShape& shape) {
   return resnet_shape(backbone_spec("resnet18"), shape.layers);
@@ -43,7 +43,7 @@ NetLayout cutpaste_head_layout(const CutPasteHead& head, const std::string& pref
     in = width;
     at += 3;
   }
-  return layout.linear(fmt::format("{}{}", prefix, at), kClasses, in);
+  return layout.linear(fmt::format("{}{}", prefix, at), kCutPasteClasses, in);
 }
 
 torch::Tensor run_cutpaste_head(const TrainableNet& net, const CutPasteHead& head, torch::Tensor vectors,
@@ -66,8 +66,8 @@ CutPasteNetwork CutPasteNetwork::initial(const CutPasteShape& shape, std::uint64
 
 CutPasteNetwork CutPasteNetwork::from_dict(const TensorDict& tensors, const CutPasteShape& shape,
                                            const std::string& file) {
-  return {shape, TrainableNet::from_dict(cutpaste_resnet_layout(shape), tensors, file, kResNet),
-          TrainableNet::from_dict(cutpaste_head_layout(cutpaste_head(shape)), tensors, file, kHead)};
+  return {shape, TrainableNet::from_dict(cutpaste_resnet_layout(shape), tensors, file, kCutPasteResNet),
+          TrainableNet::from_dict(cutpaste_head_layout(cutpaste_head(shape)), tensors, file, kCutPasteHead)};
 }
 
 std::int64_t CutPasteNetwork::bytes(const CutPasteShape& shape) {
@@ -75,8 +75,8 @@ std::int64_t CutPasteNetwork::bytes(const CutPasteShape& shape) {
 }
 
 TensorDict CutPasteNetwork::to_dict() const {
-  TensorDict out = resnet_.to_dict(kResNet);
-  out.merge(head_net_.to_dict(kHead));
+  TensorDict out = resnet_.to_dict(kCutPasteResNet);
+  out.merge(head_net_.to_dict(kCutPasteHead));
   return out;
 }
 

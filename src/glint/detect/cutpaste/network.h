@@ -22,6 +22,8 @@ NetLayout cutpaste_head_layout(const CutPasteHead& head, const std::string& pref
 torch::Tensor run_cutpaste_head(const TrainableNet& net, const CutPasteHead& head, torch::Tensor vectors,
                                 bool training, const std::string& prefix = "");
 
+inline constexpr int kCutPasteClasses = 3;  ///< good, cut, scar
+
 /// Shape of the network: ResNet-18 up to one of its layers, the hidden layers of its head.
 struct CutPasteShape {
   int layers = 4;  ///< published: all four

@@ -7,7 +7,7 @@ namespace {
 
 constexpr const char* kReconstructive = "reconstructive.";
 constexpr const char* kDiscriminative = "discriminative.";
-constexpr std::int64_t kCell = 32;            // the discriminative network halves its grid five times
+constexpr std::int64_t kDraemCell = 32;       // the discriminative network halves its grid five times
 constexpr std::int64_t kAveragedWindow = 21;  // published
 
 void add_convolution(NetLayout& layout, const std::string& block, int conv, std::int64_t out,
@@ -116,7 +116,7 @@ torch::Tensor discriminate(const TrainableNet& net, torch::Tensor x, bool traini
 }
 
 std::int64_t missing_to_cell(std::int64_t side) {
-  return (kCell - side % kCell) % kCell;
+  return (kDraemCell - side % kDraemCell) % kDraemCell;
 }
 
 }  // namespace
