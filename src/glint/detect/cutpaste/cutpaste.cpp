@@ -25,7 +25,7 @@ namespace {
 
 constexpr const char* kCutPasteSgd = "adam.sgd.";  // the prefix of every optimiser (kOptimizerPrefix)
 /// The short recipe: less than 30 minutes on two cores with 320 images (docs/recipes.md).
-constexpr int kCutPasteShortBatch = 16, kCutPasteShortMetaEpochs = 6, kCutPasteShortPasses = 5,
+constexpr int kCutPasteShortBatch = 16, kCutPasteShortMetaEpochs = 3, kCutPasteShortPasses = 5,
               kCutPasteShortStride = 16;
 constexpr int kPublishedSteps = 10000;  // of the re-runs, in batches of 32
 /// Patches of each good picture that make the density, and vectors that a kernel density keeps.

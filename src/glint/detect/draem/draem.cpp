@@ -21,7 +21,7 @@ constexpr const char* kDraemAdam = "adam.draem.";
 constexpr int kDraemPublishedPasses = 700;
 /// The short recipe: a quarter of the published widths, for less than 30 minutes on two cores with 320 images
 /// (docs/recipes.md).
-constexpr int kDraemShortWidth = 32, kDraemShortPasses = 16;
+constexpr int kDraemShortWidth = 32, kDraemShortPasses = 8;
 /// Side of the blocks of pixels whose mean probability is a patch score: what a model keeps of its
 /// calibration images is then a sixteenth of their pixels.
 constexpr std::int64_t kDraemBlock = 4;
