@@ -4,7 +4,9 @@
 #include "glint/detect/anogan/anogan.h"
 #include "glint/detect/autoencoder/autoencoder.h"
 #include "glint/detect/cflow/cflow.h"
+#include "glint/detect/cutpaste/cutpaste.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/draem/draem.h"
 #include "glint/detect/efficientad/efficientad.h"
 #include "glint/detect/f_anogan/f_anogan.h"
 #include "glint/detect/fastflow/fastflow.h"
@@ -45,6 +47,8 @@ const MethodEntry kMethods[] = {
     {"dfm", &make_dfm, false, true},
     {"spade", &make_spade, false, true},
     {"supersimplenet", &make_supersimplenet, false, true},
+    {"draem", &make_draem},
+    {"cutpaste", &make_cutpaste},
     {"variation_model", &make_variation_model},
     {"template", &make_template},
     {"morphology", &make_morphology},

@@ -136,6 +136,11 @@ TensorDict TrainableNet::to_dict(const std::string& prefix) const {
   return out;
 }
 
+void TrainableNet::to_double() {
+  for (auto& [name, tensor] : tensors_) tensor = tensor.detach().to(torch::kDouble);
+  double_ = true;
+}
+
 const torch::Tensor& TrainableNet::at(const std::string& name) const {
   const auto found = tensors_.find(name);
   GLINT_CHECK(found != tensors_.end());

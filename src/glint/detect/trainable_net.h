@@ -75,6 +75,8 @@ class TrainableNet {
                                 const std::string& prefix = "");
   /// As <prefix><name>, float32.
   TensorDict to_dict(const std::string& prefix = "") const;
+  /// Holds and computes everything in float64: for comparison with references that float32 cannot follow.
+  void to_double();
 
   const torch::Tensor& at(const std::string& name) const;
   /// What training moves, in the layout's order, of names that start with `prefix`.
@@ -95,12 +97,14 @@ class TrainableNet {
                            double eps = 1e-5) const;
 
  private:
-  torch::ScalarType type() const { return bfloat16_ ? torch::kBFloat16 : torch::kFloat; }
+  torch::ScalarType type() const {
+    return bfloat16_ ? torch::kBFloat16 : double_ ? torch::kDouble : torch::kFloat;
+  }
   torch::Tensor bias(const std::string& name) const;  ///< undefined where there is none
 
   std::vector<NetLayout::Entry> entries_;
   std::map<std::string, torch::Tensor> tensors_;
-  bool bfloat16_ = false;
+  bool bfloat16_ = false, double_ = false;
 };
 
 /// The gradients that backward() left in `parameters`, contiguous and taken away from them; zeros where none

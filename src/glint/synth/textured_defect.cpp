@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "glint/base/error.h"
+#include "glint/image/hue.h"
 #include "glint/image/perlin_noise.h"
 #include "glint/image/resample.h"
 
@@ -77,20 +78,10 @@ void change_hue_and_saturation(RgbImage& image, Rng& rng) {
   const double turn = rng.uniform(-50, 50) / 255 * 6, more = rng.uniform(-50, 50) / 255;
   for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
     std::uint8_t* p = &image.pixels[i];
-    const double high = std::max({p[0], p[1], p[2]}), low = std::min({p[0], p[1], p[2]}), span = high - low;
-    double hue = 0;  // in sixths of the circle
-    if (span > 0) {
-      hue = high == p[0]   ? (p[1] - p[2]) / span
-            : high == p[1] ? 2 + (p[2] - p[0]) / span
-                           : 4 + (p[0] - p[1]) / span;
-    }
-    hue = std::fmod(hue + turn + 12, 6);
-    const double saturation = std::clamp((high > 0 ? span / high : 0) + more, 0.0, 1.0);
-    // Channel c falls from the brightest by how far its own hue is away.
-    for (int c = 0; c < 3; ++c) {
-      const double away = std::abs(std::remainder(hue - 2 * c, 6.0));
-      p[c] = rounded(high * (1 - saturation * std::clamp(away - 1, 0.0, 1.0)));
-    }
+    const double before[3] = {double(p[0]), double(p[1]), double(p[2])};
+    double after[3];
+    turn_hue(before, turn, more, after);
+    for (int c = 0; c < 3; ++c) p[c] = rounded(after[c]);
   }
 }
 
