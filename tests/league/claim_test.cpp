@@ -1,6 +1,7 @@
 // Claims of cells: one worker at a time, also over the death of another.
 #include "glint/league/claim.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

@@ -207,8 +207,7 @@ CellResult made_result(const LeaguePlan& plan, const std::string& method, int se
   for (const Cell& cell : plan.cells) {
     if (cell.method == method && cell.seed == seed) out.id = cell.id;
   }
-  auto run = std::make_shared<ArmRun>();
-  run->seed = seed;
+  auto run = bare_run(seed);
   std::vector<int> labels;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     ScoredImage image;
@@ -220,8 +219,8 @@ CellResult made_result(const LeaguePlan& plan, const std::string& method, int se
     run->evaluation.images.push_back(image);
   }
   run->evaluation.image_auroc = auroc_interval(scores, labels);
-  for (PixelMetrics* pixel : {&run->evaluation.pixel})
-    pixel->auroc = pixel->average_precision = pixel->aupro = {NAN, NAN, NAN};
+  PixelMetrics& pixel = run->evaluation.pixel;
+  pixel.auroc = pixel.average_precision = pixel.aupro = {NAN, NAN, NAN};
   out.results = {{"decision", {{"wished_rate", 0.01}}}};
   out.run = run;
   return out;

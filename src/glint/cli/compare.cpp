@@ -237,8 +237,8 @@ Action add_compare(CLI::App& verb) {
   collect_flag->excludes(submit_option);
   verb.add_option("--lease", args->lease, "a cell whose worker is silent for so long is taken over")
       ->capture_default_str();
-  verb.add_option("--slurm", args->slurm,
-                  "one argument of sbatch, e.g. --slurm=--partition=long; repeatable");
+  verb.add_option("--slurm", args->slurm, "one argument of sbatch, e.g. --slurm=--partition=long; repeatable")
+      ->allow_extra_args(false);
   verb.add_option("--slurm-cpus", args->slurm_processors, "processors of each task")
       ->check(CLI::Range(1, 1024));
   args->train.add_to(verb);

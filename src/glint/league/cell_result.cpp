@@ -57,8 +57,7 @@ json run_json(const ArmRun& run) {
 }
 
 std::shared_ptr<ArmRun> run_from(const json& j, const json& results) {
-  auto run = std::make_shared<ArmRun>();
-  run->seed = j.at("seed").get<int>();
+  auto run = bare_run(j.at("seed").get<int>());
   run->training_seconds = j.at("training_seconds").get<double>();
   run->milliseconds_image = j.at("milliseconds_per_image").get<double>();
   run->peak_mib = j.at("peak_mib").get<double>();
@@ -88,6 +87,11 @@ std::shared_ptr<ArmRun> run_from(const json& j, const json& results) {
 }
 
 }  // namespace
+
+std::shared_ptr<ArmRun> bare_run(int seed) {
+  Decision decision{"", "", {}, {}, Scorer(ScoringOptions{}, ImageSize{1, 1}, {})};
+  return std::make_shared<ArmRun>(ArmRun{seed, Model{}, nullptr, Evaluation{std::move(decision)}});
+}
 
 json CellResult::to_json() const {
   json out = {{"schema_version", kResultSchema}, {"id", id},

@@ -43,6 +43,9 @@ struct CellResult {
   static CellResult from_json(const nlohmann::json& result, const std::string& name);
 };
 
+/// A run without figures, inspector, model and a decision that means anything: what is read back fills it.
+std::shared_ptr<ArmRun> bare_run(int seed);
+
 /// Nothing when the cell has none yet. Error(kBadInput) when the file is damaged or another cell's.
 std::optional<CellResult> load_result(const LeagueFolder& folder, const std::string& id);
 
