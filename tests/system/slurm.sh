@@ -111,8 +111,7 @@ kill -KILL "${node[n2]}"
 number=$(squeue -h -w n2 -t running -o %A | head -n 1)
 for pid in /proc/[0-9]*; do
   # Only processes of this test: their environment names its configuration, and this node.
-  tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qx "SLURMD_NODENAME=n2" || continue
-  tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qx "SLURM_CONF=$work/slurm.conf" || continue
+  [ "$({ tr '\0' '\n' <"$pid/environ"; } 2>/dev/null | grep -cxF -e "SLURMD_NODENAME=n2" -e "SLURM_CONF=$work/slurm.conf")" = 2 ] || continue
   for each in $(tree "${pid#/proc/}"); do kill -KILL "$each" 2>/dev/null || true; done
 done
 echo "killed the second node while it computed $victim (job $number)"

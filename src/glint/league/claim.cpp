@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -78,7 +79,8 @@ std::optional<double> changed_at(const fs::path& file) {
 
 /// Now, by the clock that dates the folder's files.
 double folder_now(const fs::path& folder) {
-  const fs::path probe = folder / fmt::format(".now.{}.{}", host_name(), ::getpid());
+  static std::atomic<int> number = 0;
+  const fs::path probe = folder / fmt::format(".now.{}.{}.{}", host_name(), ::getpid(), number++);
   std::ofstream(probe, std::ios::trunc) << '.';
   const auto now = changed_at(probe);
   std::error_code ignored;

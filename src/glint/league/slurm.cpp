@@ -32,15 +32,15 @@ std::string quoted(const std::string& word) {
   return out + "'";
 }
 
-/// A path in an #SBATCH line, where a percent sign begins a pattern.
-std::string sbatch_path(const fs::path& path) {
-  const std::string text = path.string();
-  if (text.find_first_of("%\"\\\n") != std::string::npos) {
+/// The log of a job in an #SBATCH line, where a percent sign begins a pattern of Slurm's.
+std::string log_pattern(const fs::path& root, const char* pattern) {
+  const fs::path folder = root / "slurm";
+  if (folder.string().find_first_of("%\"\\\n") != std::string::npos) {
     fail(ErrorCode::kConfig,
          "{}: Slurm's scripts cannot name this folder; use one without %, quotes and backslashes",
-         name_line(path));
+         name_line(root));
   }
-  return '"' + text + '"';
+  return '"' + (folder / pattern).string() + '"';
 }
 
 std::string script_text(const LeagueFolder& folder, const SlurmJob& job, const SlurmOptions& options) {
@@ -51,8 +51,7 @@ std::string script_text(const LeagueFolder& folder, const SlurmJob& job, const S
   if (options.processors > 0) out += fmt::format("#SBATCH --cpus-per-task={}\n", options.processors);
   const bool array = !job.cells.empty();
   if (array) out += fmt::format("#SBATCH --array=0-{}\n", job.cells.size() - 1);
-  out += fmt::format("#SBATCH --output={}\n",
-                     sbatch_path(root / "slurm" / (array ? "%x-%a.log" : "%x.log")).c_str());
+  out += fmt::format("#SBATCH --output={}\n", log_pattern(root, array ? "%x-%a.log" : "%x.log"));
   const std::string command =
       fmt::format("{} compare -o {}", quoted(fs::absolute(options.program).string()), quoted(root.string()));
   if (!array) return out + fmt::format("exec {} --collect\n", command);

@@ -102,8 +102,8 @@ CellResult CellWorker::compute(const Cell& cell) {
   result.id = cell.id;
   result.worker = worker_name();
   const Stopwatch watch;
+  const Dataset& data = dataset(cell.set);  // no method's fault: thrown
   try {
-    const Dataset& data = dataset(cell.set);
     const Arm arm{cell.method, datasets_[static_cast<std::size_t>(cell.set)],
                   [this, &cell](int seed) { return steps_.configure(cell.method, seed); }};
     const std::shared_ptr<ArmRun> run =
@@ -166,12 +166,12 @@ CellOutcome CellWorker::run(const Cell& cell) {
     if (const auto outcome = attempt(cell, lease)) return *outcome;
     if (settled(load_result(folder_, cell.id))) return CellOutcome::kThere;
     // Whoever lives renews the claim at least every quarter of its lease, so that it never expires.
-    if (watch.seconds() > 1.25 * lease + kLookSeconds) return CellOutcome::kHeld;
+    const double pause = std::min(kLookSeconds, std::max(0.05, lease / 4));
+    if (watch.seconds() > 1.25 * lease + pause) return CellOutcome::kHeld;
     if (!told)
       progress_.message(fmt::format("{}: claimed; waiting to see whether its worker lives", cell.id));
     told = true;
-    std::this_thread::sleep_for(
-        std::chrono::duration<double>(std::min(kLookSeconds, std::max(0.05, lease / 4))));
+    std::this_thread::sleep_for(std::chrono::duration<double>(pause));
   }
 }
 
