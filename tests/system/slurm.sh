@@ -20,11 +20,23 @@ fail() {
 }
 # What the daemons of this test started, by their ids: the tree below a process.
 tree() { local child; for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do tree "$child"; done; echo "$1"; }
+# Tasks of this test (their environment names its configuration), of one node or of all, and first the keeper of each
+# (slurmstepd, which slurmd starts apart, and which would report the end of its task).
+kill_tasks() { # NODE or nothing
+  local pid each keeper
+  for pid in /proc/[0-9]*; do
+    { tr '\0' '\n' <"$pid/environ"; } >"$work/environ" 2>/dev/null || continue
+    grep -qxF "SLURM_CONF=$work/slurm.conf" "$work/environ" && grep -q "^SLURMD_NODENAME=$1" "$work/environ" || continue
+    keeper=$(sed -n 's/^PPid:[[:space:]]*//p' "$pid/status" 2>/dev/null) || true
+    [ "$(cat "/proc/$keeper/comm" 2>/dev/null)" = slurmstepd ] && kill -KILL "$keeper" 2>/dev/null
+    for each in $(tree "${pid#/proc/}"); do kill -KILL "$each" 2>/dev/null || true; done
+  done
+}
 finish() {
-  scancel --quiet --user="$(id -un)" 2>/dev/null || true
   for pid in "${daemons[@]}"; do
     for each in $(tree "$pid"); do kill -KILL "$each" 2>/dev/null || true; done
   done
+  kill_tasks ""
   rm -rf "$work"
 }
 trap finish EXIT
@@ -88,7 +100,7 @@ fi
 cd "$work"
 "$glint" synth sleeve sleeves --train 40 --test-good 6 --per-class 2 --size 256 --seed 4 --difficulty hard >synth.log 2>&1 || fail "synth"
 "$glint" compare sleeves -o league --plan --methods dfm,variation_model,simplenet --seeds 2 --false-reject 0.1 \
-  --set simplenet.meta_epochs=30 --set calibration.mode=holdout --set calibration.holdout_least=12 >plan.txt 2>plan.log || fail "plan"
+  --set simplenet.meta_epochs=12 --set calibration.mode=holdout --set calibration.holdout_least=12 >plan.txt 2>plan.log || fail "plan"
 cells=$(grep -c '"id"' league/plan.json)
 [ "$cells" = 6 ] || fail "$cells cells planned, 6 expected"
 "$glint" compare -o league --submit slurm --slurm-cpus "$cpus" --lease 20s >submit.txt 2>submit.log || fail "submit: $(cat submit.txt)"
@@ -109,11 +121,7 @@ done
 # The daemon, and what runs on its node.
 kill -KILL "${node[n2]}"
 number=$(squeue -h -w n2 -t running -o %A | head -n 1)
-for pid in /proc/[0-9]*; do
-  # Only processes of this test: their environment names its configuration, and this node.
-  [ "$({ tr '\0' '\n' <"$pid/environ"; } 2>/dev/null | grep -cxF -e "SLURMD_NODENAME=n2" -e "SLURM_CONF=$work/slurm.conf")" = 2 ] || continue
-  for each in $(tree "${pid#/proc/}"); do kill -KILL "$each" 2>/dev/null || true; done
-done
+kill_tasks n2
 echo "killed the second node while it computed $victim (job $number)"
 
 for ((i = 0; i < 500; ++i)); do [ -z "$(squeue -h 2>/dev/null)" ] && break; sleep 1; done
@@ -134,7 +142,7 @@ again=$(ls league/claims | grep -E '\.2$' || true)
 "$glint" compare -o league --submit slurm | grep -q "every cell is computed" || fail "submitted again"
 # A cluster gives the same models as this machine alone.
 "$glint" compare sleeves -o alone --methods dfm,variation_model,simplenet --seeds 2 --false-reject 0.1 \
-  --set simplenet.meta_epochs=30 --set calibration.mode=holdout --set calibration.holdout_least=12 >alone.txt 2>alone.log || fail "alone"
+  --set simplenet.meta_epochs=12 --set calibration.mode=holdout --set calibration.holdout_least=12 >alone.txt 2>alone.log || fail "alone"
 /usr/bin/python3 - <<'PY' || fail "the figures differ from those of one machine alone"
 import json
 def figures(path):
