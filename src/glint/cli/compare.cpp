@@ -1,5 +1,6 @@
 // glint compare
 
+#include <algorithm>
 #include <cstdio>
 
 #include "glint/base/duration.h"
