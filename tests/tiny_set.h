@@ -77,12 +77,15 @@ inline std::unique_ptr<TrainConfig> tiny(const std::string& method, const std::s
                               "calibration.false_reject=0.2", "calibration.holdout_least=6"}) {
     table.set_assignment(setting);
   }
-  for (const char* setting : {"simplenet.meta_epochs=2", "simplenet.passes=1",
-                              "simplenet.embedding_dimension=48", "inp_former.meta_epochs=2",
-                              "inp_former.passes=1", "inp_former.batch=6", "inp_former.decoder_blocks=2",
-                              "supersimplenet.meta_epochs=2", "supersimplenet.hidden_dimension=32"}) {
+  for (const char* setting :
+       {"simplenet.meta_epochs=2", "simplenet.passes=1", "simplenet.embedding_dimension=48",
+        "inp_former.meta_epochs=2", "inp_former.passes=1", "inp_former.batch=6",
+        "inp_former.decoder_blocks=2", "supersimplenet.meta_epochs=2", "supersimplenet.hidden_dimension=32",
+        "fastflow.meta_epochs=2", "fastflow.blocks=2", "cflow.meta_epochs=2", "cflow.blocks=2",
+        "cflow.condition=16", "cflow.hidden_ratio=0.2"}) {
     const std::string_view owner = std::string_view(setting).substr(0, std::string_view(setting).find('.'));
-    if (owner == method || (method == "hybrid" && owner != "supersimplenet")) table.set_assignment(setting);
+    if (owner == method || (method == "hybrid" && (owner == "simplenet" || owner == "inp_former")))
+      table.set_assignment(setting);
   }
   table.set("train.seed", seed);
   return config;

@@ -41,7 +41,7 @@ struct MethodCase {
   bool local = true;  ///< its image score follows the map's place
 };
 
-const MethodCase kCases[] = {
+const MethodCase kClassicalCases[] = {
     {"variation_model", {}},
     {"variation_model", {"variation_model.centre=median"}},
     {"template", {}},
@@ -98,7 +98,7 @@ const TensorDict& weights_of(const MethodCase& c) {
 }
 
 TEST(ClassicalMethods, FindAPlantedDefectAtItsPlace) {
-  for (const MethodCase& c : kCases) {
+  for (const MethodCase& c : kClassicalCases) {
     SCOPED_TRACE(label_of(c));
     const auto method = made(c);
     const auto detector = method->load(nothing(), weights_of(c), "test");
@@ -125,7 +125,7 @@ TEST(ClassicalMethods, FindAPlantedDefectAtItsPlace) {
 }
 
 TEST(ClassicalMethods, SameSeedSameWeightsAndSizeAsEstimated) {
-  for (const MethodCase& c : kCases) {
+  for (const MethodCase& c : kClassicalCases) {
     SCOPED_TRACE(label_of(c));
     const auto method = made(c);
     const TensorDict& first = weights_of(c);
@@ -143,7 +143,7 @@ TEST(ClassicalMethods, SameSeedSameWeightsAndSizeAsEstimated) {
 }
 
 /// What load() says of weights that somebody changed.
-std::string refusal_of(const Method& method, const TensorDict& weights) {
+std::string load_refusal(const Method& method, const TensorDict& weights) {
   try {
     method.load(nothing(), weights, "odd.glint");
   } catch (const Error& e) {
@@ -154,7 +154,7 @@ std::string refusal_of(const Method& method, const TensorDict& weights) {
 }
 
 TEST(ClassicalMethods, DamagedWeightsAreRefused) {
-  for (const MethodCase& c : kCases) {
+  for (const MethodCase& c : kClassicalCases) {
     const auto method = made(c);
     const TensorDict& weights = weights_of(c);
     for (const auto& [name, tensor] : weights) {
@@ -162,12 +162,12 @@ TEST(ClassicalMethods, DamagedWeightsAreRefused) {
       const auto refuses = [&](const HostTensor& changed) {
         TensorDict odd = weights;
         odd[name] = changed;
-        const std::string text = refusal_of(*method, odd);
+        const std::string text = load_refusal(*method, odd);
         EXPECT_NE(text.find("odd.glint"), std::string::npos) << text;
       };
       TensorDict without = weights;
       without.erase(name);
-      EXPECT_NE(refusal_of(*method, without).find(name), std::string::npos);
+      EXPECT_NE(load_refusal(*method, without).find(name), std::string::npos);
       HostTensor shape = tensor;
       shape.shape.push_back(1);
       refuses(shape);
@@ -190,7 +190,7 @@ TEST(ClassicalMethods, DamagedWeightsAreRefused) {
 }
 
 TEST(ClassicalMethods, AnotherSizeThanTheModelsIsRefused) {
-  for (const MethodCase& c : kCases) {
+  for (const MethodCase& c : kClassicalCases) {
     const auto method = made(c);
     if (!method->needs().position_bound) continue;
     SCOPED_TRACE(label_of(c));

@@ -39,7 +39,7 @@ TEST_F(PadimGolden, Embedding) {
 TEST_F(PadimGolden, Gaussians) {
   expect_close(sums().mean(), at("mean"), 1e-6);
   expect_close(sums().covariance(0.01), at("covariance"), 1e-6);
-  const torch::Tensor whitening = sums().finish(0.01, torch::kDouble).whitening;
+  const torch::Tensor whitening = unpack_triangles(sums().finish(0.01, torch::kDouble).triangles, 9);
   expect_close(at::bmm(whitening, at("cholesky")), torch::eye(9, torch::kDouble).expand_as(whitening), 1e-6);
 }
 

@@ -233,7 +233,8 @@ TEST_P(OtherMethods, TrainResumeSaveLoadAndDecide) {
     EXPECT_NE(decision.guarantee.find("approximately"), std::string::npos);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Each, OtherMethods, ::testing::Values("inp_former", "hybrid", "supersimplenet"));
+INSTANTIATE_TEST_SUITE_P(Each, OtherMethods,
+                         ::testing::Values("inp_former", "hybrid", "supersimplenet", "fastflow", "cflow"));
 
 TEST_F(EvalTest, EnsembleAveragesTheLastMetaEpochs) {
   auto trained = [](int snapshots) {

@@ -15,7 +15,7 @@
 namespace glint {
 namespace {
 
-GreyImage noise(int width, int height, std::uint64_t seed) {
+GreyImage grey_noise(int width, int height, std::uint64_t seed) {
   Rng rng(seed);
   GreyImage out{width, height, {}};
   for (int i = 0; i < width * height; ++i) out.pixels.push_back(static_cast<std::uint8_t>(rng.below(256)));
@@ -30,7 +30,7 @@ TEST(Grey, LumaOfPureColours) {
 }
 
 TEST(WindowSums, AsAdded) {
-  const Grid<double> all = to_grid(noise(7, 5, 1)), sums = window_sums(all, 3, 2);
+  const Grid<double> all = to_grid(grey_noise(7, 5, 1)), sums = window_sums(all, 3, 2);
   ASSERT_EQ(sums.width, 5);
   ASSERT_EQ(sums.height, 4);
   EXPECT_EQ(sums.at(4, 3),
@@ -86,7 +86,7 @@ TEST(TopHat, FindsTheSmallAndTheirSign) {
 }
 
 TEST(Correlation, ShiftContrastAndFlatPlaces) {
-  const Grid<double> image = to_grid(noise(30, 26, 3));
+  const Grid<double> image = to_grid(grey_noise(30, 26, 3));
   Grid<double> part(12, 10);
   for (int y = 0; y < 10; ++y) {
     for (int x = 0; x < 12; ++x) part.at(x, y) = 20 + 0.5 * image.at(x + 7, y + 5);  // another exposure

@@ -1,16 +1,27 @@
 #include "glint/detect/detector.h"
 
 #include "glint/base/error.h"
+#include "glint/detect/anogan/anogan.h"
+#include "glint/detect/autoencoder/autoencoder.h"
+#include "glint/detect/cflow/cflow.h"
 #include "glint/detect/dfm/dfm.h"
+#include "glint/detect/f_anogan/f_anogan.h"
+#include "glint/detect/fastflow/fastflow.h"
+#include "glint/detect/ganomaly/ganomaly.h"
 #include "glint/detect/handcrafted/handcrafted.h"
 #include "glint/detect/hybrid/hybrid.h"
 #include "glint/detect/inp_former/inp_former.h"
+#include "glint/detect/memae/memae.h"
 #include "glint/detect/padim/padim.h"
 #include "glint/detect/patchcore/patchcore.h"
 #include "glint/detect/pixel/pixel_methods.h"
+#include "glint/detect/reverse_distillation/reverse_distillation.h"
 #include "glint/detect/simplenet/simplenet.h"
+#include "glint/detect/skip_ganomaly/skip_ganomaly.h"
 #include "glint/detect/spade/spade.h"
+#include "glint/detect/stfpm/stfpm.h"
 #include "glint/detect/supersimplenet/supersimplenet.h"
+#include "glint/detect/vae/vae.h"
 #include "glint/nn/no_backbone.h"
 
 namespace glint {
@@ -39,6 +50,17 @@ const MethodEntry kMethods[] = {
     {"lbp", &make_lbp},
     {"hog", &make_hog},
     {"gabor", &make_gabor},
+    {"fastflow", &make_fastflow},
+    {"cflow", &make_cflow},
+    {"stfpm", &make_stfpm},
+    {"reverse_distillation", &make_reverse_distillation},
+    {"autoencoder", &make_autoencoder},
+    {"vae", &make_vae},
+    {"memae", &make_memae},
+    {"ganomaly", &make_ganomaly},
+    {"skip_ganomaly", &make_skip_ganomaly},
+    {"f_anogan", &make_f_anogan},
+    {"anogan", &make_anogan},
 };
 
 bool suits(const Method& method, const BackboneSpec& backbone) {

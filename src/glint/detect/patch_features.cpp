@@ -37,6 +37,33 @@ torch::Tensor positions_of(const torch::Tensor& maps) {
       .contiguous();
 }
 
+std::vector<LayerGrid> grids_of(const std::vector<torch::Tensor>& maps) {
+  std::vector<LayerGrid> grids;
+  for (const torch::Tensor& map : maps) grids.push_back({map.size(1), map.size(2), map.size(3)});
+  return grids;
+}
+
+torch::Tensor pack_layers(const std::vector<torch::Tensor>& maps) {
+  std::vector<torch::Tensor> parts;
+  for (const torch::Tensor& map : maps) parts.push_back(positions_of(map).flatten(1));
+  return at::cat(parts, 1).unsqueeze(1);
+}
+
+std::vector<torch::Tensor> unpack_layers(const torch::Tensor& packed, const std::vector<LayerGrid>& grids) {
+  const torch::Tensor values = packed.flatten(1);
+  std::vector<torch::Tensor> maps;
+  std::int64_t begin = 0;
+  for (const LayerGrid& grid : grids) {
+    const std::int64_t count = grid.channels * grid.height * grid.width;
+    maps.push_back(values.slice(1, begin, begin + count)
+                       .reshape({-1, grid.height, grid.width, grid.channels})
+                       .permute({0, 3, 1, 2}));
+    begin += count;
+  }
+  GLINT_CHECK(begin == values.size(1));
+  return maps;
+}
+
 std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width) {
   const torch::Tensor host = scores.to(torch::kCPU, torch::kFloat).contiguous();
   GLINT_CHECK(host.dim() == 2 && host.size(1) == static_cast<std::int64_t>(height) * width);

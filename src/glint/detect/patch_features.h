@@ -1,5 +1,6 @@
 // Patch features of distance-based methods: layers of a convolutional backbone, each averaged over 3x3
-// neighbourhoods where the method wants it, the deeper ones brought to the first one's grid, and joined.
+// neighbourhoods where the method wants it, the deeper ones brought to the first one's grid, and joined; and
+// layers side by side on their own grids.
 #pragma once
 
 #include <torch/types.h>
@@ -30,6 +31,18 @@ torch::Tensor join_maps(const std::vector<torch::Tensor>& maps, Alignment alignm
 
 /// [B, C, H, W] -> [B, H*W, C], contiguous.
 torch::Tensor positions_of(const torch::Tensor& maps);
+
+/// Shape of a layer's map.
+struct LayerGrid {
+  std::int64_t channels = 0, height = 0, width = 0;
+};
+std::vector<LayerGrid> grids_of(const std::vector<torch::Tensor>& maps);
+
+/// Maps of several layers, each [B, C_i, H_i, W_i], side by side as they are kept: [B, 1, all values], within
+/// a layer positions before channels.
+torch::Tensor pack_layers(const std::vector<torch::Tensor>& maps);
+/// Back to [B, C_i, H_i, W_i], channels last in memory, in the type of `packed`.
+std::vector<torch::Tensor> unpack_layers(const torch::Tensor& packed, const std::vector<LayerGrid>& grids);
 
 /// Scores [B, h*w] of any floating type as one map per image.
 std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width);

@@ -1,6 +1,7 @@
 #include "glint/detect/trainable_net.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
@@ -11,11 +12,11 @@
 namespace glint {
 namespace {
 
-constexpr double kBatchNormEps = 1e-5, kBatchNormMomentum = 0.1;
+constexpr double kBatchNormMomentum = 0.1;
 constexpr double kDcganStd = 0.02;
 
-bool is_statistic(TensorKind kind) {
-  return kind == TensorKind::kMean || kind == TensorKind::kVariance;
+bool is_trained(TensorKind kind) {
+  return kind != TensorKind::kMean && kind != TensorKind::kVariance && kind != TensorKind::kFixed;
 }
 
 torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rng& rng) {
@@ -29,7 +30,9 @@ torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rn
         case InitialWeights::kXavierNormal:
           return normal_tensor(entry.shape, std::sqrt(2 / (inputs + outputs)), rng);
         case InitialWeights::kKaiming:
-          return normal_tensor(entry.shape, std::sqrt(2 / outputs), rng);
+          return entry.kind == TensorKind::kTransposedWeight
+                     ? uniform_tensor(entry.shape, 1 / std::sqrt(inputs), rng)
+                     : normal_tensor(entry.shape, std::sqrt(2 / outputs), rng);
         case InitialWeights::kDcgan:
           return normal_tensor(entry.shape, kDcganStd, rng);
       }
@@ -44,9 +47,17 @@ torch::Tensor first_value(const NetLayout::Entry& entry, InitialWeights rule, Rn
       return torch::ones(entry.shape);
     case TensorKind::kNormShift:
     case TensorKind::kMean:
+    case TensorKind::kFixed:
       break;
   }
   return torch::zeros(entry.shape);
+}
+
+/// x [B, C, h, w] with so many channels of zeros behind. libtorch 1.13's bfloat16 convolutions read channels
+/// in pairs: with an odd number they read on behind the last one, and what is no number there (memory that
+/// nobody wrote) times the zero weight that it meets makes the result none.
+torch::Tensor with_channels(const torch::Tensor& x, std::int64_t more) {
+  return more == 0 ? x : at::constant_pad_nd(x, {0, 0, 0, 0, 0, more});
 }
 
 }  // namespace
@@ -134,14 +145,14 @@ const torch::Tensor& TrainableNet::at(const std::string& name) const {
 std::vector<torch::Tensor> TrainableNet::parameters(const std::string& prefix) const {
   std::vector<torch::Tensor> out;
   for (const NetLayout::Entry& entry : entries_) {
-    if (!is_statistic(entry.kind) && entry.name.starts_with(prefix)) out.push_back(at(entry.name));
+    if (is_trained(entry.kind) && entry.name.starts_with(prefix)) out.push_back(at(entry.name));
   }
   return out;
 }
 
 void TrainableNet::require_gradients(bool on) {
   for (const NetLayout::Entry& entry : entries_) {
-    if (!is_statistic(entry.kind)) tensors_[entry.name].requires_grad_(on);
+    if (is_trained(entry.kind)) tensors_[entry.name].requires_grad_(on);
   }
 }
 
@@ -150,24 +161,38 @@ torch::Tensor TrainableNet::bias(const std::string& name) const {
   return found == tensors_.end() ? torch::Tensor() : found->second.to(type());
 }
 
-torch::Tensor TrainableNet::conv(const torch::Tensor& x, const std::string& name, ConvGeometry shape) const {
-  return at::conv2d(x.to(type()), at(name + ".weight").to(type()), bias(name), shape.stride, shape.padding,
-                    shape.dilation);
+torch::Tensor TrainableNet::conv(const torch::Tensor& x, const std::string& name,
+                                 ConvGeometry geometry) const {
+  const torch::Tensor weight = at(name + ".weight").to(type());
+  const auto run = [&](const torch::Tensor& in, const torch::Tensor& w, const torch::Tensor& b) {
+    return at::conv2d(in, w, b, geometry.stride, geometry.padding, geometry.dilation);
+  };
+  const std::int64_t outputs = weight.size(0), odd_out = outputs % 2, odd_in = weight.size(1) % 2;
+  const torch::Tensor added = bias(name), in = x.to(type());
+  if (!bfloat16_ || (odd_out == 0 && odd_in == 0)) return run(in, weight, added);
+  return run(with_channels(in, odd_in), at::constant_pad_nd(weight, {0, 0, 0, 0, 0, odd_in, 0, odd_out}),
+             added.defined() ? at::constant_pad_nd(added, {0, odd_out}) : added)
+      .narrow(1, 0, outputs);
 }
 
 torch::Tensor TrainableNet::conv_transpose(const torch::Tensor& x, const std::string& name,
-                                           ConvGeometry shape) const {
-  return at::conv_transpose2d(x.to(type()), at(name + ".weight").to(type()), bias(name), shape.stride,
-                              shape.padding, shape.output_padding, 1, shape.dilation);
+                                           ConvGeometry geometry) const {
+  // libtorch 1.13 has no fast bfloat16 kernel for it: Reverse Distillation did no step in a minute, against 2
+  // s.
+  const auto added = tensors_.find(name + ".bias");
+  return at::conv_transpose2d(x.to(torch::kFloat), at(name + ".weight"),
+                              added == tensors_.end() ? torch::Tensor() : added->second, geometry.stride,
+                              geometry.padding, geometry.output_padding, 1, geometry.dilation);
 }
 
 torch::Tensor TrainableNet::linear(const torch::Tensor& x, const std::string& name) const {
   return at::linear(x.to(type()), at(name + ".weight").to(type()), bias(name));
 }
 
-torch::Tensor TrainableNet::batch_norm(const torch::Tensor& x, const std::string& name, bool training) const {
+torch::Tensor TrainableNet::batch_norm(const torch::Tensor& x, const std::string& name, bool training,
+                                       double eps) const {
   return at::batch_norm(x, at(name + ".weight"), at(name + ".bias"), at(name + ".running_mean"),
-                        at(name + ".running_var"), training, kBatchNormMomentum, kBatchNormEps,
+                        at(name + ".running_var"), training, kBatchNormMomentum, eps,
                         /*cudnn_enabled=*/false);
 }
 
@@ -177,6 +202,15 @@ std::vector<torch::Tensor> take_gradients(const std::vector<torch::Tensor>& para
     gradients.push_back(p.grad().defined() ? p.grad().contiguous() : torch::zeros(p.sizes()));
     p.mutable_grad().reset();
   }
+  return gradients;
+}
+
+std::vector<torch::Tensor> gradients_of(const torch::Tensor& loss,
+                                        const std::vector<torch::Tensor>& parameters, bool keep_graph) {
+  std::vector<torch::Tensor> gradients = torch::autograd::grad({loss}, parameters, {}, keep_graph,
+                                                               /*create_graph=*/false, /*allow_unused=*/true);
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    gradients[i] = gradients[i].defined() ? gradients[i].contiguous() : torch::zeros(parameters[i].sizes());
   return gradients;
 }
 

@@ -16,7 +16,8 @@
 namespace glint {
 
 /// What a tensor of a network is; decides its first value and whether training moves it.
-enum class TensorKind { kWeight, kTransposedWeight, kBias, kNormScale, kNormShift, kMean, kVariance };
+/// kFixed: drawn once by whoever makes the network, zeros until then; never trained.
+enum class TensorKind { kWeight, kTransposedWeight, kBias, kNormScale, kNormShift, kMean, kVariance, kFixed };
 
 /// Names, shapes and kinds, in the order of the published state.
 class NetLayout {
@@ -52,7 +53,8 @@ class NetLayout {
 enum class InitialWeights {
   kTorch,         ///< torch's default: uniform within 1 / sqrt(inputs), weights and biases
   kXavierNormal,  ///< weights normal with variance 2 / (inputs + outputs); biases as kTorch
-  kKaiming,       ///< weights normal with variance 2 / outputs (torchvision's ResNets); biases 0
+  kKaiming,       ///< weights normal with variance 2 / outputs (torchvision's ResNets), transposed ones as
+                  ///< kTorch; biases 0
   kDcgan          ///< weights normal with deviation 0.02, norm scales around 1 with 0.02; biases as kTorch
 };
 
@@ -78,17 +80,19 @@ class TrainableNet {
   /// What training moves, in the layout's order, of names that start with `prefix`.
   std::vector<torch::Tensor> parameters(const std::string& prefix = "") const;
   void require_gradients(bool on);
-  /// Convolutions and linear maps round their operands to bfloat16; sums stay float32.
+  /// Convolutions (not transposed ones) and linear maps round their operands to bfloat16; sums stay float32.
   void use_bfloat16(bool on) { bfloat16_ = on; }
 
-  // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of the first three have the
-  // type that the net computes in.
-  torch::Tensor conv(const torch::Tensor& x, const std::string& name, ConvGeometry shape = {}) const;
-  torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name, ConvGeometry shape = {}) const;
+  // Each reads <name>.weight and, where the layout has it, <name>.bias. Results of conv and linear have the
+  // type that the net computes in; transposed convolutions are always computed in float32.
+  torch::Tensor conv(const torch::Tensor& x, const std::string& name, ConvGeometry geometry = {}) const;
+  torch::Tensor conv_transpose(const torch::Tensor& x, const std::string& name,
+                               ConvGeometry geometry = {}) const;
   torch::Tensor linear(const torch::Tensor& x, const std::string& name) const;
-  /// Batch norm (eps 1e-5, momentum 0.1). In training the batch's statistics normalise and the running ones
-  /// are updated.
-  torch::Tensor batch_norm(const torch::Tensor& x, const std::string& name, bool training) const;
+  /// Batch norm (momentum 0.1). In training the batch's statistics normalise and the running ones are
+  /// updated.
+  torch::Tensor batch_norm(const torch::Tensor& x, const std::string& name, bool training,
+                           double eps = 1e-5) const;
 
  private:
   torch::ScalarType type() const { return bfloat16_ ? torch::kBFloat16 : torch::kFloat; }
@@ -102,5 +106,12 @@ class TrainableNet {
 /// The gradients that backward() left in `parameters`, contiguous and taken away from them; zeros where none
 /// arrived.
 std::vector<torch::Tensor> take_gradients(const std::vector<torch::Tensor>& parameters);
+
+/// Of a loss with respect to some of the parameters that it depends on, contiguous float32; zeros where none
+/// arrive. Computes no other gradient and touches none; `keep_graph` where another is taken of the same
+/// graph.
+std::vector<torch::Tensor> gradients_of(const torch::Tensor& loss,
+                                        const std::vector<torch::Tensor>& parameters,
+                                        bool keep_graph = false);
 
 }  // namespace glint

@@ -82,6 +82,12 @@ void for_each_batch(const FitInput& input, const std::string& label,
   input.progress->end();
 }
 
+std::string length_sentence(int passes, int batch, int published_passes, int published_batch) {
+  return fmt::format("{} passes over the training images in batches of {}; published: {} in batches of {}{}",
+                     passes, batch, published_passes, published_batch,
+                     passes < published_passes ? ": a short recipe" : "");
+}
+
 TrainingRecord one_pass_record(double feature_seconds, double training_seconds) {
   TrainingRecord out;
   out.times = {feature_seconds, training_seconds};

@@ -54,6 +54,9 @@ void for_each_batch(const FitInput& input, const std::string& label,
 /// The record of a method that trains in one pass: no series, no curves.
 TrainingRecord one_pass_record(double feature_seconds, double training_seconds);
 
+/// What a training's record says of its length beside the published one, as a sentence.
+std::string length_sentence(int passes, int batch, int published_passes, int published_batch);
+
 /// The few held-out images that a tracker looks at.
 std::vector<RgbImage> tracker_images(const FitInput& input);
 

@@ -250,7 +250,8 @@ Engine Backbone::engine_for(DeviceChoice device, Precision precision, Engine wis
   }
   const Precision resolved = resolve_precision(precision, device);
   const bool on_cpu = resolve_device(device).is_cpu(), runs = FusedNet::runs_here(resolved);
-  if (resolved == Precision::kInt8 && (none || spec_->transformer || wish == Engine::kTorch || !on_cpu || !runs)) {
+  if (resolved == Precision::kInt8 &&
+      (none || spec_->transformer || wish == Engine::kTorch || !on_cpu || !runs)) {
     fail(ErrorCode::kConfig,
          "precision int8 computes a convolutional backbone on a CPU with AVX-512 VNNI by the engine onednn, "
          "and "

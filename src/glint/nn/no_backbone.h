@@ -6,8 +6,8 @@
 
 namespace glint {
 
-/// Of its BackboneSpec, as --backbone and the model file say it. Not in backbone_specs(): no method that reads
-/// features can take it (check_method).
+/// Of its BackboneSpec, as --backbone and the model file say it. Not in backbone_specs(): no method that
+/// reads features can take it (check_method).
 inline constexpr const char* kNoBackbone = "none";
 
 inline bool is_no_backbone(const BackboneSpec& spec) {

@@ -75,14 +75,10 @@ class GaussianCells : public CellModel {
   torch::Tensor scores(const torch::Tensor& descriptors, int) const override {
     const torch::InferenceMode inference;
     check_cells(gaussians_.mean.size(0), descriptors);
-    // Image by image: a product's rounding depends on how many columns it has.
-    std::vector<torch::Tensor> out;
-    for (std::int64_t i = 0; i < descriptors.size(0); ++i) {
-      torch::Tensor one = descriptors.slice(0, i, i + 1);
-      if (gaussians_.mean.size(0) != descriptors.size(1)) one = one.transpose(0, 1);  // cells as samples
-      out.push_back(mahalanobis(one, gaussians_).reshape({1, descriptors.size(1)}));
-    }
-    return at::cat(out);
+    const bool one_model = gaussians_.mean.size(0) != descriptors.size(1);  // cells are its samples
+    return mahalanobis(one_model ? descriptors.reshape({-1, 1, descriptors.size(2)}) : descriptors,
+                       gaussians_)
+        .reshape({descriptors.size(0), descriptors.size(1)});
   }
 
  private:
@@ -92,11 +88,8 @@ class GaussianCells : public CellModel {
 TensorDict fit_gaussians(const CellModelOptions& options, const torch::Tensor& groups) {
   ShrunkCovariance shrunk = ledoit_wolf(groups);
   shrunk.covariance.diagonal(0, 1, 2).add_(variance_floor(options, groups));
-  const torch::Tensor factor = std::get<0>(at::linalg_cholesky_ex(shrunk.covariance));
-  const torch::Tensor identity = torch::eye(factor.size(1), torch::kDouble).expand_as(factor);
-  const torch::Tensor whitening = at::linalg_solve_triangular(factor, identity, /*upper=*/false).tril();
   return {{kCellMean, to_host(shrunk.mean.to(torch::kFloat))},
-          {kCellWhitening, to_host(pack_triangles(whitening.to(torch::kFloat)))}};
+          {kCellWhitening, to_host(packed_whitening(shrunk.covariance).to(torch::kFloat))}};
 }
 
 /// Support vectors of all groups after one another.
@@ -291,10 +284,11 @@ std::unique_ptr<CellModel> load_cell_model(const CellModelOptions& options, cons
   const std::string name = prefix + kCellWhitening;
   const torch::Tensor packed = floats_between(require_tensor(weights, name, {mean.size(0), triangle}, file),
                                               name, -kLargest, kLargest, file);
-  const torch::Tensor whitening = unpack_triangles(packed, length);
-  if (!(whitening.diagonal(0, 1, 2) > 0).all().item<bool>())
+  std::vector<std::int64_t> diagonal;
+  for (std::int64_t row = 0; row < length; ++row) diagonal.push_back(row * (row + 3) / 2);
+  if (!(packed.index_select(1, torch::tensor(diagonal)) > 0).all().item<bool>())
     no_training_gives(file, name, "is no inverse of a deviation");
-  return std::make_unique<GaussianCells>(PositionGaussians{mean, whitening});
+  return std::make_unique<GaussianCells>(PositionGaussians{mean, packed});
 }
 
 std::int64_t cell_model_bytes(const CellModelOptions& options, std::int64_t images, std::int64_t cells,

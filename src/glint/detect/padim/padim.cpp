@@ -105,7 +105,7 @@ class Padim : public Method {
     FitResult result;
     result.weights = {{kChannels, to_host(channels)},
                       {kPadimMean, to_host(gaussians.mean)},
-                      {kWhitening, to_host(pack_triangles(gaussians.whitening))}};
+                      {kWhitening, to_host(gaussians.triangles)}};
     result.record = one_pass_record(watch.seconds(), 0);
     result.record.figures = {{"positions", gaussians.mean.size(0)}};
     return result;
@@ -133,7 +133,7 @@ class Padim : public Method {
       fail(ErrorCode::kBadInput, "{}: '{}' names channels that {} lacks", file, kChannels, spec.name);
     return std::make_unique<PadimDetector>(
         std::move(features), index,
-        PositionGaussians{to_tensor(mean), unpack_triangles(to_tensor(packed), d)});
+        PositionGaussians{to_tensor(mean).to(torch::kFloat), to_tensor(packed).to(torch::kFloat)});
   }
 
  private:

@@ -16,8 +16,9 @@ namespace glint {
 /// Const methods may run from several threads.
 class FoldedScorer {
  public:
-  /// The mean over `heads` (one wider head). feature_scale: what features are multiplied with. precision: with
-  /// bfloat16 several heads' products round their operands; a single head's are float32, which cost little.
+  /// The mean over `heads` (one wider head). feature_scale: what features are multiplied with. precision:
+  /// with bfloat16 several heads' products round their operands; a single head's are float32, which cost
+  /// little.
   FoldedScorer(const PatchEmbedding& embedding, const std::vector<HeadWeights>& heads, double feature_scale,
                Precision precision);
   ~FoldedScorer();

@@ -48,9 +48,8 @@ class SpadeDetector : public Detector {
           fail(ErrorCode::kBadInput, "the model's gallery is of another input size; train it again");
       }
       const NearestImages nearest = nearest_images(one.vector, gallery_.vector, options_.neighbours);
-      const torch::Tensor map =
-          mean_of_layers(gallery_distances(one, gallery_, nearest.index),
-                         one.layers[0].size(2), one.layers[0].size(3));
+      const torch::Tensor map = mean_of_layers(gallery_distances(one, gallery_, nearest.index),
+                                               one.layers[0].size(2), one.layers[0].size(3));
       out.push_back(
           maps_of(map.reshape({1, -1}), static_cast<int>(map.size(0)), static_cast<int>(map.size(1)))[0]);
       out.back().image = nearest.distance.mean().item<float>();

@@ -21,7 +21,7 @@ namespace glint {
 namespace {
 
 constexpr const char* kSuperSimpleNetScale = "supersimplenet.feature_scale";
-constexpr int kPublishedPasses = 300;
+constexpr int kPublishedPasses = 300, kPublishedBatch = 32;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kShortPasses = 20, kShortBatch = 8;
 /// Spread (standard deviation over all values) of WideResNet-50-2's (V1) fine features, for which
@@ -31,48 +31,19 @@ constexpr double kWideResNetFineSpread = 0.09;
 
 const std::vector<int> kSuperSimpleNetLayers = {2, 3};
 
-/// [B, C, H, W] float32 on the CPU.
-struct CoarseMaps {
-  torch::Tensor layer2, layer3;
-};
-
-/// layer2 and layer3 side by side on their own grids: an eighth of the fine features.
-struct CoarseGrid {
-  std::int64_t channels2 = 0, h2 = 0, w2 = 0, channels3 = 0, h3 = 0, w3 = 0;
-
-  static CoarseGrid of(const CoarseMaps& maps) {
-    return {maps.layer2.size(1), maps.layer2.size(2), maps.layer2.size(3),
-            maps.layer3.size(1), maps.layer3.size(2), maps.layer3.size(3)};
-  }
-  int channels() const { return static_cast<int>(channels2 + channels3); }
-  int fine_height() const { return static_cast<int>(2 * h2); }
-  int fine_width() const { return static_cast<int>(2 * w2); }
-};
-
-CoarseMaps coarse_maps(const FeatureExtractor& extractor, const std::vector<RgbImage>& images) {
+/// layer2 and layer3 [B, C, H, W] on their own grids, an eighth of the fine features; float32 on the CPU.
+std::vector<torch::Tensor> coarse_maps(const FeatureExtractor& extractor,
+                                       const std::vector<RgbImage>& images) {
   const torch::InferenceMode inference;
-  const std::vector<torch::Tensor> maps = map_tensors(extractor, images, kSuperSimpleNetLayers);
-  return {maps[0], maps[1]};
-}
-
-/// [B, 1, all values], positions before channels.
-torch::Tensor pack(const CoarseMaps& maps) {
-  return at::cat({positions_of(maps.layer2).flatten(1), positions_of(maps.layer3).flatten(1)}, 1)
-      .unsqueeze(1);
+  return map_tensors(extractor, images, kSuperSimpleNetLayers);
 }
 
 /// Packed maps to fine features [B, C, h, w] of `type`, channels last in memory.
-torch::Tensor unpack_fine(const torch::Tensor& packed, const CoarseGrid& grid, LayerAlignment alignment,
-                          double scale, torch::ScalarType type) {
-  const torch::Tensor values = packed.flatten(1).to(torch::kFloat);
-  const std::int64_t split = grid.h2 * grid.w2 * grid.channels2;
-  const auto map = [&](const torch::Tensor& part, std::int64_t h, std::int64_t w, std::int64_t c) {
-    return part.reshape({-1, h, w, c}).permute({0, 3, 1, 2});
-  };
-  const torch::Tensor fine =
-      fine_features(map(values.slice(1, 0, split), grid.h2, grid.w2, grid.channels2),
-                    map(values.slice(1, split), grid.h3, grid.w3, grid.channels3), alignment);
-  return (fine * scale).to(type, false, false, torch::MemoryFormat::ChannelsLast);
+torch::Tensor unpack_fine(const torch::Tensor& packed, const std::vector<LayerGrid>& grids,
+                          LayerAlignment alignment, double scale, torch::ScalarType type) {
+  const std::vector<torch::Tensor> maps = unpack_layers(packed.to(torch::kFloat), grids);
+  return (fine_features(maps[0], maps[1], alignment) * scale)
+      .to(type, false, false, torch::MemoryFormat::ChannelsLast);
 }
 
 class SuperSimpleNetDetector : public Detector {
@@ -85,12 +56,13 @@ class SuperSimpleNetDetector : public Detector {
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
-    const CoarseMaps maps = coarse_maps(*extractor_, inputs);
-    const CoarseGrid grid = CoarseGrid::of(maps);
+    const std::vector<torch::Tensor> maps = coarse_maps(*extractor_, inputs);
+    const std::vector<LayerGrid> grids = grids_of(maps);
     const auto type = bfloat16() ? torch::kBFloat16 : torch::kFloat;
     const SuperSimpleNetwork::Output out =
-        net_.heads(net_.adapt(unpack_fine(pack(maps), grid, alignment_, scale_, type)));
-    std::vector<PatchScores> scores = maps_of(out.map.flatten(1), grid.fine_height(), grid.fine_width());
+        net_.heads(net_.adapt(unpack_fine(pack_layers(maps), grids, alignment_, scale_, type)));
+    std::vector<PatchScores> scores = maps_of(out.map.flatten(1), static_cast<int>(2 * grids[0].height),
+                                              static_cast<int>(2 * grids[0].width));
     for (std::size_t i = 0; i < scores.size(); ++i)
       scores[i].image = out.score[static_cast<std::int64_t>(i)].item<float>();
     return scores;
@@ -173,15 +145,16 @@ class SuperSimpleNet : public Method {
     const Stopwatch watch;
     const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
     const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
-    const CoarseMaps sample = coarse_maps(extractor, spread_images(input));
-    const CoarseGrid grid = CoarseGrid::of(sample);
+    const std::vector<torch::Tensor> sample = coarse_maps(extractor, spread_images(input));
+    const std::vector<LayerGrid> grids = grids_of(sample);
     const double scale = feature_scale(sample);
     const auto features = training_features(
         "supersimplenet", input,
-        [&](const std::vector<RgbImage>& images) { return pack(coarse_maps(extractor, images)); }, type);
+        [&](const std::vector<RgbImage>& images) { return pack_layers(coarse_maps(extractor, images)); },
+        type);
     const double feature_seconds = watch.seconds();
 
-    const int channels = grid.channels();
+    const auto channels = static_cast<int>(grids[0].channels + grids[1].channels);
     Trainer trainer(input.resume
                         ? SuperSimpleNetwork::from_dict(input.resume->tensors, channels, "resume file")
                         : SuperSimpleNetwork::initial(channels, options_.hidden_dimension, input.seed),
@@ -194,7 +167,8 @@ class SuperSimpleNet : public Method {
     torch::Tensor held_out;
     if (const auto images = tracker_images(input); !images.empty())
       held_out =
-          unpack_fine(pack(coarse_maps(extractor, images)), grid, options_.alignment, scale, type).clone();
+          unpack_fine(pack_layers(coarse_maps(extractor, images)), grids, options_.alignment, scale, type)
+              .clone();
 
     const auto weights = [&] {
       TensorDict out = trainer.net.to_dict();
@@ -205,7 +179,7 @@ class SuperSimpleNet : public Method {
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) -> Readings {
       return trainer.step(
-          unpack_fine(features.gather(at.images, at.draw), grid, options_.alignment, scale, type),
+          unpack_fine(features.gather(at.images, at.draw), grids, options_.alignment, scale, type),
           learning_rate_share(at.pass, passes, options_.learning_rate_factor),
           derive_seed(input.seed, stream_key("supersimplenet.defects"), at.pass, at.step));
     };
@@ -235,7 +209,7 @@ class SuperSimpleNet : public Method {
                       {"loss", "normal_loss", "anomalous_loss", "map_focal_loss", "score_focal_loss"}},
                      {"Logits of held-out good parts: image score, largest of the map (diagnostic only)",
                       {"held_out_score", "held_out_map_max"}}};
-    record.figures = {{"length", length_of(passes)},
+    record.figures = {{"length", length_sentence(passes, options_.batch, kPublishedPasses, kPublishedBatch)},
                       {"feature_scale", scale},
                       {"precision", std::string(bf16 ? "bfloat16" : "float32")}};
     record.times = TrainingTimes{feature_seconds, watch.seconds() - feature_seconds};
@@ -263,16 +237,10 @@ class SuperSimpleNet : public Method {
   }
 
  private:
-  double feature_scale(const CoarseMaps& sample) const {
+  double feature_scale(const std::vector<torch::Tensor>& sample) const {
     if (options_.noise_scale == NoiseScale::kAbsolute) return 1;
     return relative_noise_scale(kWideResNetFineSpread,
-                                fine_features(sample.layer2, sample.layer3, options_.alignment));
-  }
-
-  std::string length_of(int passes) const {
-    return fmt::format(
-        "{} passes over the training images in batches of {}; published: {} in batches of 32{}", passes,
-        options_.batch, kPublishedPasses, passes < kPublishedPasses ? ": a short recipe" : "");
+                                fine_features(sample[0], sample[1], options_.alignment));
   }
 
   SuperSimpleNetOptions options_;
