@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build ccache pkg-config libtorch-dev libdnnl-dev libop
   libpugixml-dev)
 if [ "${1:-}" = "--test" ]; then
   packages+=(libgtest-dev libbenchmark-dev libaravis-dev libusb-1.0-0-dev python3 python3-jsonschema python3-selenium chromium
-    chromium-driver curl openssl)
+    chromium-driver curl openssl slurm-wlm munge)
 fi
 if [ "${1:-}" = "--check" ]; then
   packages+=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev python3)

@@ -9,9 +9,7 @@
 #include "glint/fit/fit.h"
 #include "glint/image/codec.h"
 #include "glint/nn/vision_transformer.h"
-#include "glint/report/compare_report.h"
 #include "glint/report/evaluation_report.h"
-#include "glint/study/compare.h"
 #include "tiny_set.h"
 
 namespace fs = std::filesystem;
@@ -274,31 +272,6 @@ TEST_F(EvalTest, FewShotCalibratesOnEverythingElse) {
   for (const auto& image : model.record["dataset"]["images"]) training += image["role"] == "train";
   EXPECT_EQ(training, 2);
   EXPECT_EQ(calibration_scores(model).size(), 22U);
-}
-
-TEST_F(EvalTest, CompareTrainsOnceAndPairsItsDifferences) {
-  CompareOptions options;
-  options.methods = {"simplenet", "inp_former"};
-  options.seeds = 2;
-  options.models = folder_->path() / "models";
-  options.configure = [](const std::string& method, int seed) { return tiny(method, backbone_, seed); };
-  const Comparison first = compare_methods(dataset(), options, silent_progress());
-  const auto written = model_times(options.models);
-  EXPECT_EQ(written.size(), 4U);
-  const Comparison again = compare_methods(dataset(), options, silent_progress());
-  EXPECT_EQ(model_times(options.models), written) << "trained again";
-  ASSERT_EQ(first.differences.size(), 1U);
-  const PairedDifference& d = first.differences[0];
-  EXPECT_NEAR(d.image_auroc.value,
-              mean_figure(first.methods[0], ArmFigure::kImageAuroc).mean -
-                  mean_figure(first.methods[1], ArmFigure::kImageAuroc).mean,
-              1e-12);
-  EXPECT_LE(d.aupro.ci_low, d.aupro.ci_high);
-  EXPECT_EQ(comparison_json(first, dataset())["differences"],
-            comparison_json(again, dataset())["differences"]);
-  const std::string html = comparison_report(first, dataset());
-  EXPECT_NE(html.find("Paired differences"), std::string::npos);
-  EXPECT_EQ(html.find("https://"), std::string::npos);
 }
 
 /// A full-size DINOv2 small checkpoint of random values, as an importable file.

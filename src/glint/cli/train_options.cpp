@@ -14,6 +14,19 @@ bool has_option(const OptionTable& table, const std::string& name) {
   return std::any_of(fields.begin(), fields.end(), [&](const OptionField& f) { return f.name == name; });
 }
 
+nlohmann::json read_config(const std::string& file) {
+  auto json = nlohmann::json::parse(read_text(file), nullptr, false, /*ignore_comments=*/true);
+  if (json.is_discarded()) fail(ErrorCode::kConfig, "{}: is not valid JSON", name_line(file));
+  return json;
+}
+
+/// The whole path of what is a file or folder; else the text.
+std::string whole_path(const std::string& name) {
+  return !name.empty() && std::filesystem::exists(name)
+             ? std::filesystem::absolute(name).lexically_normal().string()
+             : name;
+}
+
 /// The method that has an option which `table` lacks; empty when none has.
 std::string other_method_of(const OptionTable& table, const std::string& name) {
   if (has_option(table, name)) return "";
@@ -61,10 +74,8 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
   auto out = std::make_unique<TrainConfig>(method, backbone, parse_enum<Recipe>(recipe, "--recipe"));
   OptionTable table = out->table();
   if (!config.empty()) {
-    const auto json = nlohmann::json::parse(read_text(config), nullptr, false, /*ignore_comments=*/true);
-    if (json.is_discarded()) fail(ErrorCode::kConfig, "{}: is not valid JSON", name_line(config));
     try {
-      table.set_all(json);
+      table.set_all(config_content.is_null() ? read_config(config) : config_content);
     } catch (const Error& e) {
       fail(ErrorCode::kConfig, "{}: {}", name_line(config), e.what());
     }
@@ -84,6 +95,42 @@ std::unique_ptr<TrainConfig> TrainArguments::make(const std::string& method, std
     if (!other.empty())
       fail(ErrorCode::kConfig, "{} is an option of {}; give --method {}", name, other, other);
     table.set_assignment(assignment);
+  }
+  return out;
+}
+
+nlohmann::json TrainArguments::to_json() const {
+  nlohmann::json out = {{"recipe", recipe},   {"backbone", name_text(whole_path(backbone))},
+                        {"augment", augment}, {"align", align},
+                        {"device", device},   {"textures", name_text(whole_path(textures))},
+                        {"set", set}};
+  if (!config.empty()) {
+    out["config"] = name_text(config);
+    out["config_content"] = config_content.is_null() ? read_config(config) : config_content;
+  }
+  if (false_reject) out["false_reject"] = *false_reject;
+  if (shots) out["shots"] = *shots;
+  return out;
+}
+
+TrainArguments TrainArguments::from_json(const nlohmann::json& settings) {
+  TrainArguments out;
+  try {
+    out.recipe = settings.at("recipe").get<std::string>();
+    out.backbone = name_bytes(settings.at("backbone").get<std::string>());
+    out.augment = settings.at("augment").get<std::string>();
+    out.align = settings.at("align").get<std::string>();
+    out.device = settings.at("device").get<std::string>();
+    out.textures = name_bytes(settings.at("textures").get<std::string>());
+    out.set = settings.at("set").get<std::vector<std::string>>();
+    if (settings.contains("config")) {
+      out.config = name_bytes(settings.at("config").get<std::string>());
+      out.config_content = settings.at("config_content");
+    }
+    if (settings.contains("false_reject")) out.false_reject = settings.at("false_reject").get<double>();
+    if (settings.contains("shots")) out.shots = settings.at("shots").get<int>();
+  } catch (const nlohmann::json::exception& e) {
+    fail(ErrorCode::kBadInput, "the plan's settings: {}; plan again", e.what());
   }
   return out;
 }

@@ -3,207 +3,225 @@
 #include <algorithm>
 #include <cmath>
 
+#include "glint/base/duration.h"
 #include "glint/base/error.h"
-#include "glint/base/order_statistics.h"
-#include "glint/image/codec.h"
-#include "glint/image/overlay.h"
-#include "glint/image/resample.h"
-#include "glint/report/evaluation_report.h"
+#include "glint/base/files.h"
 #include "glint/report/figures.h"
 #include "glint/report/page.h"
+
+namespace fs = std::filesystem;
 
 namespace glint {
 namespace {
 
-constexpr int kPictureSide = 256;
-constexpr std::size_t kPictureRows = 24;
+constexpr std::size_t kShownPairs = 400;  // the page names at most so many differences of one data set
 
-std::string mean_cell(const ArmResult& method, ArmFigure figure) {
-  const MeanFigure m = mean_figure(method, figure);
+std::string figure_cell(const LeagueFigure& figure, std::size_t seeds) {
+  const MeanFigure& m = figure.mean;
   if (!std::isfinite(m.mean)) return "<td>–</td>";
-  return fmt::format("<td>{}<br><span class='soft'>seeds: {}</span></td>", with_interval(m.estimate),
-                     seeds_range(m.lowest, m.highest, method.runs.size()));
+  return fmt::format("<td>{} <b>{}</b><br><span class='soft'>{}</span></td>", with_interval(m.estimate),
+                     figure.groups, seeds_range(m.lowest, m.highest, seeds));
 }
 
-std::string figure_table(const Comparison& comparison) {
+std::string league_rows(const LeagueTable& table) {
   std::string out =
-      "<h2>Figures, mean over seeds</h2><div class='wide'><table><tr><th>method</th><th>image AUROC</th>"
-      "<th>pixel AUROC</th><th>pixel AP</th><th>AUPRO</th><th>false rejects</th><th>found</th></tr>";
-  for (const ArmResult& method : comparison.methods) {
-    int rejected = 0, good = 0, found = 0, bad = 0;
-    for (const auto& run : method.runs) {
-      for (const ScoredImage& image : run->evaluation.images) {
-        (image.sample.anomalous() ? bad : good) += 1;
-        (image.sample.anomalous() ? found : rejected) += image.rejected ? 1 : 0;
-      }
+      "<div class='wide'><table><tr><th>method</th><th>image AUROC</th><th>pixel AUROC</th><th>AUPRO</th>"
+      "<th>escapes</th><th>false rejects</th><th>training</th><th>one image</th><th>memory, peak</th>"
+      "<th>model file</th></tr>";
+  for (const LeagueRow& row : table.rows) {
+    std::string notes;
+    for (const std::string& note : row.notes)
+      notes += fmt::format("<br><span class='soft'>{}</span>", escape_html(note));
+    if (row.arm.runs.empty()) {
+      out += fmt::format("<tr><td>{}</td><td colspan='9' style='text-align:left'>{}</td></tr>",
+                         escape_html(row.method), notes.substr(std::string("<br>").size()));
+      continue;
     }
-    out += fmt::format("<tr><td>{}</td>", escape_html(method.name));
-    for (const auto f :
-         {ArmFigure::kImageAuroc, ArmFigure::kPixelAuroc, ArmFigure::kPixelAp, ArmFigure::kAupro})
-      out += mean_cell(method, f);
-    out += fmt::format("<td>{} of {}</td><td>{} of {}</td></tr>", rejected, good, found, bad);
-  }
-  return out +
-         "</table></div><p class='soft'>Intervals are over the test images (95 %; DeLong's or "
-         "Newcombe's for image AUROC, the wider; stratified bootstrap for the others); the seeds' range "
-         "shows the training's own randomness. Counts "
-         "are summed over the seeds.</p>";
-}
-
-std::string difference_table(const Comparison& comparison) {
-  if (comparison.differences.empty()) return "";
-  std::string out =
-      "<h2>Paired differences</h2><div class='wide'><table><tr><th>first minus second</th><th>image "
-      "AUROC</th><th>pixel AUROC</th><th>pixel AP</th><th>AUPRO</th></tr>";
-  auto cell = [](const Estimate& e) {
-    if (!std::isfinite(e.value)) return std::string("<td>–</td>");
-    const bool clear = e.ci_low > 0 || e.ci_high < 0;
-    return fmt::format("<td>{}{:+.3f} [{:+.3f}, {:+.3f}]{}</td>", clear ? "<b>" : "", e.value, e.ci_low,
-                       e.ci_high, clear ? "</b>" : "");
-  };
-  for (const PairedDifference& d : comparison.differences) {
-    out += fmt::format("<tr><td>{} – {}</td>{}{}{}{}</tr>", escape_html(d.first), escape_html(d.second),
-                       cell(d.image_auroc), cell(d.pixel_auroc), cell(d.pixel_ap), cell(d.aupro));
-  }
-  return out +
-         "</table></div><p class='soft'>Same images on both sides: Zou and Yue's interval for image AUROC, "
-         "the same bootstrap resamples for the others. Bold: the interval excludes 0.</p>";
-}
-
-std::string cost_table(const Comparison& comparison) {
-  std::string out =
-      "<h2>Cost</h2><div class='wide'><table><tr><th>method</th><th>training</th><th>memory, "
-      "peak</th><th>one image, with decoding</th><th>model file</th></tr>";
-  for (const ArmResult& method : comparison.methods) {
-    std::vector<double> seconds, memory, image;
-    for (const auto& run : method.runs) {
-      seconds.push_back(run->training_seconds);
-      memory.push_back(run->peak_mib);
-      image.push_back(run->milliseconds_image);
-    }
+    out += fmt::format("<tr><td>{}{}{}</td>", row.tied_with_best ? "= " : "", escape_html(row.method), notes);
+    for (std::size_t f = 0; f < 3; ++f) out += figure_cell(row.figures[f], row.arm.runs.size());
     out += fmt::format(
-        "<tr><td>{}</td><td>{:.0f} s</td><td>{:.0f} MiB</td><td>{:.1f} ms</td><td>{:.1f} MiB</td></tr>",
-        escape_html(method.name), median(seconds), median(memory), median(image), method.runs[0]->model_mib);
+        "<td>{}</td><td>{}<br><span class='soft'>promised {}</span></td><td>{}</td><td>{:.1f} ms</td>"
+        "<td>{:.0f} MiB</td><td>{:.1f} MiB</td></tr>",
+        rate_text(row.escapes), rate_text(row.false_rejects), percent(row.promised_rate),
+        seconds_text(row.training_seconds), row.milliseconds_image, row.peak_mib, row.model_mib);
   }
-  return out +
-         "</table></div><p class='soft'>Medians over the seeds, on the machine that made this page.</p>";
+  return out + "</table></div>";
 }
 
-std::string class_table(const Comparison& comparison) {
-  std::string out = "<h2>Per class</h2><div class='wide'><table><tr><th>class</th>";
-  for (const ArmResult& method : comparison.methods) {
-    out += fmt::format("<th>{0}: rejected</th><th>{0}: image AUROC</th><th>{0}: AUPRO</th>",
-                       escape_html(method.name));
+const char* const kMarks =
+    "<p class='soft'>Figures are means over the seeds with 95 % intervals over the test images (image AUROC: "
+    "DeLong's or Newcombe's, the wider; the others: stratified bootstrap); below them the seeds' range. "
+    "<b>Letters</b>: methods of one column that share a letter cannot be told apart on these images. Every "
+    "pair "
+    "is compared on the same images (Zou and Yue's interval for image AUROC, the same bootstrap resamples "
+    "for "
+    "the others); all pairs of one column are one family, with Holm's correction at 5 %. <b>=</b>: cannot be "
+    "told apart from the first in image AUROC. Escapes and false rejects: shares of defective and of good "
+    "test "
+    "images judged wrongly at the threshold that was calibrated for the promised rate. Times and memory: "
+    "medians "
+    "over the seeds, on the machines that computed the cells; not comparable where these differ.</p>";
+
+std::string overall_table(const League& league) {
+  if (league.overall.empty()) return "";
+  std::string out =
+      "<h2>Over all data sets</h2><div class='wide'><table><tr><th>method</th><th>mean rank</th><th>image "
+      "AUROC</th><th>pixel AUROC</th><th>AUPRO</th></tr>";
+  const auto number = [](double v) { return std::isfinite(v) ? fmt::format("{:.3f}", v) : std::string("–"); };
+  for (const OverallRow& row : league.overall) {
+    out += fmt::format("<tr><td>{}</td><td>{:.2f}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                       escape_html(row.method), row.mean_rank, number(row.image_auroc),
+                       number(row.pixel_auroc), number(row.aupro));
   }
+  return out +
+         "</table></div><p class='soft'>Methods with figures on every data set; ranks by image AUROC. A mean "
+         "over "
+         "few data sets has no interval here: read the tables of each.</p>";
+}
+
+std::string difference_table(const LeagueTable& table) {
+  if (table.pairs.empty()) return "";
+  std::string out =
+      "<details><summary>Paired differences</summary><div class='wide'><table><tr><th>first minus "
+      "second</th><th>image AUROC</th><th>pixel AUROC</th><th>AUPRO</th></tr>";
+  const auto cell = [](const Estimate& e, double p) {
+    if (!std::isfinite(e.value)) return std::string("<td>–</td>");
+    const bool clear = p < kFamilyLevel;
+    return fmt::format("<td>{}{:+.3f} [{:+.3f}, {:+.3f}], p {:.3g}{}</td>", clear ? "<b>" : "", e.value,
+                       e.ci_low, e.ci_high, p, clear ? "</b>" : "");
+  };
+  for (std::size_t i = 0; i < std::min(kShownPairs, table.pairs.size()); ++i) {
+    const LeaguePair& pair = table.pairs[i];
+    const PairedDifference& d = pair.difference;
+    out += fmt::format("<tr><td>{} – {}</td>{}{}{}</tr>", escape_html(d.first), escape_html(d.second),
+                       cell(d.image_auroc, pair.adjusted_p[0]), cell(d.pixel_auroc, pair.adjusted_p[1]),
+                       cell(d.aupro, pair.adjusted_p[2]));
+  }
+  return out +
+         "</table></div><p class='soft'>Intervals are of each difference alone; p is Holm's, over all pairs "
+         "of the "
+         "column. Bold: told apart." +
+         (table.pairs.size() > kShownPairs ? " The others are in compare.json." : std::string()) +
+         "</p></details>";
+}
+
+/// Mean over the done seeds of a class' figure in results.json; NaN where it is absent.
+double class_mean(const League& league, const LeagueRow& row, const std::string& pointer) {
+  double sum = 0;
+  for (const auto& run : row.arm.runs) {
+    for (const CellResult& result : league.results) {
+      if (result.run != run) continue;
+      const nlohmann::json::json_pointer at(pointer);
+      if (!result.results.contains(at) || !result.results.at(at).is_number()) return std::nan("");
+      sum += result.results.at(at).get<double>();
+    }
+  }
+  return sum / static_cast<double>(row.arm.runs.size());
+}
+
+std::string class_table(const League& league, const LeagueTable& table) {
+  const auto first = std::find_if(table.rows.begin(), table.rows.end(),
+                                  [](const LeagueRow& row) { return !row.arm.runs.empty(); });
+  if (first == table.rows.end()) return "";
+  std::vector<std::string> labels;
+  for (const ScoredImage& image : first->arm.runs[0]->evaluation.images) {
+    if (image.sample.anomalous() &&
+        std::find(labels.begin(), labels.end(), image.sample.label) == labels.end())
+      labels.push_back(image.sample.label);
+  }
+  std::string out =
+      "<details><summary>Per class: image AUROC, share found</summary><div "
+      "class='wide'><table><tr><th>method</th>";
+  for (const std::string& label : labels) out += fmt::format("<th>{}</th>", escape_html(label));
   out += "</tr>";
-  for (const ClassResult& c : comparison.methods[0].runs[0]->evaluation.classes) {
-    out += fmt::format("<tr><td>{}</td>", escape_html(c.label));
-    for (const ArmResult& method : comparison.methods) {
-      int rejected = 0, images = 0;
-      double auroc = 0, aupro = 0;
-      for (const auto& run : method.runs) {
-        for (const ClassResult& other : run->evaluation.classes) {
-          if (other.label != c.label) continue;
-          rejected += other.rejected;
-          images += other.images;
-          auroc += other.image_auroc.value / static_cast<double>(method.runs.size());
-          aupro += (other.pixel ? other.pixel->aupro.value : NAN) / static_cast<double>(method.runs.size());
-        }
-      }
-      out += fmt::format("<td>{} of {}</td>", rejected, images);
-      for (const double v : {auroc, aupro})
-        out += std::isfinite(v) ? fmt::format("<td>{:.3f}</td>", v) : std::string("<td>–</td>");
+  for (const LeagueRow& row : table.rows) {
+    if (row.arm.runs.empty()) continue;
+    out += fmt::format("<tr><td>{}</td>", escape_html(row.method));
+    for (const std::string& label : labels) {
+      std::string key = label;  // as a JSON pointer wants it
+      for (std::size_t at = 0; (at = key.find_first_of("~/", at)) != std::string::npos; at += 2)
+        key.replace(at, 1, key[at] == '~' ? "~0" : "~1");
+      const double auroc = class_mean(league, row, "/per_class/" + key + "/image_auroc/value");
+      const double found = class_mean(league, row, "/per_class/" + key + "/rejected_rate/value");
+      out += std::isfinite(auroc) ? fmt::format("<td>{:.3f}, {}</td>", auroc, percent(found))
+                                  : std::string("<td>–</td>");
     }
     out += "</tr>";
   }
   return out +
-         "</table></div><p class='soft'>Counts are summed over the seeds; AUROC and AUPRO are means over "
-         "them.</p>";
+         "</table></div><p class='soft'>Means over the seeds, each class against the good "
+         "images.</p></details>";
 }
 
-/// How differently the methods judge an image: the spread of its p-values' logarithms.
-double disagreement(const Comparison& comparison, std::size_t image) {
-  double low = 1e300, high = -1e300;
-  for (const ArmResult& method : comparison.methods) {
-    const double p = std::log(method.runs[0]->evaluation.images[image].p_value);
-    low = std::min(low, p);
-    high = std::max(high, p);
-  }
-  return high - low;
+std::string picture(const fs::path& file, const char* alt) {
+  if (!fs::exists(file)) return "<i class='soft'>no picture</i>";
+  return fmt::format("<img alt='{}' src='data:image/jpeg;base64,{}'>", alt, base64(read_file(file)));
 }
 
-std::string picture_rows(const Comparison& comparison) {
-  const auto& images = comparison.methods[0].runs[0]->evaluation.images;
-  std::vector<std::size_t> order(images.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](auto a, auto b) { return disagreement(comparison, a) > disagreement(comparison, b); });
-  if (order.size() > kPictureRows) order.resize(kPictureRows);
+std::string picture_rows(const LeagueTable& table, const LeagueFolder& folder) {
+  const auto first = std::find_if(table.rows.begin(), table.rows.end(),
+                                  [](const LeagueRow& row) { return row.shown != nullptr; });
+  if (first == table.rows.end()) return "";
   std::string out =
-      "<h2>The same images, every method</h2><p class='soft'>First the images that the methods judge most "
-      "differently (seed 0). Photograph with mask outline (green), then one map a method; every method's "
-      "colours reach from its typical good part to beyond its own threshold.</p>";
-  for (const std::size_t i : order) {
-    const Sample& sample = images[i].sample;
-    const RgbImage photo = read_image(sample.path);
-    const double shrink = static_cast<double>(kPictureSide) / std::max(photo.width, photo.height);
-    const int w = std::max(1, static_cast<int>(photo.width * shrink)),
-              h = std::max(1, static_cast<int>(photo.height * shrink));
-    RgbImage small = resize_antialiased(photo, w, h);
-    if (const auto mask = load_mask(sample)) draw_mask_outline(small, *mask);
+      "<h3>The same parts, every method</h3><p class='soft'>Chosen from the list of test images alone, of "
+      "each class "
+      "in turn. Photograph with mask outline (green), then one map a method (seed 0), in the table's order; "
+      "every "
+      "method's colours reach from its typical good part to beyond its own threshold.</p>";
+  for (std::size_t i = 0; i < first->shown->pictures.size(); ++i) {
+    const std::string& id = first->shown->pictures[i];
+    const std::string file = fmt::format("{:02}.jpg", i);
     out += fmt::format(
-        "<div class='row' style='grid-template-columns:repeat({},1fr)'><div><img alt='part' "
-        "src='{}'>{}</div>",
-        1 + comparison.methods.size(), data_uri(small), escape_html(sample.id));
-    for (const ArmResult& method : comparison.methods) {
-      const ArmRun& run = *method.runs[0];
-      const ScoredImage& scored = run.evaluation.images[i];
-      const ScoreMap map = full_map(scored, *run.inspector, run.evaluation.decision.scorer);
-      const ColourScale scale = colour_scale(run.evaluation);
-      const RgbImage overlay = resize_antialiased(heat_overlay(photo, map, scale.low, scale.high), w, h);
-      const bool wrong = scored.rejected != sample.anomalous();
-      out += fmt::format(
-          "<div><img alt='anomaly map' src='{}'>{}: <span class='verdict {}'>{}</span>, p {:.3f}</div>",
-          data_uri(overlay), escape_html(method.name), wrong ? "nok" : "okv", scored.rejected ? "NOK" : "OK",
-          scored.p_value);
+        "<div class='row' style='grid-template-columns:repeat(auto-fill,minmax(150px,1fr))'><div>{}{}</div>",
+        picture(folder.photographs(*table.set) / file, "part"), escape_html(id));
+    for (const LeagueRow& row : table.rows) {
+      if (row.shown == nullptr || i >= row.shown->pictures.size() || row.shown->pictures[i] != id) continue;
+      const auto& images = row.shown->run->evaluation.images;
+      const auto scored = std::find_if(images.begin(), images.end(),
+                                       [&](const ScoredImage& image) { return image.sample.id == id; });
+      if (scored == images.end()) continue;
+      const bool wrong = scored->rejected != scored->sample.anomalous();
+      out += fmt::format("<div>{}{}: <span class='verdict {}'>{}</span>, p {:.3f}</div>",
+                         picture(folder.maps(row.shown->id) / file, "anomaly map"), escape_html(row.method),
+                         wrong ? "nok" : "okv", scored->rejected ? "NOK" : "OK", scored->p_value);
     }
     out += "</div>";
   }
   return out;
 }
 
+std::string data_set_part(const League& league, const LeagueTable& table, const LeagueFolder& folder) {
+  const LeagueSet& set = *table.set;
+  std::string out = fmt::format(
+      "<h2>{}</h2><p class='soft'>{} training images, {} good and {} anomalous test images; fingerprint "
+      "<code>{}</code>.</p>",
+      escape_html(set.name), set.train_images, set.test_good, set.test_anomalous,
+      set.fingerprint.substr(0, 16));
+  for (const std::string& warning : table.warnings)
+    out += fmt::format("<div class='banner'>{}</div>", escape_html(warning));
+  return out + league_rows(table) + kMarks + difference_table(table) + class_table(league, table) +
+         picture_rows(table, folder);
+}
+
 }  // namespace
 
-std::string comparison_report(const Comparison& comparison, const Dataset& dataset) {
-  std::string methods;
-  for (const ArmResult& method : comparison.methods) methods += (methods.empty() ? "" : ", ") + method.name;
-  const Evaluation& first = comparison.methods[0].runs[0]->evaluation;
-  std::string html = page_begin(dataset.name() + ": comparison");
-  html += fmt::format(
-      "<h1>{}: {}</h1><p class='soft'>{} seeds on the same split, {} test images, backbone {}. Is the "
-      "stronger localiser also the better judge? Compare AUPRO with image AUROC.</p>",
-      escape_html(dataset.name()), escape_html(methods), comparison.methods[0].runs.size(),
-      first.images.size(), escape_html(comparison.methods[0].runs[0]->model.backbone.name));
-  std::vector<std::string> warnings;
-  for (const ArmResult& method : comparison.methods) {
-    for (const auto& run : method.runs) {
-      for (const std::string& warning : run->evaluation.warnings) {
-        const bool saturated = warning.find("saturated") != std::string::npos;
-        const std::string text =
-            saturated ? fmt::format("{}, seed {}: {}", method.name, run->seed, warning) : warning;
-        if (std::find(warnings.begin(), warnings.end(), text) == warnings.end() &&
-            (saturated || (&method == &comparison.methods[0] && run->seed == 0)))
-          warnings.push_back(text);
-      }
-    }
+std::string league_page(const League& league, const LeagueFolder& folder) {
+  std::string names, backbones;
+  for (const LeagueSet& set : league.plan.sets) names += (names.empty() ? "" : ", ") + set.name;
+  for (const CellResult& result : league.results) {
+    if (result.backbone.empty() || backbones.find(result.backbone) != std::string::npos) continue;
+    backbones += (backbones.empty() ? "" : ", ") + result.backbone;
   }
-  for (const std::string& warning : warnings)
-    html += fmt::format("<div class='banner'>{}</div>", escape_html(warning));
-  html += figure_table(comparison) + difference_table(comparison) + class_table(comparison) +
-          cost_table(comparison) + picture_rows(comparison);
-  html += fmt::format("<p class='soft'>Dataset fingerprint <code>{}</code>.</p>",
-                      dataset.fingerprint().substr(0, 16));
-  return html + page_end();
+  std::string html = page_begin(names + ": league of methods");
+  html += fmt::format(
+      "<h1>{}: {} methods</h1><p class='soft'>{} seed{} on the same split; backbone {}. The best localiser "
+      "need not be the best judge: compare AUPRO with image AUROC.</p>",
+      escape_html(names), league.plan.methods.size(), league.plan.seeds, league.plan.seeds == 1 ? "" : "s",
+      backbones.empty() ? "–" : escape_html(backbones));
+  if (const std::string missing = missing_sentence(league); !missing.empty())
+    html += fmt::format("<div class='banner'>{}</div>", escape_html(missing));
+  for (const LeagueTable& table : league.tables) html += data_set_part(league, table, folder);
+  return html + overall_table(league) + page_end();
 }
 
 }  // namespace glint

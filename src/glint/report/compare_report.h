@@ -1,12 +1,14 @@
-// A comparison as one self-contained HTML file: figures, paired differences, classes, maps side by side.
+// The league as one HTML page: the table, what its marks mean, paired differences, classes, and the maps of
+// all methods side by side for the same parts.
 #pragma once
 
 #include <string>
 
-#include "glint/study/compare.h"
+#include "glint/league/league.h"
 
 namespace glint {
 
-std::string comparison_report(const Comparison& comparison, const Dataset& dataset);
+/// `folder`: where the pictures lie; one that is not there leaves its place empty.
+std::string league_page(const League& league, const LeagueFolder& folder);
 
 }  // namespace glint

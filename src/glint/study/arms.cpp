@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "glint/base/error.h"
@@ -51,45 +52,81 @@ Estimate pixel_difference(const ArmResult& a, const ArmResult& b, ArmFigure figu
                               std::min(pixel_units(a), pixel_units(b)));
 }
 
-}  // namespace
-
 /// Configuration of a run and the files it has.
-struct ArmRunner::Place {
+struct Place {
   std::unique_ptr<TrainConfig> config;
   KeptTraining kept;
 };
+
+Place place_of(const Arm& arm, int seed, const fs::path& models) {
+  Place place{arm.configure(seed), {}};
+  place.kept = kept_training(models, *place.config, *arm.dataset);
+  if (arm.keep_epochs) place.kept.epochs = models / (place.kept.name + ".epochs");
+  return place;
+}
+
+Model trained(const Arm& arm, const Place& place, int seed, FeatureLibrary& library, ProgressSink& progress) {
+  if (!fs::exists(place.kept.model)) progress.message(fmt::format("training: {}, seed {}", arm.name, seed));
+  return train_or_load(place.kept, *place.config, *arm.dataset, library, progress);
+}
+
+std::shared_ptr<ArmRun> evaluated(const Arm& arm, const Place& place, Model model, int seed,
+                                  ProgressSink& progress) {
+  const TrainConfig& config = *place.config;
+  auto inspector =
+      std::make_unique<Inspector>(model, config.device, config.precision, place.kept.model.string());
+  EvaluateOptions evaluate;
+  evaluate.scoring = model.scoring;
+  evaluate.false_reject = config.false_reject;
+  progress.message(fmt::format("evaluating: {}, seed {}", arm.name, seed));
+  Evaluation evaluation =
+      evaluate_model(model, *inspector, *arm.dataset, evaluate, /*allow_leakage=*/false, progress);
+  auto run = std::make_shared<ArmRun>(ArmRun{seed, std::move(model), std::move(inspector),
+                                             std::move(evaluation), place.kept.model, place.kept.epochs});
+  const TrainingRecord& training = run->model.training;
+  const TrainingTimes times = training.times.value_or(TrainingTimes{});
+  run->training_seconds = times.features + times.training;
+  run->peak_mib = training.peak_mib.value_or(0);
+  run->model_mib = static_cast<double>(fs::file_size(place.kept.model)) / (1 << 20);
+  run->milliseconds_image = 1000 * run->evaluation.seconds_per_image;
+  return run;
+}
+
+/// Nothing when the arm may be refused and `work` refuses it.
+template <class Work>
+auto unless_refused(const Arm& arm, ProgressSink& progress, const Work& work)
+    -> std::optional<decltype(work())> {
+  try {
+    return work();
+  } catch (const Error& e) {
+    if (!arm.may_be_refused || (e.code() != ErrorCode::kBadInput && e.code() != ErrorCode::kConfig)) throw;
+    progress.message(fmt::format("{} is left out: {}", arm.name, e.what()));
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<ArmRun> train_and_evaluate(const Arm& arm, int seed, const fs::path& models,
+                                           FeatureLibrary& library, ProgressSink& progress) {
+  const Place place = place_of(arm, seed, models);
+  return evaluated(arm, place, trained(arm, place, seed, library, progress), seed, progress);
+}
 
 ArmRunner::ArmRunner(fs::path models, ProgressSink& progress)
     : models_(std::move(models)), progress_(progress), library_(std::make_unique<FeatureLibrary>()) {}
 
 ArmRunner::~ArmRunner() = default;
 
-ArmRunner::Place ArmRunner::place_of(const Arm& arm, int seed) {
-  Place place{arm.configure(seed), {}};
-  place.kept = kept_training(models_, *place.config, *arm.dataset);
-  if (arm.keep_epochs) place.kept.epochs = models_ / (place.kept.name + ".epochs");
-  return place;
-}
-
-std::optional<Model> ArmRunner::train_or_load(const Arm& arm, const Place& place, int seed) {
-  if (!fs::exists(place.kept.model)) progress_.message(fmt::format("training: {}, seed {}", arm.name, seed));
-  try {
-    return glint::train_or_load(place.kept, *place.config, *arm.dataset, *library_, progress_);
-  } catch (const Error& e) {
-    if (!arm.may_be_refused || (e.code() != ErrorCode::kBadInput && e.code() != ErrorCode::kConfig)) throw;
-    progress_.message(fmt::format("{} is left out: {}", arm.name, e.what()));
-    return std::nullopt;
-  }
-}
-
 void ArmRunner::train(const std::vector<Arm>& arms, int seeds, const TrainingShare& share) {
   std::set<std::string> seen;
   int index = 0;
   for (int seed = 0; seed < seeds; ++seed) {
     for (const Arm& arm : arms) {
-      const Place place = place_of(arm, seed);
+      const Place place = place_of(arm, seed, models_);
       if (!seen.insert(place.kept.name).second) continue;
-      if (index++ % share.count == share.index) train_or_load(arm, place, seed);
+      if (index++ % share.count != share.index) continue;
+      unless_refused(arm, progress_, [&] { return trained(arm, place, seed, *library_, progress_); });
     }
   }
 }
@@ -100,29 +137,13 @@ std::vector<ArmResult> ArmRunner::run(const std::vector<Arm>& arms, int seeds) {
   for (int seed = 0; seed < seeds; ++seed) {
     for (std::size_t i = 0; i < arms.size(); ++i) {
       const Arm& arm = arms[i];
-      const Place place = place_of(arm, seed);
+      const Place place = place_of(arm, seed, models_);
       auto& known = done_[place.kept.name];
       if (!known) {
-        std::optional<Model> trained = train_or_load(arm, place, seed);
-        if (!trained) continue;
-        Model model = std::move(*trained);
-        auto inspector = std::make_unique<Inspector>(model, place.config->device, place.config->precision,
-                                                     place.kept.model.string());
-        EvaluateOptions evaluate;
-        evaluate.scoring = model.scoring;
-        evaluate.false_reject = place.config->false_reject;
-        progress_.message(fmt::format("evaluating: {}, seed {}", arm.name, seed));
-        Evaluation evaluation =
-            evaluate_model(model, *inspector, *arm.dataset, evaluate, /*allow_leakage=*/false, progress_);
-        auto run = std::make_shared<ArmRun>(
-            ArmRun{seed, std::move(model), std::move(inspector), std::move(evaluation), place.kept.epochs});
-        const TrainingRecord& training = run->model.training;
-        const TrainingTimes times = training.times.value_or(TrainingTimes{});
-        run->training_seconds = times.features + times.training;
-        run->peak_mib = training.peak_mib.value_or(0);
-        run->model_mib = static_cast<double>(fs::file_size(place.kept.model)) / (1 << 20);
-        run->milliseconds_image = 1000 * run->evaluation.seconds_per_image;
-        known = std::move(run);
+        std::optional<Model> model =
+            unless_refused(arm, progress_, [&] { return trained(arm, place, seed, *library_, progress_); });
+        if (!model) continue;
+        known = evaluated(arm, place, std::move(*model), seed, progress_);
       }
       out[i].runs.push_back(known);
     }

@@ -1,12 +1,11 @@
 // Arms of an experiment: configurations that are trained and evaluated over the same seeds, so that they can
-// be compared. `compare` and `study` are made of these.
+// be compared. Studies and the league are made of these.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +32,7 @@ struct ArmRun {
   Model model;
   std::unique_ptr<Inspector> inspector;
   Evaluation evaluation;
+  std::filesystem::path model_file;
   std::filesystem::path epochs;   ///< of every meta-epoch's weights; empty = not kept
   double training_seconds = 0;    ///< features and training
   double milliseconds_image = 0;  ///< decoding to score, in the evaluation's batches
@@ -44,6 +44,11 @@ struct ArmResult {
   std::string name;
   std::vector<std::shared_ptr<const ArmRun>> runs;  ///< by seed
 };
+
+/// Trains what is not in the folder `models` yet, and evaluates. Errors as fit_model and evaluate_model state
+/// them.
+std::shared_ptr<ArmRun> train_and_evaluate(const Arm& arm, int seed, const std::filesystem::path& models,
+                                           FeatureLibrary& library, ProgressSink& progress);
 
 /// Part `index` of `count` of the trainings.
 struct TrainingShare {
@@ -65,11 +70,6 @@ class ArmRunner {
   void train(const std::vector<Arm>& arms, int seeds, const TrainingShare& share);
 
  private:
-  struct Place;
-  Place place_of(const Arm& arm, int seed);
-  /// Nothing when it was refused and may be.
-  std::optional<Model> train_or_load(const Arm& arm, const Place& place, int seed);
-
   std::filesystem::path models_;
   ProgressSink& progress_;
   std::unique_ptr<FeatureLibrary> library_;
