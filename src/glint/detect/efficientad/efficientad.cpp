@@ -19,7 +19,7 @@ namespace glint {
 namespace {
 
 // Published.
-constexpr int kPublishedSteps = 70000, kPublishedTeacherPictures = 60000 * 16;
+constexpr int kPublishedEfficientAdSteps = 70000, kPublishedTeacherPictures = 60000 * 16;
 constexpr double kRateFalls = 0.95, kRateFactor = 0.1;
 constexpr double kNormalisationShare = 0.1;
 constexpr double kPenaltyGreyShare = 0.3;
@@ -179,7 +179,7 @@ class EfficientAd : public Method {
         static_cast<std::int64_t>(options_.distill_epochs) * options_.distill_steps * options_.distill_batch,
         kPublishedTeacherPictures, "pictures");
     record.figures["length"] = length_of(static_cast<std::int64_t>(options_.meta_epochs) * options_.steps,
-                                         kPublishedSteps, "steps of one picture");
+                                         kPublishedEfficientAdSteps, "steps of one picture");
     record.times = TrainingTimes{0, watch.seconds() + (taught ? teacher.record.times->training : 0)};
     return result;
   }
