@@ -84,14 +84,20 @@ void check_same_images(const LeagueTable& table) {
   }
 }
 
-/// Letters of one figure over the rows that have it; all pairs of them are one family of tests.
+/// Letters of one figure over the rows that have it, the highest first; all pairs of them are one family of
+/// tests.
 void mark_groups(LeagueTable& table, std::size_t f) {
-  std::vector<int> item_of_row(table.rows.size(), -1);
-  int items = 0;
+  std::vector<std::size_t> ranked;
   for (std::size_t r = 0; r < table.rows.size(); ++r) {
     const LeagueRow& row = table.rows[r];
-    if (!row.arm.runs.empty() && std::isfinite(row.figures[f].mean.mean)) item_of_row[r] = items++;
+    if (!row.arm.runs.empty() && std::isfinite(row.figures[f].mean.mean)) ranked.push_back(r);
   }
+  std::stable_sort(ranked.begin(), ranked.end(), [&](std::size_t a, std::size_t b) {
+    return table.rows[a].figures[f].mean.mean > table.rows[b].figures[f].mean.mean;
+  });
+  const int items = static_cast<int>(ranked.size());
+  std::vector<int> item_of_row(table.rows.size(), -1);
+  for (int i = 0; i < items; ++i) item_of_row[ranked[static_cast<std::size_t>(i)]] = i;
   std::vector<double> p;
   std::vector<std::pair<LeaguePair*, std::pair<int, int>>> tested;
   std::size_t pair = 0;
@@ -118,16 +124,17 @@ void mark_groups(LeagueTable& table, std::size_t f) {
   }
 }
 
+/// What the evaluations warn of: of each training where it is its own, of the data set once.
 void collect_warnings(LeagueTable& table) {
+  bool first = true;
   for (const LeagueRow& row : table.rows) {
     for (const auto& run : row.arm.runs) {
       for (const std::string& warning : run->evaluation.warnings) {
-        const bool own = warning.find("saturated") != std::string::npos;  // of this training, not of the data
-        const std::string text =
-            own ? fmt::format("{}, seed {}: {}", row.method, run->seed, warning) : warning;
-        if (std::find(table.warnings.begin(), table.warnings.end(), text) == table.warnings.end())
-          table.warnings.push_back(text);
+        const bool own = warning.find("saturated") != std::string::npos;
+        if (own) table.warnings.push_back(fmt::format("{}, seed {}: {}", row.method, run->seed, warning));
+        if (!own && first) table.warnings.push_back(warning);
       }
+      first = false;
     }
   }
 }
