@@ -13,6 +13,14 @@
 namespace glint {
 namespace {
 
+/// Back from pack_triangles: [positions, d, d], zeros above the diagonal.
+torch::Tensor unpack_triangles(const torch::Tensor& packed, std::int64_t d) {
+  const torch::Tensor at = at::tril_indices(d, d);
+  torch::Tensor out = torch::zeros({packed.size(0), d * d}, packed.options());
+  out.index_copy_(1, at[0] * d + at[1], packed);
+  return out.reshape({packed.size(0), d, d});
+}
+
 class PadimGolden : public ::testing::Test {
  protected:
   torch::Tensor at(const std::string& name) const { return to_tensor(file_.tensors.at(name)); }

@@ -46,6 +46,11 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, ec));
 }
 
+bool is_folder(const fs::path& path) {
+  std::error_code ec;
+  return fs::is_directory(path, ec);
+}
+
 bool is_device_or_pipe(const fs::path& path) {
   std::error_code ec;
   const fs::file_status status = fs::status(path, ec);

@@ -34,6 +34,9 @@ void check_output_file(const std::filesystem::path& path, std::uint64_t needed_b
 /// A link counts, whether or not its target is there. False for what cannot be looked at.
 bool is_there(const std::filesystem::path& path);
 
+/// A link counts as what it leads to. False for what cannot be looked at.
+bool is_folder(const std::filesystem::path& path);
+
 /// True for a device, pipe or socket, or a link to one: write_file writes through it, and no other file
 /// belongs beside it.
 bool is_device_or_pipe(const std::filesystem::path& path);

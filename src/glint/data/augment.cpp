@@ -6,6 +6,7 @@
 
 #include "glint/base/error.h"
 #include "glint/base/random.h"
+#include "glint/image/grey.h"
 #include "glint/image/resample.h"
 
 namespace glint {
@@ -54,7 +55,7 @@ RgbImage few_shot_version(const RgbImage& image, int version) {
   RgbImage out = image;
   if (version == 18) {
     for (std::size_t i = 0; i + 2 < out.pixels.size(); i += 3) {
-      const double grey = 0.299 * out.pixels[i] + 0.587 * out.pixels[i + 1] + 0.114 * out.pixels[i + 2];
+      const double grey = luma_of(&out.pixels[i]);
       std::fill_n(out.pixels.begin() + static_cast<std::ptrdiff_t>(i), 3,
                   static_cast<std::uint8_t>(std::lround(grey)));
     }

@@ -16,11 +16,6 @@ namespace fs = std::filesystem;
 namespace glint {
 namespace {
 
-bool is_folder(const fs::path& path) {
-  std::error_code ec;
-  return fs::is_directory(path, ec);
-}
-
 void list_mvtec(SampleListing& listing) {
   const fs::path& root = listing.root();
   listing.add_class(root / "train" / kGoodClass, Role::kTrain, kGoodClass);

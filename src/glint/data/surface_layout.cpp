@@ -27,11 +27,6 @@ bool all_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-bool is_folder_of(const fs::path& folder) {
-  std::error_code ec;
-  return fs::is_directory(folder, ec);
-}
-
 std::vector<fs::path> pictures_in(const fs::path& folder) {
   return list_files(folder, [](const fs::path& file) { return is_image_file(file); });
 }
@@ -190,9 +185,8 @@ std::vector<LabelledPicture> dagm_part(SampleListing& listing, const fs::path& f
 }  // namespace
 
 std::optional<DatasetLayout> recognise_surface_layout(const fs::path& root) try {
-  if (is_folder_of(root / "Train" / "Label") && is_folder_of(root / "Test")) return DatasetLayout::kDagm;
-  if (is_folder_of(root / "train") && is_folder_of(root / "test") &&
-      !is_folder_of(root / "train" / kGoodClass)) {
+  if (is_folder(root / "Train" / "Label") && is_folder(root / "Test")) return DatasetLayout::kDagm;
+  if (is_folder(root / "train") && is_folder(root / "test") && !is_folder(root / "train" / kGoodClass)) {
     for (const fs::path& file : pictures_in(root / "train")) {
       if (file.stem().native().ends_with(kKolektor2Ending)) return DatasetLayout::kKolektor2;
     }

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "glint/base/error.h"
-#include "glint/detect/bilinear_axis.h"
 #include "glint/detect/patch_kernels.h"
+#include "glint/image/resample.h"
 #include "glint/nn/tensors.h"
 
 namespace glint {
@@ -30,9 +30,8 @@ torch::Tensor mean_patches(const torch::Tensor& fine, const torch::Tensor& coars
   const std::int64_t images = large.size(0), c2 = large.size(1), h = large.size(2), w = large.size(3),
                      c3 = small.size(1), h3 = small.size(2), w3 = small.size(3);
   torch::Tensor out = torch::empty({images, h * w, c2 + c3}), means = torch::empty({images, h3, w3, c3});
-  std::vector<AxisPosition> across, down;
-  place_axis(w3, w, across);
-  place_axis(h3, h, down);
+  const auto across = bilinear_taps(w3, static_cast<int>(w), SampleAlignment::kPixelCentres),
+             down = bilinear_taps(h3, static_cast<int>(h), SampleAlignment::kPixelCentres);
   // Row by row: means of `map`'s row y, every position `step` values from the next.
   const auto mean_row = [](const torch::Tensor& map, std::int64_t image, std::int64_t y, std::int64_t step,
                            float* to) {
@@ -54,15 +53,14 @@ torch::Tensor mean_patches(const torch::Tensor& fine, const torch::Tensor& coars
     for (std::int64_t i = begin; i < end; ++i) {
       float* to = result + i * w * (c2 + c3);
       mean_row(large, i / h, i % h, c2 + c3, to);
-      const AxisPosition& v = down[static_cast<std::size_t>(i % h)];
+      const BilinearTap& v = down[static_cast<std::size_t>(i % h)];
       const float* plane = coarse_means + i / h * h3 * w3 * c3;
       for (std::int64_t x = 0; x < w; ++x) {
-        const AxisPosition& u = across[static_cast<std::size_t>(x)];
+        const BilinearTap& u = across[static_cast<std::size_t>(x)];
         const auto row = [&](std::int64_t yy, std::int64_t xx) { return plane + (yy * w3 + xx) * c3; };
         const float* const rows[4] = {row(v.low, u.low), row(v.low, u.high), row(v.high, u.low),
                                       row(v.high, u.high)};
-        const float shares[4] = {(1 - v.share) * (1 - u.share), (1 - v.share) * u.share,
-                                 v.share * (1 - u.share), v.share * u.share};
+        const float shares[4] = {(1 - v.t) * (1 - u.t), (1 - v.t) * u.t, v.t * (1 - u.t), v.t * u.t};
         mix_rows(rows, shares, c3, to + x * (c2 + c3) + c2);
       }
     }
@@ -123,6 +121,17 @@ std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int wi
     std::copy_n(host.data_ptr<float>() + b * host.size(1), host.size(1), map.values.begin());
     out.push_back({std::move(map), {}});
   }
+  return out;
+}
+
+std::vector<PatchScores> maps_of(const torch::Tensor& maps, const torch::Tensor& image_scores) {
+  GLINT_CHECK(maps.dim() == 3);
+  std::vector<PatchScores> out =
+      maps_of(maps.flatten(1), static_cast<int>(maps.size(1)), static_cast<int>(maps.size(2)));
+  if (!image_scores.defined()) return out;
+  GLINT_CHECK(image_scores.dim() == 1 && image_scores.size(0) == maps.size(0));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i].image = image_scores[static_cast<std::int64_t>(i)].item<float>();
   return out;
 }
 

@@ -39,6 +39,8 @@ torch::Tensor positions_of(const torch::Tensor& maps);
 /// Shape of a layer's map.
 struct LayerGrid {
   std::int64_t channels = 0, height = 0, width = 0;
+  std::vector<std::int64_t> shape() const { return {channels, height, width}; }
+  bool operator==(const LayerGrid&) const = default;
 };
 std::vector<LayerGrid> grids_of(const std::vector<torch::Tensor>& maps);
 
@@ -50,5 +52,7 @@ std::vector<torch::Tensor> unpack_layers(const torch::Tensor& packed, const std:
 
 /// Scores [B, h*w] of any floating type as one map per image.
 std::vector<PatchScores> maps_of(const torch::Tensor& scores, int height, int width);
+/// maps [B, h, w], and where the method has them its own image scores [B].
+std::vector<PatchScores> maps_of(const torch::Tensor& maps, const torch::Tensor& image_scores = {});
 
 }  // namespace glint

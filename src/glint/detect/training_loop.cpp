@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "glint/base/error.h"
+#include "glint/base/parallel.h"
 #include "glint/base/random.h"
+#include "glint/nn/runtime.h"
 
 namespace glint {
 std::vector<EpochReading> training_loop(const FitInput& input, const LoopOptions& options,
@@ -58,6 +60,30 @@ std::vector<EpochReading> training_loop(const FitInput& input, const LoopOptions
   }
   input.progress->end();
   return series;
+}
+
+std::vector<RgbImage> step_images(const FitInput& input, const LoopStep& at) {
+  std::vector<RgbImage> images(at.images.size());
+  parallel_for(std::ssize(images), [&](std::int64_t k) {
+    const auto i = static_cast<std::size_t>(k);
+    images[i] = input.image(at.images[i], at.draw);
+  });
+  return images;
+}
+
+bool trains_in_bfloat16(const FitInput& input) {
+  return resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+}
+
+FitInput with_states(const FitInput& input, std::function<void(TrainingState&)> change) {
+  FitInput out = input;
+  if (!input.on_meta_epoch) return out;
+  out.on_meta_epoch = [take = input.on_meta_epoch, change = std::move(change)](const TrainingState& state) {
+    TrainingState changed = state;
+    change(changed);
+    take(changed);
+  };
+  return out;
 }
 
 std::vector<RgbImage> tracker_images(const FitInput& input) {

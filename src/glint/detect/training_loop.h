@@ -57,6 +57,15 @@ TrainingRecord one_pass_record(double feature_seconds, double training_seconds);
 /// What a training's record says of its length beside the published one, as a sentence.
 std::string length_sentence(int passes, int batch, int published_passes, int published_batch);
 
+/// A step's pictures.
+std::vector<RgbImage> step_images(const FitInput& input, const LoopStep& at);
+
+/// Whether a training on the CPU rounds its products' operands to bfloat16.
+bool trains_in_bfloat16(const FitInput& input);
+
+/// `input`, whose states are changed on their way out: for a training that is a part of another.
+FitInput with_states(const FitInput& input, std::function<void(TrainingState&)> change);
+
 /// The few held-out images that a tracker looks at.
 std::vector<RgbImage> tracker_images(const FitInput& input);
 

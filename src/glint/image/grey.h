@@ -27,7 +27,13 @@ struct Grid {
   const T& at(int x, int y) const { return values[static_cast<std::size_t>(y) * width + x]; }
 };
 
-/// Luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded.
+/// Luma of ITU-R BT.601 of one pixel's levels.
+template <class Level>
+double luma_of(const Level* rgb) {
+  return 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+}
+
+/// Luma of ITU-R BT.601, rounded.
 GreyImage to_grey(const RgbImage& image);
 
 /// Sums over every full window of `window_width` x `window_height`: [w - window_width + 1, h - window_height

@@ -145,16 +145,8 @@ RgbImage warp_about_centre(const RgbImage& image, double angle_deg, double shift
   return result;
 }
 
-namespace {
-
-/// An output sample lies between two input samples: low + t (high - low).
-struct Tap {
-  std::int64_t low, high;
-  float t;
-};
-
-std::vector<Tap> bilinear_taps(std::int64_t in, int out, SampleAlignment alignment) {
-  std::vector<Tap> result(static_cast<std::size_t>(out));
+std::vector<BilinearTap> bilinear_taps(std::int64_t in, int out, SampleAlignment alignment) {
+  std::vector<BilinearTap> result(static_cast<std::size_t>(out));
   const bool corners = alignment == SampleAlignment::kCorners;
   const float scale = corners ? static_cast<float>(in - 1) / static_cast<float>(std::max(1, out - 1))
                               : static_cast<float>(in) / static_cast<float>(out);
@@ -167,12 +159,10 @@ std::vector<Tap> bilinear_taps(std::int64_t in, int out, SampleAlignment alignme
   return result;
 }
 
-}  // namespace
-
 ScoreMap resize_bilinear(const ScoreMap& map, int width, int height, SampleAlignment alignment) {
   if (map.width == width && map.height == height) return map;
-  const std::vector<Tap> xs = bilinear_taps(map.width, width, alignment),
-                         ys = bilinear_taps(map.height, height, alignment);
+  const std::vector<BilinearTap> xs = bilinear_taps(map.width, width, alignment),
+                                 ys = bilinear_taps(map.height, height, alignment);
   ScoreMap out(width, height);
   std::vector<float> row(static_cast<std::size_t>(map.width));
   for (int y = 0; y < height; ++y) {
@@ -194,16 +184,17 @@ ScoreMap resize_framed(const ScoreMap& map, const Window& window, float outside,
                ? map.at(static_cast<int>(x), static_cast<int>(y))
                : outside;
   };
-  const std::vector<Tap> xs = bilinear_taps(window.full_width, width, SampleAlignment::kPixelCentres),
-                         ys = bilinear_taps(window.full_height, height, SampleAlignment::kPixelCentres);
+  const std::vector<BilinearTap> xs = bilinear_taps(window.full_width, width, SampleAlignment::kPixelCentres),
+                                 ys = bilinear_taps(window.full_height, height,
+                                                    SampleAlignment::kPixelCentres);
   ScoreMap out(width, height);
   float* result = out.values.data();
-  for (const Tap& y : ys) {
+  for (const BilinearTap& y : ys) {
     const auto between = [&](std::int64_t x) {
       const float low = value(x, y.low);
       return low + y.t * (value(x, y.high) - low);
     };
-    for (const Tap& x : xs) {
+    for (const BilinearTap& x : xs) {
       const float low = between(x.low);
       *result++ = low + x.t * (between(x.high) - low);
     }

@@ -45,6 +45,14 @@ enum class SampleAlignment { kPixelCentres, kCorners };
 ScoreMap resize_bilinear(const ScoreMap& map, int width, int height,
                          SampleAlignment alignment = SampleAlignment::kPixelCentres);
 
+/// Where a sample of the resized row lies: `t` of the way from sample `low` to sample `high`.
+struct BilinearTap {
+  std::int64_t low, high;
+  float t;
+};
+/// One for each of `out` samples over `in` ones, along one axis.
+std::vector<BilinearTap> bilinear_taps(std::int64_t in, int out, SampleAlignment alignment);
+
 /// The map as the window of a map of the full size that is `outside` everywhere else, resized to
 /// width x height as resize_bilinear does (pixel centres). The full map is never made. The window must lie
 /// inside and have the map's size.

@@ -7,6 +7,7 @@
 #include "glint/base/clock.h"
 #include "glint/base/error.h"
 #include "glint/image/codec.h"
+#include "glint/image/grey.h"
 #include "glint/station/pictures.h"
 #include "glint/station/reasons.h"
 
@@ -28,11 +29,9 @@ std::int64_t steady_micros() {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch()).count();
 }
 
-double mean_luma(const RgbImage& image) {  // ITU-R BT.601
+double mean_luma(const RgbImage& image) {
   double sum = 0;
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
-    sum += 0.299 * image.pixels[i] + 0.587 * image.pixels[i + 1] + 0.114 * image.pixels[i + 2];
-  }
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3) sum += luma_of(&image.pixels[i]);
   return image.pixels.empty() ? kNotMeasured : sum / (static_cast<double>(image.pixels.size()) / 3);
 }
 

@@ -5,6 +5,7 @@
 
 #include "glint/base/error.h"
 #include "glint/image/codec.h"
+#include "glint/image/grey.h"
 #include "glint/image/measure.h"
 #include "glint/image/overlay.h"
 #include "glint/image/regions.h"
@@ -31,18 +32,13 @@ Point peak_of(const ScoreMap& map) {
   return {static_cast<int>(at % map.width), static_cast<int>(at / map.width)};
 }
 
-double luma(const RgbImage& image, int x, int y) {
-  const std::uint8_t* p = image.at(x, y);
-  return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-}
-
 /// Calls `use(luma, distance)` for the pixels within `radius` of a point.
 template <class Use>
 void around(const RgbImage& image, const Point& at, int radius, const Use& use) {
   for (int y = std::max(0, at.y - radius); y <= std::min(image.height - 1, at.y + radius); ++y) {
     for (int x = std::max(0, at.x - radius); x <= std::min(image.width - 1, at.x + radius); ++x) {
       const double distance = std::hypot(x - at.x, y - at.y);
-      if (distance <= radius) use(luma(image, x, y), distance);
+      if (distance <= radius) use(luma_of(image.at(x, y)), distance);
     }
   }
 }

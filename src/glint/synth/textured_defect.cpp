@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "glint/base/error.h"
+#include "glint/image/grey.h"
 #include "glint/image/hue.h"
 #include "glint/image/perlin_noise.h"
 #include "glint/image/resample.h"
@@ -50,7 +51,7 @@ void change_luma(RgbImage& image, Rng& rng) {
   const double factor = rng.uniform(0.8, 1.2), offset = rng.uniform(-30, 30);
   for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
     std::uint8_t* p = &image.pixels[i];
-    const double luma = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+    const double luma = luma_of(p);
     const double change = (factor - 1) * luma + offset;
     for (int c = 0; c < 3; ++c) p[c] = rounded(p[c] + change);
   }

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kAnoganColours = 3, kAnoganKernel = 5, kAnoganCoarse = 8;  // times the width
 constexpr int kAnoganLevels = 4, kAnoganCells = 16;  // the networks halve four times
-constexpr const char *kAnoganGenerator = "generator.", *kAnoganDiscriminator = "discriminator.";
 constexpr const char *kAnoganInput = "input", *kAnoganInputNorm = "norm", *kAnoganOutput = "output";
 /// Recipes other than the published one (docs/recipes.md).
 constexpr int kAnoganShortBatch = 16, kAnoganShortMetaEpochs = 20, kAnoganShortPasses = 3,
@@ -114,9 +113,9 @@ class Anogan : public ReconstructionMethod {
     return std::make_unique<AnoganReconstructor>(
         options_,
         TrainableNet::from_dict(AnoganReconstructor::generator_layout(options_), weights, file,
-                                kAnoganGenerator),
+                                kGeneratorPrefix),
         TrainableNet::from_dict(AnoganReconstructor::discriminator_layout(options_), weights, file,
-                                kAnoganDiscriminator));
+                                kDiscriminatorPrefix));
   }
   std::string published_length() const override {
     return "on a million patches, which no number of passes over whole parts equals";
@@ -165,11 +164,10 @@ NetLayout AnoganReconstructor::discriminator_layout(const AnoganOptions& options
 
 AnoganReconstructor::AnoganReconstructor(const AnoganOptions& options, TrainableNet generator,
                                          TrainableNet discriminator)
-    : options_(options),
+    : AdversarialReconstructor(std::move(generator), std::move(discriminator)),
+      options_(options),
       up_(anogan_up(options)),
-      down_(anogan_down(options)),
-      generator_(std::move(generator)),
-      discriminator_(std::move(discriminator)) {}
+      down_(anogan_down(options)) {}
 
 torch::Tensor AnoganReconstructor::generate(const torch::Tensor& code, bool training) const {
   const TrainableNet& net = generator_.net;
@@ -190,11 +188,6 @@ torch::Tensor AnoganReconstructor::search_loss(const torch::Tensor& x, const tor
   const torch::Tensor picture = (x - y).abs().flatten(1).sum(1);
   const torch::Tensor features = (features_of_x - discriminate(y, false).features).abs().sum(1);
   return (1 - options_.feature_share) * picture + options_.feature_share * features;
-}
-
-void AnoganReconstructor::begin_training() {
-  generator_.begin_training();
-  discriminator_.begin_training();
 }
 
 Readings AnoganReconstructor::step(const torch::Tensor& x, const LoopStep&, std::uint64_t seed) {
@@ -242,31 +235,6 @@ Reconstruction AnoganReconstructor::reconstruct(const torch::Tensor& x) const {
     best = {at::where(better.reshape({-1, 1, 1, 1}), y, best.image), at::minimum(loss, best.score)};
   }
   return best;
-}
-
-torch::Tensor AnoganReconstructor::error(const torch::Tensor& x, const torch::Tensor& y) const {
-  return absolute_error(x, y);
-}
-
-TensorDict AnoganReconstructor::weights() const {
-  TensorDict out = generator_.net.to_dict(kAnoganGenerator);
-  out.merge(discriminator_.net.to_dict(kAnoganDiscriminator));
-  return out;
-}
-
-void AnoganReconstructor::save_training(TensorDict& state) const {
-  generator_.save_adam(state, "generator");
-  discriminator_.save_adam(state, "discriminator");
-}
-
-void AnoganReconstructor::load_training(const TensorDict& state, const std::string& file) {
-  generator_.load_adam(state, "generator", file);
-  discriminator_.load_adam(state, "discriminator", file);
-}
-
-void AnoganReconstructor::use_bfloat16(bool on) {
-  generator_.net.use_bfloat16(on);
-  discriminator_.net.use_bfloat16(on);
 }
 
 std::unique_ptr<Method> make_anogan() {

@@ -26,7 +26,7 @@ struct AnoganOptions {
   void describe(OptionTable& table);
 };
 
-class AnoganReconstructor : public Reconstructor {
+class AnoganReconstructor : public AdversarialReconstructor {
  public:
   static NetLayout generator_layout(const AnoganOptions& options);
   static NetLayout discriminator_layout(const AnoganOptions& options);
@@ -42,22 +42,14 @@ class AnoganReconstructor : public Reconstructor {
   torch::Tensor search_loss(const torch::Tensor& x, const torch::Tensor& features_of_x,
                             const torch::Tensor& y) const;
 
-  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   /// Searches from codes that are the same for every picture.
   Reconstruction reconstruct(const torch::Tensor& x) const override;
-  torch::Tensor error(const torch::Tensor& x, const torch::Tensor& y) const override;
   bool can_track() const override { return false; }
-  /// generator.* and discriminator.*.
-  TensorDict weights() const override;
-  void save_training(TensorDict& state) const override;
-  void load_training(const TensorDict& state, const std::string& file) override;
-  void use_bfloat16(bool on) override;
 
  private:
   AnoganOptions options_;
   ConvChain up_, down_;
-  Adversary generator_, discriminator_;
 };
 
 std::unique_ptr<Method> make_anogan();

@@ -73,10 +73,7 @@ class Autoencoder : public ReconstructionMethod {
   }
 
   void validate(const BackboneSpec& backbone, const InputOptions& input) const override {
-    if (!is_autoencoder_window(options_.shared.window)) {
-      fail(ErrorCode::kConfig, "autoencoder.window = {}: the network's picture is 128, 256 or 512 pixels",
-           options_.shared.window);
-    }
+    check_autoencoder_window(name(), options_.shared.window);
     ReconstructionMethod::validate(backbone, input);
   }
 

@@ -52,9 +52,7 @@ class CflowDetector : public Detector {
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
     const std::vector<torch::Tensor> values = net_.likelihoods(cflow_maps(*extractor_, inputs));
-    const std::int64_t height = values[0].size(1), width = values[0].size(2);
-    return maps_of(cflow_map(values, peaks_, height, width).flatten(1), static_cast<int>(height),
-                   static_cast<int>(width));
+    return maps_of(cflow_map(values, peaks_, values[0].size(1), values[0].size(2)));
   }
 
  private:
@@ -144,7 +142,7 @@ class Cflow : public Method {
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+    const bool bf16 = trains_in_bfloat16(input);
     const std::vector<LayerGrid> grids = grids_of(cflow_maps(extractor, {input.image(0, 0)}));
     const auto features = training_features(
         "maps 2 3", input,
@@ -195,8 +193,10 @@ class Cflow : public Method {
         sum += cflow_loss(values).item<double>();
       return {{"held_out_loss", sum / static_cast<double>(layers)}};
     };
+    TensorDict last;
     loop.state = [&] {
-      TensorDict state = weights();
+      last = weights();
+      TensorDict state = last;
       for (std::size_t i = 0; i < layers; ++i) trainer.adam[i].save(state, CflowTrainer::optimizer_name(i));
       return state;
     };
@@ -204,7 +204,7 @@ class Cflow : public Method {
     TrainingRecord& record = result.record;
     record.series = training_loop(
         input, {options_.meta_epochs, options_.passes, options_.batch, true, "cflow.order"}, loop);
-    result.weights = weights();
+    result.weights = last.empty() ? weights() : std::move(last);
     record.readings = {{kLoss, "mean of -ln sigmoid(log-likelihood per channel)"},
                        {"held_out_loss", "the same of held-out good parts"}};
     record.curves = {{"Mean of -ln sigmoid(log-likelihood per channel): training, held-out good parts",

@@ -63,11 +63,7 @@ class CutPasteDetector : public Detector {
     const torch::Tensor scores = density_.scores(vectors),
                         weights = density_.gradients(vectors).unsqueeze(2).unsqueeze(3);
     const torch::Tensor cam = at::relu((maps.to(torch::kDouble) * weights).sum(1));
-    std::vector<PatchScores> out =
-        maps_of(cam.flatten(1), static_cast<int>(cam.size(1)), static_cast<int>(cam.size(2)));
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i].image = static_cast<float>(scores[static_cast<std::int64_t>(i)].item<double>());
-    return out;
+    return maps_of(cam, scores);
   }
 
   std::vector<PatchScores> of_patches(const torch::Tensor& pictures) const {
@@ -163,8 +159,10 @@ class CutPaste : public Method {
       out.merge(density_of(net, input).to_dict());
       return out;
     };
+    TensorDict last;
     loop.state = [&] {
-      TensorDict state = weights();
+      last = weights();
+      TensorDict state = last;
       sgd.save(state, kCutPasteSgd);
       return state;
     };
@@ -172,7 +170,7 @@ class CutPaste : public Method {
     TrainingRecord& record = result.record;
     record.series = training_loop(
         input, {options_.meta_epochs, options_.passes, options_.batch, true, "cutpaste.order"}, loop);
-    result.weights = weights();
+    result.weights = last.empty() ? weights() : std::move(last);
     record.readings = {{kLoss, "loss"},
                        {"told_apart", "share of the training pictures put into their class"},
                        {"held_out_good", "probability of 'good' of held-out good parts"}};

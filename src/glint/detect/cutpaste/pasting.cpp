@@ -7,6 +7,7 @@
 #include <span>
 
 #include "glint/base/error.h"
+#include "glint/image/grey.h"
 #include "glint/image/hue.h"
 #include "glint/image/resample.h"
 
@@ -16,10 +17,6 @@ namespace {
 // Published, pixels and degrees.
 constexpr int kThinnestScar = 2, kThickestScar = 16, kShortestScar = 10, kLongestScar = 25;
 constexpr double kScarAngle = 45;
-
-double luma_of(const double* p) {
-  return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-}
 
 /// Towards (factor < 1) or away from `level`.
 void scale_about(double* p, double level, double factor) {

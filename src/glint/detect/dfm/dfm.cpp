@@ -68,11 +68,7 @@ class DfmDetector : public Detector {
     const torch::Tensor score = options_.score == DfmScore::kReconstruction
                                     ? squares.flatten(1).sum(1)
                                     : subspace_surprise(vectors, subspace_);
-    auto out =
-        maps_of(squares.flatten(1), static_cast<int>(squares.size(1)), static_cast<int>(squares.size(2)));
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i].image = score[static_cast<std::int64_t>(i)].item<float>();
-    return out;
+    return maps_of(squares, score);
   }
 
  private:

@@ -45,12 +45,7 @@ class DraemDetector : public Detector {
     const torch::Tensor probability = defect_probability(nets_, inputs);
     const torch::Tensor blocks =
         at::avg_pool2d(probability.unsqueeze(1), kDraemBlock, kDraemBlock, 0, /*ceil_mode=*/true);
-    const torch::Tensor images = draem_image_scores(probability);
-    std::vector<PatchScores> scores =
-        maps_of(blocks.flatten(1), static_cast<int>(blocks.size(2)), static_cast<int>(blocks.size(3)));
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      scores[i].image = images[static_cast<std::int64_t>(i)].item<float>();
-    return scores;
+    return maps_of(blocks.squeeze(1), draem_image_scores(probability));
   }
 
  private:

@@ -90,7 +90,7 @@ class EfficientAdDetector : public Detector {
 
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::Tensor map = with_border(scale_.combined(networks_.maps(inputs)));
-    return maps_of(map.flatten(1), static_cast<int>(map.size(1)), static_cast<int>(map.size(2)));
+    return maps_of(map);
   }
 
  private:
@@ -139,34 +139,23 @@ class EfficientAd : public Method {
     // The teacher first. Resume states carry it along.
     const Stopwatch watch;
     FitResult teacher;
-    FitInput part = input;
     const bool taught = input.resume && !input.resume->record.parts.empty();
     if (taught) {
       teacher = {take_prefixed(input.resume->tensors, kTeacherPrefix), input.resume->record.parts[0]};
     } else {
-      if (input.on_meta_epoch) {
-        part.on_meta_epoch = [&](const TrainingState& state) {
-          TrainingState half = state;
-          half.usable = false;
-          input.on_meta_epoch(half);
-        };
-      }
-      teacher = distill_teacher(backbone, part, options_);
+      teacher = distill_teacher(
+          backbone, with_states(input, [](TrainingState& half) { half.usable = false; }), options_);
       teacher.record.name = kTeacherPart;
       teacher.record.times = TrainingTimes{0, watch.seconds()};
     }
+    FitInput part = with_states(input, [&](TrainingState& whole) {
+      whole.meta_epoch += options_.distill_epochs;
+      whole.record.parts = {teacher.record};
+    });
     part.resume.reset();
     if (taught) {
       part.resume = TrainingState{input.resume->meta_epoch - options_.distill_epochs, input.resume->tensors,
                                   input.resume->record};
-    }
-    if (input.on_meta_epoch) {
-      part.on_meta_epoch = [&](const TrainingState& state) {
-        TrainingState whole = state;
-        whole.meta_epoch += options_.distill_epochs;
-        whole.record.parts = {teacher.record};
-        input.on_meta_epoch(whole);
-      };
     }
     FitResult result = train(part, teacher);
     TrainingRecord& record = result.record;
@@ -206,7 +195,7 @@ class EfficientAd : public Method {
     EfficientAdNetworks networks =
         input.resume ? EfficientAdNetworks::from_dict(options_, input.resume->tensors, "resume file")
                      : begin(input, teacher.weights);
-    networks.use_bfloat16(bfloat16(input));
+    networks.use_bfloat16(trains_in_bfloat16(input));
     networks.student.require_gradients(true);
     networks.autoencoder.require_gradients(true);
     std::vector<torch::Tensor> parameters = networks.student.parameters();
@@ -260,7 +249,7 @@ class EfficientAd : public Method {
         {"Mean squared difference on held-out good parts: student from teacher and from autoencoder "
          "(diagnostic only)",
          {"held_out_teacher", "held_out_autoencoder"}}};
-    record.figures["precision"] = std::string(bfloat16(input) ? "bfloat16" : "float32");
+    record.figures["precision"] = std::string(trains_in_bfloat16(input) ? "bfloat16" : "float32");
     return result;
   }
 
@@ -270,7 +259,7 @@ class EfficientAd : public Method {
         DescriptionNetwork::from_dict(teacher_shape(options_), teacher, "teacher"), ChannelScale{},
         DescriptionNetwork::initial(student_shape(options_), input.seed, "efficientad.student"),
         PatchAutoencoder::initial(kTeacherChannels, input.seed, "efficientad.autoencoder")};
-    networks.teacher.use_bfloat16(bfloat16(input));
+    networks.teacher.use_bfloat16(trains_in_bfloat16(input));
     const torch::NoGradGuard no_grad;
     ChannelSums sums;
     for_each_batch(input, "teacher's output", [&](const std::vector<RgbImage>& pictures) {
@@ -312,10 +301,6 @@ class EfficientAd : public Method {
       autoencoder.push_back(maps.autoencoder);
     }
     return MapScale::of(at::cat(teacher), at::cat(autoencoder));
-  }
-
-  static bool bfloat16(const FitInput& input) {
-    return resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
   }
 
   static std::string length_of(std::int64_t done, std::int64_t published, const char* unit) {

@@ -131,7 +131,7 @@ FitResult distill_teacher(const FeatureExtractor& backbone, const FitInput& inpu
       input.resume ? ChannelScale::from_dict(kTeacherChannels, input.resume->tensors, kFile, kTargetPrefix)
                    : target_scale(backbone, input, total);
   net.require_gradients(true);
-  net.use_bfloat16(resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16);
+  net.use_bfloat16(trains_in_bfloat16(input));
   AdamState adam = AdamState::of(net.parameters());
   if (input.resume) adam.load(input.resume->tensors, kTeacherOptimizer, kFile);
 

@@ -43,21 +43,13 @@ class FastFlowDetector : public Detector {
   std::vector<PatchScores> patch_scores(const std::vector<RgbImage>& inputs) const override {
     const torch::InferenceMode inference;
     const std::vector<FlowOutput> scales = net_.run(fastflow_maps(*extractor_, inputs));
-    const std::int64_t height = net_.scales()[0][1], width = net_.scales()[0][2];
-    return maps_of(fastflow_map(scales, height, width).flatten(1), static_cast<int>(height),
-                   static_cast<int>(width));
+    return maps_of(fastflow_map(scales, net_.scales()[0].height, net_.scales()[0].width));
   }
 
  private:
   std::shared_ptr<const FeatureExtractor> extractor_;
   FastFlowNetwork net_;
 };
-
-FastFlowNetwork::Shapes shapes_of(const std::vector<LayerGrid>& grids) {
-  FastFlowNetwork::Shapes out;
-  for (const LayerGrid& grid : grids) out.push_back({grid.channels, grid.height, grid.width});
-  return out;
-}
 
 class FastFlow : public Method {
  public:
@@ -83,7 +75,7 @@ class FastFlow : public Method {
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+    const bool bf16 = trains_in_bfloat16(input);
     const std::vector<LayerGrid> grids = grids_of(fastflow_maps(extractor, {input.image(0, 0)}));
     const auto features = training_features(
         "maps 1 2 3", input,
@@ -94,7 +86,7 @@ class FastFlow : public Method {
     FastFlowNetwork net =
         input.resume ? FastFlowNetwork::from_dict(input.resume->tensors, fastflow_channels(extractor.spec()),
                                                   options_, "resume file")
-                     : FastFlowNetwork::initial(shapes_of(grids), options_, input.seed);
+                     : FastFlowNetwork::initial(grids, options_, input.seed);
     const std::vector<torch::Tensor> parameters = net.parameters();
     AdamState adam = AdamState::of(parameters);
     if (input.resume) adam.load(input.resume->tensors, kOptimizerPrefix, "resume file");

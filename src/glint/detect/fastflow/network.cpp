@@ -34,14 +34,15 @@ CouplingFlow scale_flow(std::size_t scale, std::int64_t channels, const FastFlow
 }  // namespace
 
 FastFlowNetwork::FastFlowNetwork(Shapes scales, const FastFlowOptions& options) : scales_(std::move(scales)) {
-  for (std::size_t i = 0; i < scales_.size(); ++i) flows_.push_back(scale_flow(i, scales_[i][0], options));
+  for (std::size_t i = 0; i < scales_.size(); ++i)
+    flows_.push_back(scale_flow(i, scales_[i].channels, options));
 }
 
 NetLayout FastFlowNetwork::layout() const {
   NetLayout layout;
   for (std::size_t i = 0; i < scales_.size(); ++i) {
-    layout.add({norm_name(i) + ".weight", scales_[i], TensorKind::kNormScale});
-    layout.add({norm_name(i) + ".bias", scales_[i], TensorKind::kNormShift});
+    layout.add({norm_name(i) + ".weight", scales_[i].shape(), TensorKind::kNormScale});
+    layout.add({norm_name(i) + ".bias", scales_[i].shape(), TensorKind::kNormShift});
     flows_[i].add_to(layout);
   }
   return layout;
@@ -67,7 +68,7 @@ FastFlowNetwork FastFlowNetwork::from_dict(const TensorDict& tensors, const std:
            "{}: tensor '{}' has the shape [{}], wanted [{}, height, width]; train it again", file, name,
            fmt::join(shape, ", "), channels[i]);
     }
-    scales.push_back(shape);
+    scales.push_back({shape[0], shape[1], shape[2]});
   }
   FastFlowNetwork out(std::move(scales), options);
   out.net_ = TrainableNet::from_dict(out.layout(), tensors, file);
@@ -83,13 +84,14 @@ std::vector<FlowOutput> FastFlowNetwork::run(const std::vector<torch::Tensor>& m
   GLINT_CHECK(maps.size() == scales_.size());
   std::vector<FlowOutput> out;
   for (std::size_t i = 0; i < maps.size(); ++i) {
-    if (maps[i].sizes().slice(1) != at::IntArrayRef(scales_[i])) {
+    const std::vector<std::int64_t> shape = scales_[i].shape();
+    if (maps[i].sizes().slice(1) != at::IntArrayRef(shape)) {
       fail(ErrorCode::kBadInput,
            "the model was trained on maps of {}x{} cells, the input gives {}x{}; train it again",
-           scales_[i][2], scales_[i][1], maps[i].size(3), maps[i].size(2));
+           scales_[i].width, scales_[i].height, maps[i].size(3), maps[i].size(2));
     }
     const torch::Tensor normed =
-        at::layer_norm(maps[i].contiguous(), scales_[i], net_.at(norm_name(i) + ".weight"),
+        at::layer_norm(maps[i].contiguous(), shape, net_.at(norm_name(i) + ".weight"),
                        net_.at(norm_name(i) + ".bias"), kMapNormEps);
     out.push_back(flows_[i].run(net_, normed));
   }

@@ -9,13 +9,14 @@
 
 #include "glint/detect/coupling_block.h"
 #include "glint/detect/fastflow/options.h"
+#include "glint/detect/patch_features.h"
 #include "glint/detect/trainable_net.h"
 
 namespace glint {
 
 class FastFlowNetwork {
  public:
-  using Shapes = std::vector<std::vector<std::int64_t>>;  ///< per scale [C, H, W]
+  using Shapes = std::vector<LayerGrid>;  ///< per scale
 
   /// Norms 1 and 0, subnets as torch begins, orders of channels drawn.
   static FastFlowNetwork initial(const Shapes& scales, const FastFlowOptions& options, std::uint64_t seed);

@@ -49,10 +49,7 @@ class Ganomaly : public ReconstructionMethod {
   }
 
   void validate(const BackboneSpec& backbone, const InputOptions& input) const override {
-    if (!is_pyramid_window(options_.shared.window)) {
-      fail(ErrorCode::kConfig, "ganomaly.window = {}: must be a power of two from 32 to 512",
-           options_.shared.window);
-    }
+    check_pyramid_window(name(), options_.shared.window);
     ReconstructionMethod::validate(backbone, input);
   }
 
@@ -124,13 +121,12 @@ NetLayout GanomalyReconstructor::discriminator_layout(const GanomalyOptions& opt
 
 GanomalyReconstructor::GanomalyReconstructor(const GanomalyOptions& options, TrainableNet generator,
                                              TrainableNet discriminator)
-    : options_(options),
+    : AdversarialReconstructor(std::move(generator), std::move(discriminator)),
+      options_(options),
       encoder1_(ganomaly_encoder(options, "encoder1.main.")),
       decoder_(ganomaly_decoder(options)),
       encoder2_(ganomaly_encoder(options, "encoder2.main.")),
-      pyramid_(ganomaly_discriminator(options)),
-      generator_(std::move(generator)),
-      discriminator_(std::move(discriminator)) {}
+      pyramid_(ganomaly_discriminator(options)) {}
 
 GanomalyReconstructor::Generated GanomalyReconstructor::generate(const torch::Tensor& x,
                                                                  bool training) const {
@@ -161,11 +157,6 @@ GanomalyReconstructor::Losses GanomalyReconstructor::losses(const torch::Tensor&
   out.fake = label_loss(of_fake.real, 0);
   out.discriminator = (out.real + out.fake) / 2;
   return out;
-}
-
-void GanomalyReconstructor::begin_training() {
-  generator_.begin_training();
-  discriminator_.begin_training();
 }
 
 Readings GanomalyReconstructor::step(const torch::Tensor& x, const LoopStep&, std::uint64_t seed) {
@@ -200,24 +191,9 @@ Reconstruction GanomalyReconstructor::reconstruct(const torch::Tensor& x) const 
   return {out.image, (out.latent - out.latent_again).square().mean(1)};
 }
 
-torch::Tensor GanomalyReconstructor::error(const torch::Tensor& x, const torch::Tensor& y) const {
-  return absolute_error(x, y);
-}
-
 void GanomalyReconstructor::save_training(TensorDict& state) const {
   state.merge(discriminator_.net.to_dict(training_prefix("discriminator")));
-  generator_.save_adam(state, "generator");
-  discriminator_.save_adam(state, "discriminator");
-}
-
-void GanomalyReconstructor::load_training(const TensorDict& state, const std::string& file) {
-  generator_.load_adam(state, "generator", file);
-  discriminator_.load_adam(state, "discriminator", file);
-}
-
-void GanomalyReconstructor::use_bfloat16(bool on) {
-  generator_.net.use_bfloat16(on);
-  discriminator_.net.use_bfloat16(on);
+  AdversarialReconstructor::save_training(state);
 }
 
 std::unique_ptr<Method> make_ganomaly() {

@@ -22,7 +22,7 @@ struct GanomalyOptions {
   void describe(OptionTable& table);
 };
 
-class GanomalyReconstructor : public Reconstructor {
+class GanomalyReconstructor : public AdversarialReconstructor {
  public:
   static NetLayout generator_layout(const GanomalyOptions& options);
   static NetLayout discriminator_layout(const GanomalyOptions& options);
@@ -42,22 +42,15 @@ class GanomalyReconstructor : public Reconstructor {
     torch::Tensor real, fake, discriminator;                    ///< cross-entropies, half their sum
   };
   Losses losses(const torch::Tensor& x, bool training) const;
-  Adversary& generator() { return generator_; }
-  Adversary& discriminator() { return discriminator_; }
 
-  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   Reconstruction reconstruct(const torch::Tensor& x) const override;
-  torch::Tensor error(const torch::Tensor& x, const torch::Tensor& y) const override;
   TensorDict weights() const override { return generator_.net.to_dict(); }
   void save_training(TensorDict& state) const override;
-  void load_training(const TensorDict& state, const std::string& file) override;
-  void use_bfloat16(bool on) override;
 
  private:
   GanomalyOptions options_;
   ConvChain encoder1_, decoder_, encoder2_, pyramid_;
-  Adversary generator_, discriminator_;
 };
 
 std::unique_ptr<Method> make_ganomaly();

@@ -5,6 +5,7 @@
 #include "glint/base/error.h"
 #include "glint/detect/inp_former/inp_former.h"
 #include "glint/detect/simplenet/simplenet.h"
+#include "glint/detect/training_loop.h"
 
 namespace glint {
 namespace {
@@ -50,35 +51,27 @@ class Hybrid : public Method {
   FitResult fit(const FeatureExtractor& features, const FitInput& input) const override {
     // SimpleNet first. Resume states carry the finished part's weights along.
     FitResult decision;
-    FitInput part = input;
     const bool decided = input.resume && !input.resume->record.parts.empty();
     if (decided) {
       decision = {take_prefixed(input.resume->tensors, kDecisionPrefix), input.resume->record.parts[0]};
     } else {
-      if (input.on_meta_epoch) {
-        part.on_meta_epoch = [&](const TrainingState& state) {
-          TrainingState half = state;
-          half.usable = false;
-          input.on_meta_epoch(half);
-        };
-      }
-      decision = decision_->fit(features, part);
+      decision =
+          decision_->fit(features, with_states(input, [](TrainingState& half) { half.usable = false; }));
       decision.record.name = kDecisionPart;
     }
     const int decision_epochs = static_cast<int>(decision.record.series.size());
+    FitInput part = with_states(input, [&](TrainingState& both) {
+      TensorDict tensors;
+      add_prefixed(tensors, kDecisionPrefix, decision.weights);
+      add_prefixed(tensors, kMapPrefix, both.tensors);
+      both.meta_epoch += decision_epochs;
+      both.tensors = std::move(tensors);
+      both.record.parts = {decision.record};
+    });
     part.resume.reset();
     if (decided) {
       part.resume = TrainingState{input.resume->meta_epoch - decision_epochs,
                                   take_prefixed(input.resume->tensors, kMapPrefix), input.resume->record};
-    }
-    if (input.on_meta_epoch) {
-      part.on_meta_epoch = [&](const TrainingState& state) {
-        TrainingState both{decision_epochs + state.meta_epoch, {}, state.record};
-        add_prefixed(both.tensors, kDecisionPrefix, decision.weights);
-        add_prefixed(both.tensors, kMapPrefix, state.tensors);
-        both.record.parts = {decision.record};
-        input.on_meta_epoch(both);
-      };
     }
     const FitResult map = map_->fit(features, part);
 

@@ -102,11 +102,4 @@ torch::Tensor pack_triangles(const torch::Tensor& matrices) {
   return matrices.reshape({matrices.size(0), d * d}).index_select(1, at[0] * d + at[1]).contiguous();
 }
 
-torch::Tensor unpack_triangles(const torch::Tensor& packed, std::int64_t d) {
-  const torch::Tensor at = at::tril_indices(d, d);
-  torch::Tensor out = torch::zeros({packed.size(0), d * d}, packed.options());
-  out.index_copy_(1, at[0] * d + at[1], packed);
-  return out.reshape({packed.size(0), d, d});
-}
-
 }  // namespace glint

@@ -43,10 +43,9 @@ class GaussianSums {
 /// positions], in the Gaussians' type (float32 or float64). A value does not depend on the others.
 torch::Tensor mahalanobis(const torch::Tensor& features, const PositionGaussians& gaussians);
 
-/// The lower triangles of matrices [positions, d, d] row by row, [positions, d (d + 1) / 2], and back.
+/// The lower triangles of matrices [positions, d, d] row by row, [positions, d (d + 1) / 2].
 torch::Tensor pack_triangles(const torch::Tensor& matrices);
 /// The inverse of a covariance's lower Cholesky factor, of each in [positions, d, d], packed.
 torch::Tensor packed_whitening(const torch::Tensor& covariances);
-torch::Tensor unpack_triangles(const torch::Tensor& packed, std::int64_t d);
 
 }  // namespace glint

@@ -62,9 +62,7 @@ class Morphology : public Method {
   std::string_view name() const override { return "morphology"; }
   void describe(OptionTable& table) override { options_.describe(table); }
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return pixel_recipe(); }
-  MethodNeeds needs() const override {
-    return {.features = FeatureKind::kNone, .training = TrainingKind::kOnePass, .augmentation_draws = false};
-  }
+  MethodNeeds needs() const override { return pixel_needs(false); }
 
   FitResult fit(const FeatureExtractor&, const FitInput& input) const override {
     const Stopwatch watch;

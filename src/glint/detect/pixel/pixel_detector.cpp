@@ -72,6 +72,21 @@ Grid<double> mean_picture(const FitInput& input) {
   return out;
 }
 
+MethodNeeds pixel_needs(bool position_bound) {
+  return {.features = FeatureKind::kNone,
+          .training = TrainingKind::kOnePass,
+          .augmentation_draws = false,
+          .position_bound = position_bound};
+}
+
+FitSize pictures_size(int pictures, int input_size) {
+  return {pictures * static_cast<std::int64_t>(sizeof(float)) * input_size * input_size, 0, 0};
+}
+
+void check_centred(const char* option, int side) {
+  if (side % 2 == 0) fail(ErrorCode::kConfig, "{} = {}: must be odd, so that it has a centre", option, side);
+}
+
 RecipeDefaults pixel_recipe() {
   RecipeDefaults defaults;
   defaults.scoring.image_score = ImageScore::kMethod;

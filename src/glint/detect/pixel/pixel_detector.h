@@ -44,6 +44,15 @@ Grid<double> unpack_picture(const TensorDict& weights, const std::string& name, 
 /// Mean of the training parts' grey levels. Error(kBadInput) without any.
 Grid<double> mean_picture(const FitInput& input);
 
+/// Trained in one pass, without a backbone, from the parts as they are.
+MethodNeeds pixel_needs(bool position_bound);
+
+/// Of a model that keeps so many pictures of the input's size.
+FitSize pictures_size(int pictures, int input_size);
+
+/// Error(kConfig) when a window's side is even.
+void check_centred(const char* option, int side);
+
 /// What pixel methods want of a recipe: nothing augmented, their own image score.
 RecipeDefaults pixel_recipe();
 

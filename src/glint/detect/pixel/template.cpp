@@ -88,17 +88,11 @@ class Template : public Method {
   std::string_view name() const override { return "template"; }
   void describe(OptionTable& table) override { options_.describe(table); }
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return pixel_recipe(); }
-  MethodNeeds needs() const override {
-    return {.features = FeatureKind::kNone,
-            .training = TrainingKind::kOnePass,
-            .augmentation_draws = false,
-            .position_bound = true};
-  }
+  MethodNeeds needs() const override { return pixel_needs(true); }
   void validate(const BackboneSpec&, const InputOptions& input) const override {
     const ImageSize size = input.input_size();
     const int shorter = std::min(size.width, size.height);
-    if (options_.window % 2 == 0)
-      fail(ErrorCode::kConfig, "template.window = {}: must be odd, so that it has a centre", options_.window);
+    check_centred("template.window", options_.window);
     if (options_.window > shorter || 2 * options_.search + options_.window > shorter) {
       fail(ErrorCode::kConfig,
            "template.window = {} and template.search = {}: the input is only {} x {} pixels; take smaller "
@@ -116,7 +110,7 @@ class Template : public Method {
   }
 
   FitSize fit_size(const BackboneSpec&, std::int64_t, int input_size) const override {
-    return {static_cast<std::int64_t>(sizeof(float)) * input_size * input_size, 0, 0};
+    return pictures_size(1, input_size);
   }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor>, const TensorDict& weights,

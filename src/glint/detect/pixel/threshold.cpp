@@ -73,16 +73,9 @@ class Threshold : public Method {
   std::string_view name() const override { return "threshold"; }
   void describe(OptionTable& table) override { options_.describe(table); }
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return pixel_recipe(); }
-  MethodNeeds needs() const override {
-    return {.features = FeatureKind::kNone,
-            .training = TrainingKind::kOnePass,
-            .augmentation_draws = false,
-            .position_bound = options_.of == ThresholdOf::kResidual};
-  }
+  MethodNeeds needs() const override { return pixel_needs(options_.of == ThresholdOf::kResidual); }
   void validate(const BackboneSpec&, const InputOptions&) const override {
-    if (options_.element % 2 == 0)
-      fail(ErrorCode::kConfig, "threshold.element = {}: must be odd, so that it has a centre",
-           options_.element);
+    check_centred("threshold.element", options_.element);
   }
 
   FitResult fit(const FeatureExtractor&, const FitInput& input) const override {
@@ -96,7 +89,7 @@ class Threshold : public Method {
   }
 
   FitSize fit_size(const BackboneSpec&, std::int64_t, int input_size) const override {
-    return {static_cast<std::int64_t>(sizeof(float)) * input_size * input_size, 0, 0};
+    return pictures_size(1, input_size);
   }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor>, const TensorDict& weights,

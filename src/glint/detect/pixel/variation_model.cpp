@@ -92,12 +92,7 @@ class VariationModel : public Method {
   std::string_view name() const override { return "variation_model"; }
   void describe(OptionTable& table) override { options_.describe(table); }
   RecipeDefaults apply_recipe(Recipe, const BackboneSpec&) override { return pixel_recipe(); }
-  MethodNeeds needs() const override {
-    return {.features = FeatureKind::kNone,
-            .training = TrainingKind::kOnePass,
-            .augmentation_draws = false,
-            .position_bound = true};
-  }
+  MethodNeeds needs() const override { return pixel_needs(true); }
 
   FitResult fit(const FeatureExtractor&, const FitInput& input) const override {
     const Stopwatch watch;
@@ -118,7 +113,7 @@ class VariationModel : public Method {
   }
 
   FitSize fit_size(const BackboneSpec&, std::int64_t, int input_size) const override {
-    return {2 * static_cast<std::int64_t>(sizeof(float)) * input_size * input_size, 0, 0};
+    return pictures_size(2, input_size);
   }
 
   std::unique_ptr<Detector> load(std::shared_ptr<const FeatureExtractor>, const TensorDict& weights,

@@ -4,9 +4,6 @@
 
 #include <algorithm>
 
-#include "glint/detect/detector.h"
-#include "glint/detect/reconstruction/reconstruction.h"
-
 namespace glint {
 namespace {
 
@@ -22,6 +19,32 @@ void Adversary::save_adam(TensorDict& state, const std::string& name) const {
 
 void Adversary::load_adam(const TensorDict& state, const std::string& name, const std::string& file) {
   adam.load(state, adam_prefix(name), file);
+}
+
+void AdversarialReconstructor::begin_training() {
+  generator_.begin_training();
+  discriminator_.begin_training();
+}
+
+TensorDict AdversarialReconstructor::weights() const {
+  TensorDict out = generator_.net.to_dict(kGeneratorPrefix);
+  out.merge(discriminator_.net.to_dict(kDiscriminatorPrefix));
+  return out;
+}
+
+void AdversarialReconstructor::save_training(TensorDict& state) const {
+  generator_.save_adam(state, "generator");
+  discriminator_.save_adam(state, "discriminator");
+}
+
+void AdversarialReconstructor::load_training(const TensorDict& state, const std::string& file) {
+  generator_.load_adam(state, "generator", file);
+  discriminator_.load_adam(state, "discriminator", file);
+}
+
+void AdversarialReconstructor::use_bfloat16(bool on) {
+  generator_.net.use_bfloat16(on);
+  discriminator_.net.use_bfloat16(on);
 }
 
 std::string training_prefix(const std::string& network) {

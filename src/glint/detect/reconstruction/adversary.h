@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "glint/detect/reconstruction/reconstruction.h"
 #include "glint/detect/trainable_net.h"
 #include "glint/nn/adam.h"
 
@@ -38,6 +39,32 @@ struct Adversary {
   TrainableNet net;
   AdamState adam;
 };
+
+/// A method whose networks are a generator and a discriminator that train against each other.
+class AdversarialReconstructor : public Reconstructor {
+ public:
+  Adversary& generator() { return generator_; }
+  Adversary& discriminator() { return discriminator_; }
+
+  void begin_training() override;
+  torch::Tensor error(const torch::Tensor& x, const torch::Tensor& y) const override {
+    return absolute_error(x, y);
+  }
+  /// generator.* and discriminator.*.
+  TensorDict weights() const override;
+  void save_training(TensorDict& state) const override;
+  void load_training(const TensorDict& state, const std::string& file) override;
+  void use_bfloat16(bool on) override;
+
+ protected:
+  AdversarialReconstructor(TrainableNet generator, TrainableNet discriminator)
+      : generator_(std::move(generator)), discriminator_(std::move(discriminator)) {}
+
+  Adversary generator_, discriminator_;
+};
+
+/// How their tensors are named in weights().
+inline constexpr const char *kGeneratorPrefix = "generator.", *kDiscriminatorPrefix = "discriminator.";
 
 /// Names of a network that only training needs: its tensors in a training's state.
 std::string training_prefix(const std::string& network);

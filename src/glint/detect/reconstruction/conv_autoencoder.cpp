@@ -8,6 +8,10 @@ namespace {
 constexpr int kSmallestWindow = 128;  // four halvings down to 8x8
 constexpr std::int64_t kColours = 3, kCoarse = 8, kFineChannels = 32;
 
+bool is_autoencoder_window(int window) {
+  return window == kSmallestWindow || window == 2 * kSmallestWindow || window == 4 * kSmallestWindow;
+}
+
 int extra_halvings(int window) {
   GLINT_CHECK(is_autoencoder_window(window));
   return window == kSmallestWindow ? 0 : window == 2 * kSmallestWindow ? 1 : 2;
@@ -38,8 +42,10 @@ class Sequence {
 
 }  // namespace
 
-bool is_autoencoder_window(int window) {
-  return window == kSmallestWindow || window == 2 * kSmallestWindow || window == 4 * kSmallestWindow;
+void check_autoencoder_window(std::string_view method, int window) {
+  if (!is_autoencoder_window(window))
+    fail(ErrorCode::kConfig, "{}.window = {}: the network's picture is 128, 256 or 512 pixels", method,
+         window);
 }
 
 ConvChain autoencoder_body(int window) {

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <string>
 
+#include <string_view>
+
 #include "glint/detect/conv_chain.h"
 
 namespace glint {
 
-/// Whether the network can have this side: 128, 256 or 512. Published: 128; 256 has one more halving.
-bool is_autoencoder_window(int window);
+/// The network's side must be 128, 256 or 512 (published: 128; 256 has one more halving): Error(kConfig)
+/// names <method>.window.
+void check_autoencoder_window(std::string_view method, int window);
 
 /// [B, 3, window, window] -> [B, 32, 8, 8]: encoder.0, encoder.2, ... as a sequence with its activations has
 /// them.

@@ -14,6 +14,12 @@ bool is_pyramid_window(int window) {
   return window >= 16 && window <= 512 && (window & (window - 1)) == 0;
 }
 
+void check_pyramid_window(std::string_view method, int window) {
+  if (!is_pyramid_window(window)) {
+    fail(ErrorCode::kConfig, "{}.window = {}: must be a power of two from 32 to 512", method, window);
+  }
+}
+
 ConvChain pyramid_down(int window, std::int64_t in, std::int64_t width, std::int64_t out,
                        const std::string& prefix, PyramidNames names, Activation last) {
   GLINT_CHECK(is_pyramid_window(window));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "glint/detect/conv_chain.h"
 
@@ -11,6 +12,8 @@ namespace glint {
 
 /// A power of two, 16 to 512.
 bool is_pyramid_window(int window);
+/// What options may choose: Error(kConfig) names <method>.window.
+void check_pyramid_window(std::string_view method, int window);
 
 /// How the layers are called.
 enum class PyramidNames {

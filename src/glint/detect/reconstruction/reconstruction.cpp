@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "glint/base/error.h"
-#include "glint/base/parallel.h"
 #include "glint/base/random.h"
 #include "glint/base/stopwatch.h"
 #include "glint/detect/patch_features.h"
@@ -35,12 +34,7 @@ class ReconstructionDetector : public Detector {
         reconstruct_by_windows(x, options_.window, options_.stride,
                                [&](const torch::Tensor& windows) { return net_->reconstruct(windows); });
     const torch::Tensor map = net_->error(x, out.image);
-    const torch::Tensor score = out.score.defined() ? out.score : map.flatten(1).mean(1);
-    std::vector<PatchScores> scores =
-        maps_of(map.flatten(1), static_cast<int>(map.size(1)), static_cast<int>(map.size(2)));
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      scores[i].image = score[static_cast<std::int64_t>(i)].item<float>();
-    return scores;
+    return maps_of(map, out.score.defined() ? out.score : map.flatten(1).mean(1));
   }
 
  private:
@@ -100,23 +94,13 @@ FitResult ReconstructionMethod::fit(const FeatureExtractor& features, const FitI
   torch::Tensor held_out;
   if (const auto images = tracker_images(given); !images.empty()) held_out = pixels_of(images, pixels());
 
-  FitInput input = given;
-  if (given.on_meta_epoch) {
-    input.on_meta_epoch = [&](const TrainingState& state) {
-      TrainingState own = state;
-      own.usable = state.meta_epoch >= first_usable_epoch();
-      given.on_meta_epoch(own);
-    };
-  }
+  const FitInput input = with_states(
+      given, [&](TrainingState& state) { state.usable = state.meta_epoch >= first_usable_epoch(); });
   LoopCallbacks loop;
   loop.train = [&](const LoopStep& at) -> Readings {
-    std::vector<RgbImage> images(at.images.size());
-    parallel_for(std::ssize(images), [&](std::int64_t i) {
-      images[static_cast<std::size_t>(i)] = input.image(at.images[static_cast<std::size_t>(i)], at.draw);
-    });
     std::vector<std::uint64_t> seeds;
     for (const int i : at.images) seeds.push_back(derive_seed(input.seed, window_key, at.pass, i));
-    return net->step(random_windows(pixels_of(images, pixels()), options.window, seeds), at,
+    return net->step(random_windows(pixels_of(step_images(input, at), pixels()), options.window, seeds), at,
                      derive_seed(input.seed, step_key, at.pass, at.step));
   };
   loop.track = [&](int) -> Readings {

@@ -11,12 +11,11 @@
 #include "glint/detect/teacher_maps.h"
 #include "glint/detect/training_loop.h"
 #include "glint/nn/adam.h"
-#include "glint/nn/runtime.h"
 
 namespace glint {
 namespace {
 
-constexpr int kPublishedReversePasses = 200;
+constexpr int kPublishedReversePasses = 200, kPublishedReverseBatch = 16;
 /// The short recipe: for less than 30 minutes on two cores with 320 images and ResNet-18 (docs/recipes.md).
 constexpr int kShortReversePasses = 40;
 constexpr const char* kReverseAdam = "adam.";
@@ -40,9 +39,8 @@ class ReverseDistillationDetector : public Detector {
     const torch::InferenceMode inference;
     const std::vector<torch::Tensor> teacher = map_tensors(*teacher_, inputs, kTeacherLayers);
     const std::int64_t height = teacher[0].size(2), width = teacher[0].size(3);
-    const torch::Tensor map =
-        distance_sum(teacher, net_.decode(net_.encode(teacher, false), teacher, false), height, width);
-    return maps_of(map.flatten(1), static_cast<int>(height), static_cast<int>(width));
+    return maps_of(
+        distance_sum(teacher, net_.decode(net_.encode(teacher, false), teacher, false), height, width));
   }
 
  private:
@@ -77,7 +75,7 @@ class ReverseDistillation : public Method {
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+    const bool bf16 = trains_in_bfloat16(input);
     const TeacherMaps teacher(extractor, input, bf16 ? torch::kBFloat16 : torch::kFloat);
     std::vector<torch::Tensor> held_out;
     if (const auto images = tracker_images(input); !images.empty())
@@ -127,7 +125,8 @@ class ReverseDistillation : public Method {
     result.weights = net.to_dict();
     record.readings = {{kLoss, "loss"}, {"held_out_loss", "loss on held-out good parts"}};
     record.curves = {{"Loss: training, on held-out good parts (diagnostic only)", {kLoss, "held_out_loss"}}};
-    record.figures = {{"length", length_of(options_.meta_epochs * options_.passes)},
+    record.figures = {{"length", length_sentence(options_.meta_epochs * options_.passes, options_.batch,
+                                                 kPublishedReversePasses, kPublishedReverseBatch)},
                       {"precision", std::string(bf16 ? "bfloat16" : "float32")}};
     record.times = TrainingTimes{feature_seconds, watch.seconds() - feature_seconds};
     return result;
@@ -145,12 +144,6 @@ class ReverseDistillation : public Method {
   }
 
  private:
-  std::string length_of(int passes) const {
-    return fmt::format(
-        "{} passes over the training images in batches of {}; published: {} in batches of 16{}", passes,
-        options_.batch, kPublishedReversePasses, passes < kPublishedReversePasses ? ": a short recipe" : "");
-  }
-
   ReverseDistillationOptions options_;
 };
 

@@ -7,8 +7,8 @@
 
 #include "glint/base/error.h"
 #include "glint/base/object_pool.h"
-#include "glint/detect/bilinear_axis.h"
 #include "glint/detect/simplenet/folded_kernels.h"
+#include "glint/image/resample.h"
 #include "glint/nn/fused_net.h"
 #include "glint/nn/packed_linear.h"
 
@@ -97,7 +97,6 @@ struct PaddedLayer {
 struct Workspace {
   PaddedLayer layer2, layer3;
   std::vector<float> fine, coarse;  ///< hidden units of one block: layer2's positions, layer3's
-  std::vector<AxisPosition> across, down;
 };
 
 struct HiddenBlock {
@@ -130,8 +129,11 @@ struct FoldedScorer::State {
       work.layer3.pool<float>(pooling3);
     }
     const std::int64_t width = work.layer2.width, height = work.layer2.height;
-    place_axis(work.layer3.width, width, work.across);
-    place_axis(work.layer3.height, height, work.down);
+    const auto taps = [](std::int64_t coarse, std::int64_t fine) {
+      return bilinear_taps(coarse, static_cast<int>(fine), SampleAlignment::kPixelCentres);
+    };
+    const std::vector<BilinearTap> across = taps(work.layer3.width, width),
+                                   down = taps(work.layer3.height, height);
     std::fill_n(out, width * height, 0.0F);
     for (const HiddenBlock& block : blocks) {
       const std::int64_t units = block.fine.outputs();
@@ -141,16 +143,15 @@ struct FoldedScorer::State {
       block.coarse.run(work.layer3.pooled.data(), work.layer3.positions(), work.coarse.data());
 #pragma omp parallel for
       for (std::int64_t y = 0; y < height; ++y) {
-        const AxisPosition& v = work.down[static_cast<std::size_t>(y)];
+        const BilinearTap& v = down[static_cast<std::size_t>(y)];
         for (std::int64_t x = 0; x < width; ++x) {
-          const AxisPosition& h = work.across[static_cast<std::size_t>(x)];
+          const BilinearTap& h = across[static_cast<std::size_t>(x)];
           const auto row = [&](std::int64_t yy, std::int64_t xx) {
             return work.coarse.data() + (yy * work.layer3.width + xx) * units;
           };
           const CoarseCorners corners{
               {row(v.low, h.low), row(v.low, h.high), row(v.high, h.low), row(v.high, h.high)},
-              {(1 - v.share) * (1 - h.share), (1 - v.share) * h.share, v.share * (1 - h.share),
-               v.share * h.share}};
+              {(1 - v.t) * (1 - h.t), (1 - v.t) * h.t, v.t * (1 - h.t), v.t * h.t}};
           const std::int64_t at = y * width + x;
           out[at] -= tail_score(work.fine.data() + at * units, corners, block.tail.data(), units);
         }

@@ -140,7 +140,7 @@ class SimpleNet : public Method {
     const Stopwatch watch;
     const int dimension = dimension_for(extractor.spec()), hidden = hidden_for(dimension);
     const PatchEmbedding embedding = make_embedding(extractor.spec(), dimension);
-    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+    const bool bf16 = trains_in_bfloat16(input);
     const double scale = options_.noise_scale == NoiseScale::kRelative
                              ? relative_noise_scale(kWideResNetSpread,
                                                     embed_images(extractor, embedding, spread_images(input)))

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::int64_t kSkipColours = 3, kSkipKernel = 4, kMostWidths = 8;
 constexpr ConvGeometry kSkipHalving = {2, 1};
-constexpr const char *kSkipGenerator = "generator.", *kSkipDiscriminator = "discriminator.";
 /// Recipes other than the published one (docs/recipes.md).
 constexpr int kSkipWindow = 64, kSkipBatch = 16, kSkipMetaEpochs = 10, kSkipPasses = 8;
 
@@ -48,10 +47,7 @@ class SkipGanomaly : public ReconstructionMethod {
   }
 
   void validate(const BackboneSpec& backbone, const InputOptions& input) const override {
-    if (!is_pyramid_window(options_.shared.window)) {
-      fail(ErrorCode::kConfig, "skip_ganomaly.window = {}: must be a power of two from 32 to 512",
-           options_.shared.window);
-    }
+    check_pyramid_window(name(), options_.shared.window);
     ReconstructionMethod::validate(backbone, input);
   }
 
@@ -77,9 +73,9 @@ class SkipGanomaly : public ReconstructionMethod {
     return std::make_unique<SkipGanomalyReconstructor>(
         options_,
         TrainableNet::from_dict(SkipGanomalyReconstructor::generator_layout(options_), weights, file,
-                                kSkipGenerator),
+                                kGeneratorPrefix),
         TrainableNet::from_dict(SkipGanomalyReconstructor::discriminator_layout(options_), weights, file,
-                                kSkipDiscriminator));
+                                kDiscriminatorPrefix));
   }
   std::string published_length() const override {
     return "15 passes of 45,000 pictures of 32 pixels in batches of 64 (CIFAR-10), the best on the test set "
@@ -176,11 +172,10 @@ NetLayout SkipGanomalyReconstructor::discriminator_layout(const SkipGanomalyOpti
 
 SkipGanomalyReconstructor::SkipGanomalyReconstructor(const SkipGanomalyOptions& options,
                                                      TrainableNet generator, TrainableNet discriminator)
-    : options_(options),
+    : AdversarialReconstructor(std::move(generator), std::move(discriminator)),
+      options_(options),
       unet_(options.shared.window, kSkipColours, options.width),
-      pyramid_(skip_discriminator(options)),
-      generator_(std::move(generator)),
-      discriminator_(std::move(discriminator)) {}
+      pyramid_(skip_discriminator(options)) {}
 
 torch::Tensor SkipGanomalyReconstructor::generate(const torch::Tensor& x, bool training) const {
   return unet_.run(generator_.net, x, training);
@@ -212,11 +207,6 @@ SkipGanomalyReconstructor::Losses SkipGanomalyReconstructor::losses(const torch:
   return out;
 }
 
-void SkipGanomalyReconstructor::begin_training() {
-  generator_.begin_training();
-  discriminator_.begin_training();
-}
-
 Readings SkipGanomalyReconstructor::step(const torch::Tensor& x, const LoopStep&, std::uint64_t) {
   const Losses now = losses(x, true);
   const auto of_generator = generator_.gradients(now.generator, /*keep_graph=*/true);
@@ -238,31 +228,6 @@ Reconstruction SkipGanomalyReconstructor::reconstruct(const torch::Tensor& x) co
   const torch::Tensor features = discriminate(x, false).features - discriminate(y, false).features;
   return {y, options_.score_share * (x - y).square().flatten(1).mean(1) +
                  (1 - options_.score_share) * features.square().mean(1)};
-}
-
-torch::Tensor SkipGanomalyReconstructor::error(const torch::Tensor& x, const torch::Tensor& y) const {
-  return absolute_error(x, y);
-}
-
-TensorDict SkipGanomalyReconstructor::weights() const {
-  TensorDict out = generator_.net.to_dict(kSkipGenerator);
-  out.merge(discriminator_.net.to_dict(kSkipDiscriminator));
-  return out;
-}
-
-void SkipGanomalyReconstructor::save_training(TensorDict& state) const {
-  generator_.save_adam(state, "generator");
-  discriminator_.save_adam(state, "discriminator");
-}
-
-void SkipGanomalyReconstructor::load_training(const TensorDict& state, const std::string& file) {
-  generator_.load_adam(state, "generator", file);
-  discriminator_.load_adam(state, "discriminator", file);
-}
-
-void SkipGanomalyReconstructor::use_bfloat16(bool on) {
-  generator_.net.use_bfloat16(on);
-  discriminator_.net.use_bfloat16(on);
 }
 
 std::unique_ptr<Method> make_skip_ganomaly() {

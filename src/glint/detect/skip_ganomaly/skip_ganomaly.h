@@ -55,7 +55,7 @@ class SkipGenerator {
   std::vector<Level> levels_;
 };
 
-class SkipGanomalyReconstructor : public Reconstructor {
+class SkipGanomalyReconstructor : public AdversarialReconstructor {
  public:
   static NetLayout generator_layout(const SkipGanomalyOptions& options);
   static NetLayout discriminator_layout(const SkipGanomalyOptions& options);
@@ -73,24 +73,14 @@ class SkipGanomalyReconstructor : public Reconstructor {
     torch::Tensor real, fake, discriminator;
   };
   Losses losses(const torch::Tensor& x, bool training) const;
-  Adversary& generator() { return generator_; }
-  Adversary& discriminator() { return discriminator_; }
 
-  void begin_training() override;
   Readings step(const torch::Tensor& x, const LoopStep& at, std::uint64_t seed) override;
   Reconstruction reconstruct(const torch::Tensor& x) const override;
-  torch::Tensor error(const torch::Tensor& x, const torch::Tensor& y) const override;
-  /// generator.* and discriminator.*.
-  TensorDict weights() const override;
-  void save_training(TensorDict& state) const override;
-  void load_training(const TensorDict& state, const std::string& file) override;
-  void use_bfloat16(bool on) override;
 
  private:
   SkipGanomalyOptions options_;
   SkipGenerator unet_;
   ConvChain pyramid_;
-  Adversary generator_, discriminator_;
 };
 
 std::unique_ptr<Method> make_skip_ganomaly();

@@ -50,9 +50,7 @@ class SpadeDetector : public Detector {
       const NearestImages nearest = nearest_images(one.vector, gallery_.vector, options_.neighbours);
       const torch::Tensor map = mean_of_layers(gallery_distances(one, gallery_, nearest.index),
                                                one.layers[0].size(2), one.layers[0].size(3));
-      out.push_back(
-          maps_of(map.reshape({1, -1}), static_cast<int>(map.size(0)), static_cast<int>(map.size(1)))[0]);
-      out.back().image = nearest.distance.mean().item<float>();
+      out.push_back(maps_of(map.unsqueeze(0), nearest.distance.mean().reshape({1}))[0]);
     }
     return out;
   }

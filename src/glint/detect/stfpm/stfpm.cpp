@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "glint/base/error.h"
-#include "glint/base/parallel.h"
 #include "glint/base/stopwatch.h"
 #include "glint/detect/stfpm/matching.h"
 #include "glint/detect/stfpm/options.h"
@@ -56,9 +55,7 @@ class StfpmDetector : public Detector {
     const torch::InferenceMode inference;
     const std::vector<torch::Tensor> distances = unit_distances(
         map_tensors(*teacher_, inputs, kTeacherLayers), map_tensors(student_, inputs, kTeacherLayers));
-    const std::int64_t height = distances[0].size(1), width = distances[0].size(2);
-    return maps_of(product_map(distances, height, width).flatten(1), static_cast<int>(height),
-                   static_cast<int>(width));
+    return maps_of(product_map(distances, distances[0].size(1), distances[0].size(2)));
   }
 
  private:
@@ -179,7 +176,7 @@ class Stfpm : public Method {
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+    const bool bf16 = trains_in_bfloat16(input);
     const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
     const TeacherMaps teacher(extractor, input, type);
     const std::vector<RgbImage> tracked = tracker_images(input);
@@ -191,12 +188,7 @@ class Stfpm : public Method {
     StfpmTrainer trainer(extractor.spec(), options_, input, bf16);
     LoopCallbacks loop;
     loop.train = [&](const LoopStep& at) -> Readings {
-      std::vector<RgbImage> images(at.images.size());
-      parallel_for(std::ssize(images), [&](std::int64_t i) {
-        const auto k = static_cast<std::size_t>(i);
-        images[k] = input.image(at.images[k], at.draw);
-      });
-      return trainer.step(teacher.gather(at.images, at.draw), images);
+      return trainer.step(teacher.gather(at.images, at.draw), step_images(input, at));
     };
     loop.track = [&](int meta_epoch) -> Readings {
       Readings readings;

@@ -61,11 +61,7 @@ class SuperSimpleNetDetector : public Detector {
     const auto type = bfloat16() ? torch::kBFloat16 : torch::kFloat;
     const SuperSimpleNetwork::Output out =
         net_.heads(net_.adapt(unpack_fine(pack_layers(maps), grids, alignment_, scale_, type)));
-    std::vector<PatchScores> scores = maps_of(out.map.flatten(1), static_cast<int>(2 * grids[0].height),
-                                              static_cast<int>(2 * grids[0].width));
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      scores[i].image = out.score[static_cast<std::int64_t>(i)].item<float>();
-    return scores;
+    return maps_of(out.map.squeeze(1), out.score);
   }
 
  private:
@@ -143,7 +139,7 @@ class SuperSimpleNet : public Method {
 
   FitResult fit(const FeatureExtractor& extractor, const FitInput& input) const override {
     const Stopwatch watch;
-    const bool bf16 = resolve_precision(input.precision, DeviceChoice::kCpu) == Precision::kBFloat16;
+    const bool bf16 = trains_in_bfloat16(input);
     const auto type = bf16 ? torch::kBFloat16 : torch::kFloat;
     const std::vector<torch::Tensor> sample = coarse_maps(extractor, spread_images(input));
     const std::vector<LayerGrid> grids = grids_of(sample);

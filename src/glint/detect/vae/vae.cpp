@@ -106,10 +106,7 @@ class Vae : public ReconstructionMethod {
   }
 
   void validate(const BackboneSpec& backbone, const InputOptions& input) const override {
-    if (!is_autoencoder_window(options_.shared.window)) {
-      fail(ErrorCode::kConfig, "vae.window = {}: the network's picture is 128, 256 or 512 pixels",
-           options_.shared.window);
-    }
+    check_autoencoder_window(name(), options_.shared.window);
     ReconstructionMethod::validate(backbone, input);
   }
 
